@@ -1,0 +1,53 @@
+"""The port: what the orchestrator's driver needs of a venue, and what a venue may promise.
+
+An adapter owns mechanics (handshake, correlation, decoding, ids of requests, absolute times) and no
+policy: it never retries, reconnects, resends or queues by itself. The venue's trouble comes as
+events, never as exceptions; only our own bugs raise.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from domain.commands import AnyCommand, Route
+from domain.events import AnyEvent, ChannelKind
+
+Sink = Callable[[AnyEvent], None]
+"""Where an adapter delivers events, one at a time, in the order in which they arrived."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Capabilities:
+    """What differs between venues and the contract suite must know."""
+
+    name: str
+    routes: frozenset[Route]
+    channels: frozenset[ChannelKind]
+    snapshots: frozenset[ChannelKind]
+    """Channels whose state is sent again after every subscribe."""
+    max_actions: int
+    """Most actions in one request."""
+
+
+class ExchangeAdapter(Protocol):
+    """One account at one venue."""
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """What this venue can do."""
+        ...
+
+    def start(self, sink: Sink) -> None:
+        """Begin to deliver events to ``sink``; nothing is connected yet."""
+        ...
+
+    def submit(self, command: AnyCommand) -> None:
+        """Carry out a command. Returns at once and never calls the sink before it returns.
+
+        Raises ValueError for a command that no correct trader makes (an empty or mixed request).
+        """
+        ...
+
+    def stop(self) -> None:
+        """Drop every connection and deliver nothing more."""
+        ...

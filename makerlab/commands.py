@@ -1,0 +1,22 @@
+"""The table of commands: where each function lives. A test resolves every import string."""
+
+from typing import NamedTuple
+
+
+class CommandLine(NamedTuple):
+    """One command: where its function is and what it does, in one line."""
+
+    name: str
+    target: str
+    summary: str
+
+
+COMMANDS = (
+    CommandLine("run", "makerlab.run:run", "Run scenarios and check what they expect."),
+    CommandLine("demo", "makerlab.demo:demo", "Make markets on an embedded synthetic market; writes a report."),
+    CommandLine("scenarios", "makerlab.scenarios:list_scenarios", "List the built-in scenarios."),
+    CommandLine("replay", "makerlab.replay:replay", "Feed a journal to the trader again and compare every decision."),
+    CommandLine("story", "makerlab.story:story", "Tell the life of one order, from a journal."),
+    CommandLine("book", "makerlab.book:book", "Run a file of orders through the reference book."),
+    CommandLine("schema", "makerlab.schema:schema", "Print the JSON schema of scenario files, for editors."),
+)

@@ -1,0 +1,179 @@
+"""The tables of a result: one list of rows for the terminal and the page alike."""
+
+from collections.abc import Iterable
+from typing import Any, NamedTuple
+
+from scenarios.result import Metrics, Outcome, RunResult
+
+
+class Row(NamedTuple):
+    """One line: what, how much, and anything worth adding."""
+
+    name: str
+    value: str
+    note: str = ""
+
+
+class Section(NamedTuple):
+    """One table."""
+
+    title: str
+    rows: list[Row]
+
+
+def sections(result: RunResult) -> list[Section]:
+    """Return the figures of a run as tables, the most wanted first."""
+    metrics = result.metrics
+    body = _record_check(metrics) if isinstance(metrics, dict) else _trader(metrics)
+    return [*body, _run(result)]
+
+
+def usd(value: float) -> str:
+    """Money with a sign, to the cent or finer where it is small."""
+    text = f"{value:+,.4f}" if 0 < abs(value) < 1 else f"{value:+,.2f}"
+    return "0.00" if not value else text
+
+
+def bound_of(outcome: Outcome) -> str:
+    """Return the bound of an expectation as people write it."""
+    return outcome.bound if isinstance(outcome.bound, str) else f"{outcome.bound:g}"
+
+
+def measured_of(outcome: Outcome) -> str:
+    """Return what was measured as people write it."""
+    measured = outcome.measured
+    if measured is None:
+        return "nothing"
+    return measured if isinstance(measured, str) else f"{measured:,.6g}"
+
+
+# --- a run with a trader ------------------------------------------------------------------------
+
+
+def _trader(metrics: Metrics) -> list[Section]:
+    return [
+        Section("P&L, USD", list(_pnl(metrics))),
+        Section("Fills and inventory", list(_fills(metrics))),
+        Section("Orders", list(_orders(metrics))),
+        Section("Quoting", list(_quoting(metrics))),
+        Section("Truth and belief at the end", list(_agreement(metrics))),
+    ]
+
+
+def _pnl(metrics: Metrics) -> Iterable[Row]:
+    pnl = metrics.pnl_usd
+    volume = metrics.volume_usd
+
+    def bps(value: float) -> str:
+        return f"{value / volume * 1e4:+.3f} bps of volume" if volume else ""
+
+    yield Row("total", usd(pnl.total), bps(pnl.total))
+    yield Row("  spread captured", usd(pnl.spread), bps(pnl.spread))
+    yield Row("  markout, 1 s after the fill", usd(pnl.markout), bps(pnl.markout))
+    yield Row("  inventory after that", usd(pnl.inventory), bps(pnl.inventory))
+    yield Row("  fees", usd(-pnl.fees), bps(-pnl.fees))
+    for markout in metrics.markouts_usd:
+        note = f"net of the spread {usd(markout.net)}; {markout.adverse_pct:.0f} % of fills adverse"
+        yield Row(f"markout at {markout.horizon_s:g} s, gross", usd(markout.gross), note)
+
+
+def _fills(metrics: Metrics) -> Iterable[Row]:
+    yield Row("fills", f"{metrics.fills:,}", f"{metrics.taker_fills} as taker")
+    yield Row("volume", f"{metrics.volume_usd:,.0f} USD")
+    for name, market in metrics.markets.items():
+        stats = market.inventory
+        prefix = f"{name} " if len(metrics.markets) > 1 else ""
+        if prefix:
+            yield Row(f"{name} fills", f"{market.fills:,}", f"volume {market.volume_usd:,.0f} USD")
+        yield Row(f"{prefix}inventory, mean of |position|", f"{stats.mean_abs_usd:,.0f} USD")
+        largest = f"{stats.max_of_limit_pct:.0f} % of the limit"
+        yield Row(f"{prefix}inventory, largest", f"{stats.max_abs_usd:,.0f} USD", largest)
+        yield Row(f"{prefix}inventory, at the end", f"{stats.end_size:g}", f"{stats.end_usd:+,.0f} USD")
+
+
+def _orders(metrics: Metrics) -> Iterable[Row]:
+    orders = metrics.orders
+    reasons = ", ".join(f"{count} {reason}" for reason, count in orders.rejected_by_reason.items())
+    yield Row("placed", f"{orders.placed:,}")
+    yield Row("modified", f"{orders.modified:,}")
+    yield Row("cancelled", f"{orders.cancelled:,}")
+    yield Row("rejected", f"{orders.rejected:,}", reasons)
+    races = f"{metrics.race_fills} fills between the sending of a cancel and its effect"
+    yield Row("races", f"{metrics.races:,}", races if metrics.races else "")
+    yield Row("requests per minute", f"{metrics.requests_per_minute:,.1f}", f"{metrics.requests:,} in all")
+    yield Row("actions per minute", f"{metrics.actions_per_minute:,.1f}")
+
+
+def _quoting(metrics: Metrics) -> Iterable[Row]:
+    quoting = metrics.quoting
+    yield Row("start-up", f"{quoting.startup_s:.2f} s", "until the first quote was allowed")
+    yield Row("market data fresh", f"{quoting.fresh_s:,.1f} s", f"of {quoting.observed_s:,.1f} s")
+    fresh = f"{quoting.two_sided_of_fresh_pct:.2f} % of the fresh time"
+    yield Row("two-sided", f"{quoting.two_sided_s:,.1f} s", fresh)
+    if len(metrics.markets) > 1:
+        for name, market in metrics.markets.items():
+            fresh = f"{market.quoting.two_sided_of_fresh_pct:.2f} % of the fresh time"
+            yield Row(f"  {name} two-sided", f"{market.quoting.two_sided_s:,.1f} s", fresh)
+    for reason, seconds in quoting.gated_s.items():
+        yield Row("gated", f"{seconds:,.2f} s", reason)
+    if not quoting.gated_s:
+        yield Row("gated", "0 s")
+    longest = f"longest {metrics.longest_data_gap_s:.1f} s" if metrics.data_gaps else ""
+    yield Row("gaps in the market data", f"{metrics.data_gaps}", longest)
+    if metrics.feed_losses:
+        yield Row("connections lost", f"{metrics.feed_losses}")
+        yield Row("fills learned by query or snapshot", f"{metrics.fills_recovered}")
+        if metrics.requoted_after_s is not None:
+            yield Row("two-sided again within", f"{metrics.requoted_after_s:.2f} s")
+
+
+def _agreement(metrics: Metrics) -> Iterable[Row]:
+    differs = ", ".join(f"{name} {value:+g}" for name, value in metrics.position_difference.items())
+    yield Row("position", "differs" if differs else "equal", differs)
+    cash = metrics.pnl_difference_usd
+    yield Row("cash and fees", usd(cash) if cash else "equal")
+    yield Row("orders left", f"{metrics.resting_orders_at_end} resting", f"{metrics.unknown_orders_at_end} unknown")
+
+
+# --- a check against a record -------------------------------------------------------------------
+
+
+def _record_check(metrics: dict[str, Any]) -> list[Section]:
+    flat = [Row(name.replace("_", " "), f"{value:,}") for name, value in metrics.items() if _is_number(value)]
+    rest = [
+        Section(name.replace("_", " "), [Row(str(key), _short(value)) for key, value in _items(table)])
+        for name, table in metrics.items()
+        if isinstance(table, dict | list) and table
+    ]
+    return [Section("Against the record", flat), *rest]
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float)
+
+
+def _items(table: dict[str, Any] | list[Any]) -> Iterable[tuple[str, Any]]:
+    return table.items() if isinstance(table, dict) else ((str(i + 1), value) for i, value in enumerate(table))
+
+
+def _short(value: object) -> str:
+    return f"{value:,}" if isinstance(value, int) else str(value)
+
+
+def _run(result: RunResult) -> Section:
+    wall = result.wall
+    rows = [
+        Row("events", f"{result.events:,}", f"{wall.us_per_event:.1f} µs each"),
+        Row("speed", f"{wall.speed_x:,.0f} x real time", f"{wall.run_s:.2f} s on this machine"),
+    ]
+    if wall.cycle_us_p50 is not None and wall.cycle_us_p99 is not None:
+        cycles = result.metrics.cycles if isinstance(result.metrics, Metrics) else 0
+        note = f"p99 {wall.cycle_us_p99:,.0f} µs, {cycles:,} cycles"
+        rows.append(Row("quote cycle, median", f"{wall.cycle_us_p50:,.0f} µs", note))
+    if wall.check_us_per_event is not None:
+        rows.append(Row("checks", f"{wall.check_us_per_event:.1f} µs an event"))
+    if result.journal_digest:
+        rows.append(Row("journal digest", result.journal_digest[:16]))
+    if result.world_digest:
+        rows.append(Row("world digest", result.world_digest[:16]))
+    return Section("The run", rows)

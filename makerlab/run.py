@@ -1,0 +1,162 @@
+"""`makerlab run`: run scenarios, print what came out, say by the exit code whether it holds."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from domain.errors import ConfigError, Problem
+from makerlab.batch import Job, work, work_all
+from makerlab.exit_codes import ExitCode, worst
+from makerlab.junit import write_junit
+from makerlab.output import log, print_json, progress, result_console
+from makerlab.tables import print_result, print_summary
+from scenarios.loader import library, load
+from scenarios.result import Ended, RunResult, envelope
+from scenarios.schema import Scenario
+
+RUNS = Path("runs")
+
+
+def run(  # noqa: PLR0913 - the options of a command
+    *scenarios: str,
+    all_: Annotated[bool, Parameter(name="--all", negative="")] = False,
+    seed: int | None = None,
+    seeds: int | None = None,
+    jobs: int = 1,
+    set_: Annotated[tuple[str, ...], Parameter(name="--set", negative="")] = (),
+    out: Path | None = None,
+    as_json: Annotated[bool, Parameter(name="--json", negative="")] = False,
+    junit: Path | None = None,
+    plots: Annotated[bool, Parameter(name="--plots", negative="")] = False,
+) -> int:
+    """Run scenarios and check what they expect.
+
+    Parameters
+    ----------
+    scenarios
+        Names of built-in scenarios (see `makerlab scenarios`) or files ending in .toml.
+    all_
+        Run every built-in scenario.
+    seed
+        Seed of the run; 0 if nothing is said.
+    seeds
+        Run each scenario with the seeds 0 to N-1.
+    jobs
+        Processes to spread the runs over; the results are those of one process.
+    set_
+        Override a key of the scenario, such as --set duration_s=60; may be repeated.
+    out
+        Folder for journal, result and plots; by default runs/SCENARIO-SEED. With several runs each gets
+        a folder SCENARIO-SEED in it.
+    as_json
+        Print the result as one JSON document; several runs come in an envelope {schema_version, runs}.
+    junit
+        Also write the expectations as JUnit XML to this file.
+    plots
+        Also draw figures and write report.html.
+    """
+    worlds = _load(scenarios, set_, all_=all_)
+    queue = _queue(worlds, _seeds(seed, seeds, jobs), out, plots=plots)
+    results = _run_all(queue, jobs)
+    if junit is not None:
+        write_junit(results, junit)
+    _print(results, as_json=as_json)
+    return worst([exit_code(result) for result in results])
+
+
+def exit_code(result: RunResult) -> ExitCode:
+    """Say how one run ended; a kill that the scenario expects is no failure."""
+    if result.holds:
+        return ExitCode.OK
+    ended = next(outcome for outcome in result.expectations if outcome.name == "ended")
+    if result.ended is Ended.HALTED and not ended.holds:
+        return ExitCode.HALTED
+    return ExitCode.FAILED
+
+
+# --- what to run --------------------------------------------------------------------------------
+
+
+def _load(names: Sequence[str], overrides: Sequence[str], *, all_: bool) -> list[Scenario]:
+    """Read everything before anything runs; the problems of all files come together."""
+    if all_ and names:
+        raise ConfigError([Problem("--all", f"--all and {', '.join(names)}", "one of them")])
+    wanted = library() if all_ else list(names)
+    if not wanted:
+        raise ConfigError([Problem("run", "no scenario", f"a name or file ({', '.join(library())})")])
+    found: list[Scenario] = []
+    problems: list[Problem] = []
+    for name in wanted:
+        try:
+            found.append(load(name, overrides))
+        except ConfigError as error:
+            problems += error.problems
+    if problems:
+        raise ConfigError(list(dict.fromkeys(problems)))
+    return found
+
+
+def _seeds(seed: int | None, seeds: int | None, jobs: int) -> list[int]:
+    problems = []
+    if seed is not None and seeds is not None:
+        problems.append(Problem("--seeds", f"--seed {seed} and --seeds {seeds}", "one of them"))
+    if seed is not None and seed < 0:
+        problems.append(Problem("--seed", str(seed), ">= 0"))
+    if seeds is not None and seeds < 1:
+        problems.append(Problem("--seeds", str(seeds), ">= 1"))
+    if jobs < 1:
+        problems.append(Problem("--jobs", str(jobs), ">= 1"))
+    if problems:
+        raise ConfigError(problems)
+    return list(range(seeds)) if seeds is not None else [seed or 0]
+
+
+def _queue(worlds: list[Scenario], seeds: list[int], out: Path | None, *, plots: bool) -> list[Job]:
+    is_one = len(worlds) * len(seeds) == 1
+    queue = []
+    for world in worlds:
+        for seed in seeds:
+            folder = out if is_one and out is not None else (out or RUNS) / f"{world.name}-{seed}"
+            queue.append(Job(world, seed, folder, plots))
+    twice = sorted({str(job.folder) for job in queue if sum(job.folder == other.folder for other in queue) > 1})
+    if twice:
+        raise ConfigError(
+            [Problem("name", f"several runs for {folder}", "scenarios of distinct names") for folder in twice]
+        )
+    return queue
+
+
+# --- running ------------------------------------------------------------------------------------
+
+
+def _run_all(queue: list[Job], processes: int) -> list[RunResult]:
+    if processes == 1 or len(queue) == 1:
+        return [_run_here(job) for job in queue]
+
+    def say(job: Job, result: RunResult) -> None:
+        log(f"{job.title}: {'holds' if result.holds else 'FAILED'} ({result.wall.run_s:.1f} s)")
+
+    return work_all(queue, min(processes, len(queue)), say)
+
+
+def _run_here(job: Job) -> RunResult:
+    with progress(job.title) as tick:
+        result = work(job, tick)
+    log(f"{job.title}: {'holds' if result.holds else 'FAILED'} ({result.wall.run_s:.1f} s), files in {job.folder}")
+    return result
+
+
+def _print(results: list[RunResult], *, as_json: bool) -> None:
+    if as_json:
+        print_json(results[0].document() if len(results) == 1 else envelope(results))
+        return
+    console = result_console()
+    if len(results) == 1:
+        print_result(console, results[0])
+        return
+    for result in results:
+        if not result.holds:
+            print_result(console, result)
+    print_summary(console, results)

@@ -1,0 +1,44 @@
+"""`makerlab scenarios`: what can be run without writing a file."""
+
+from typing import Annotated
+
+from cyclopts import Parameter
+from rich import box
+from rich.table import Table
+
+from makerlab.output import print_json, result_console
+from scenarios.loader import library, load_library
+from scenarios.result import SCHEMA_VERSION
+
+
+def list_scenarios(*, as_json: Annotated[bool, Parameter(name="--json", negative="")] = False) -> int:
+    """List the built-in scenarios.
+
+    Parameters
+    ----------
+    as_json
+        Print one JSON document instead of a table.
+    """
+    scenarios = [load_library(name) for name in library()]
+    if as_json:
+        rows = [
+            {
+                "name": s.name,
+                "description": s.description,
+                "duration_s": s.duration_s,
+                "market": s.market.title,
+                "faults": [fault.kind for fault in s.faults],
+            }
+            for s in scenarios
+        ]
+        print_json({"schema_version": SCHEMA_VERSION, "scenarios": rows})
+        return 0
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    table.add_column("scenario", no_wrap=True, style="bold")
+    table.add_column("market", no_wrap=True)
+    table.add_column("simulated", justify="right", no_wrap=True)
+    table.add_column("what happens", overflow="fold")
+    for s in scenarios:
+        table.add_row(s.name, s.market.title, f"{s.duration_s:g} s", s.description)
+    result_console().print(table)
+    return 0

@@ -1,0 +1,1 @@
+"""Feeds, requests in flight, routes."""

@@ -1,0 +1,1 @@
+"""What the trader keeps per instrument."""

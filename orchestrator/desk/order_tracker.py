@@ -1,0 +1,467 @@
+"""Our orders of one instrument: what we believe rests, what may still fill, what is unclear.
+
+Facts come on channels that promise no order between each other, so every handler accepts the others
+not having run yet. Filled sizes come from fills alone; statuses only end orders and say how much
+the venue filled in the end.
+"""
+
+from collections import OrderedDict
+from dataclasses import dataclass
+from typing import Annotated
+
+from annotated_types import Ge, Gt
+
+from domain.commands import Cancel, Modify, Place
+from domain.events import (
+    Cancelled,
+    Executed,
+    Fill,
+    OrderStatus,
+    OrderUpdate,
+    Reason,
+    Refused,
+    Resting,
+    Result,
+)
+from domain.orders import Certainty, InFlight, OrderState, TrackedOrder
+from domain.units import Cloid, Ns, Oid, Pos, Px, Side, Sz, Usd, millis
+
+_S = OrderState
+_STATUS_OF_CANCELLING = (_S.CANCEL_PENDING, _S.CANCEL_CONFIRMED)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrackerConfig:
+    """Bounds and patience of the tracker."""
+
+    completed_kept: Annotated[int, Ge(1)] = 1_000
+    """Ended orders kept, so that late facts find their order (OL-04)."""
+    stuck_ms: Annotated[float, Gt(0)] = 5_000.0
+    """A placement unacknowledged for longer is asked after (OL-05)."""
+    settle_ms: Annotated[float, Gt(0)] = 2_000.0
+    """An ended order that lacks its final size or fills for longer is asked after."""
+    fill_window_ms: Annotated[float, Gt(0)] = 5_000.0
+    """Fallback of C-03: how long a confirmed cancel without a final size waits for fills."""
+    stale_fills_ms: Annotated[float, Gt(0)] = 600_000.0
+    """A resting order without a fill for longer is listed as stale (OL-26)."""
+
+
+@dataclass(slots=True)
+class TrackerCounters:
+    """Plain counters, read by snapshots."""
+
+    placed: int = 0
+    modified: int = 0
+    cancels_sent: int = 0
+    cancelled: int = 0
+    rejected: int = 0
+    filled: int = 0
+    races: int = 0
+    """Fills of orders whose cancel or modify was under way."""
+    late_fills: int = 0
+    """Fills beyond the final size with which their order ended."""
+    late_events: int = 0
+    """Statuses that came after the end, or about another generation's oid: no-ops."""
+    foreign: int = 0
+    """Facts about orders that we do not know."""
+    overfilled: int = 0
+
+
+class OrderTracker:
+    """All orders of one instrument that are live or not settled, by client id."""
+
+    def __init__(self, config: TrackerConfig) -> None:
+        """Start empty."""
+        self.config = config
+        self.orders: dict[Cloid, TrackedOrder] = {}
+        self.completed: OrderedDict[Cloid, TrackedOrder] = OrderedDict()
+        self.counters = TrackerCounters()
+        self.revision = 0
+        """Grows with every fact about an order: lets others skip a look when nothing changed."""
+        self._by_oid: dict[Oid, Cloid] = {}
+        self._stuck = millis(config.stuck_ms)
+        self._settle = millis(config.settle_ms)
+
+    # --- looking up -----------------------------------------------------------------------------
+
+    def find(self, cloid: Cloid | None, oid: Oid | None) -> TrackedOrder | None:
+        """The order with this client id or venue id, live or recently ended."""
+        if cloid is None and oid is not None:
+            cloid = self._by_oid.get(oid)
+        if cloid is None:
+            return None
+        return self.orders.get(cloid) or self.completed.get(cloid)
+
+    def active_orders(self) -> list[TrackedOrder]:
+        """Orders whose lifecycle has not ended (OL-04)."""
+        return [order for order in self.orders.values() if not order.is_terminal]
+
+    def live(self, side: Side) -> list[TrackedOrder]:
+        """Unended orders of a side."""
+        return [o for o in self.orders.values() if o.side is side and not o.is_terminal]
+
+    def stale_orders(self, now: Ns) -> list[TrackedOrder]:
+        """Resting orders without a recent fill (OL-26)."""
+        limit = millis(self.config.stale_fills_ms)
+        return [
+            order
+            for order in self.orders.values()
+            if order.is_resting and now - (order.last_fill_at or order.placed_at) > limit
+        ]
+
+    # --- exposure (C-15) ------------------------------------------------------------------------
+
+    def pending_exposure(self) -> tuple[Sz, Sz]:
+        """(bid, ask) remaining lots of confirmed resting orders (OL-17)."""
+        bid = ask = 0
+        for order in self.orders.values():
+            if order.is_resting:
+                if order.side is Side.BUY:
+                    bid += order.remaining
+                else:
+                    ask += order.remaining
+        return Sz(bid), Sz(ask)
+
+    def fillable_exposure(self) -> tuple[Sz, Sz]:
+        """(bid, ask) lots that may still change the position, in flight and unknown included."""
+        bid = ask = 0
+        for order in self.orders.values():
+            if order.side is Side.BUY:
+                bid += order.fillable
+            else:
+                ask += order.fillable
+        return Sz(bid), Sz(ask)
+
+    def net_pending_change(self) -> Pos:
+        """Resting bids minus resting asks (OL-18)."""
+        bid, ask = self.pending_exposure()
+        return Pos(bid - ask)
+
+    def worst_case_positions(self, position: Pos) -> tuple[Pos, Pos]:
+        """(min, max) position if all fillable asks or all fillable bids fill (OL-19)."""
+        bid, ask = self.fillable_exposure()
+        return Pos(position - ask), Pos(position + bid)
+
+    def resting_notional(self) -> tuple[Usd, Usd]:
+        """(bid, ask) value of confirmed resting orders (OL-20)."""
+        bid = ask = 0
+        for order in self.orders.values():
+            if order.is_resting:
+                value = order.px * order.remaining
+                if order.side is Side.BUY:
+                    bid += value
+                else:
+                    ask += value
+        return Usd(bid), Usd(ask)
+
+    def inner_px(self, side: Side) -> Px | None:
+        """Price nearest the market among the orders of a side that may still fill."""
+        prices = [o.px for o in self.orders.values() if o.side is side and o.fillable]
+        if not prices:
+            return None
+        return max(prices) if side is Side.BUY else min(prices)
+
+    # --- what we send ---------------------------------------------------------------------------
+
+    def on_place_sent(self, place: Place, now: Ns, chain: Cloid | None = None) -> TrackedOrder:
+        """An order exists for us from the moment at which we decide to send it."""
+        self.revision += 1
+        order = TrackedOrder(
+            place.instrument,
+            place.cloid,
+            place.side,
+            place.px,
+            place.sz,
+            place.tif,
+            now,
+            reduce_only=place.reduce_only,
+            chain=chain,
+        )
+        self.orders[place.cloid] = order
+        return order
+
+    def on_cancel_sent(self, order: TrackedOrder, now: Ns) -> None:
+        """A sent cancel is not a cancelled order; a repeated one changes nothing."""
+        self.revision += 1
+        if order.state is not _S.CANCEL_PENDING:
+            order.advance(_S.CANCEL_PENDING, now)
+        order.in_flight = InFlight.CANCEL
+        order.cancel_sent_at = now
+        self.counters.cancels_sent += 1
+
+    def on_modify_sent(self, order: TrackedOrder, modify: Modify, now: Ns) -> None:
+        """Both generations count until the venue has said which of them lives."""
+        self.revision += 1
+        successor = self.on_place_sent(modify.place, now, order.chain)
+        order.in_flight = InFlight.MODIFY
+        order.cancel_sent_at = now
+        order.successor = successor.cloid
+        self.counters.modified += 1
+
+    # --- results of our requests ----------------------------------------------------------------
+
+    def on_place_result(self, cloid: Cloid, result: Result, now: Ns) -> None:
+        """The venue answered a placement."""
+        self.revision += 1
+        order = self.orders.get(cloid)
+        if order is None:
+            return
+        order.in_flight = _cleared(order, InFlight.PLACE)
+        match result:
+            case Resting(oid=oid):
+                self._bind(order, oid)
+                self._acknowledge(order, now)
+            case Executed(oid=oid):
+                self._bind(order, oid)
+                self._acknowledge(order, now)
+            case Refused():
+                self._reject(order, now)
+            case _:
+                order.certainty = Certainty.UNKNOWN
+        self._retire(order)
+
+    def on_cancel_result(self, order: TrackedOrder, result: Result, now: Ns) -> None:
+        """The venue answered a cancel. NOT_OPEN does not say why, so it is not an end."""
+        self.revision += 1
+        order.in_flight = _cleared(order, InFlight.CANCEL)
+        if order.is_terminal:
+            self._retire(order)
+            return
+        match result:
+            case Cancelled():
+                self._confirm_cancel(order, now)
+            case _:
+                order.certainty = Certainty.UNKNOWN
+
+    def on_modify_result(self, order: TrackedOrder, result: Result, now: Ns) -> None:
+        """The venue answered a modify of ``order`` (the generation that goes)."""
+        self.revision += 1
+        order.in_flight = _cleared(order, InFlight.MODIFY)
+        successor = self.orders.get(order.successor) if order.successor else None
+        match result:
+            case Resting() | Executed():
+                self._confirm_cancel(order, now)
+                if successor is not None:
+                    self.on_place_result(successor.cloid, result, now)
+            case Refused(reason=Reason.CANNOT_MODIFY):
+                # The old order was filled or cancelled; which of them only a query tells (T-24).
+                self._discard(successor, now)
+                if not order.is_terminal:
+                    order.certainty = Certainty.UNKNOWN
+            case Refused(reason=Reason.MODIFY_NEW_LEG):
+                self._discard(successor, now)
+                self._confirm_cancel(order, now)
+            case Refused():
+                # The payload itself was refused: nothing happened.
+                self._discard(successor, now)
+            case _:
+                self.on_modify_silence(order)
+        self._retire(order)
+
+    def on_place_not_sent(self, cloid: Cloid, now: Ns) -> None:
+        """No byte left: the order never existed."""
+        self.revision += 1
+        self._discard(self.orders.get(cloid), now)
+
+    def on_cancel_not_sent(self, order: TrackedOrder, now: Ns) -> None:
+        """No byte left: the order rests on, or is as unacknowledged as before."""
+        self.revision += 1
+        order.in_flight = _cleared(order, InFlight.CANCEL)
+        if order.state is _S.CANCEL_PENDING and order.oid is not None:
+            order.advance(_S.PARTIALLY_FILLED if order.filled else _S.OPEN, now)
+        elif order.state is _S.CANCEL_PENDING:
+            order.certainty = Certainty.UNKNOWN
+
+    def on_modify_not_sent(self, order: TrackedOrder, now: Ns) -> None:
+        """No byte left: the old generation rests on."""
+        self.revision += 1
+        order.in_flight = _cleared(order, InFlight.MODIFY)
+        self._discard(self.orders.get(order.successor) if order.successor else None, now)
+
+    def on_place_silence(self, cloid: Cloid) -> None:
+        """No answer in time. If a channel has confirmed the order meanwhile, nothing is unclear."""
+        self.revision += 1
+        order = self.orders.get(cloid)
+        if order is not None:
+            order.in_flight = _cleared(order, InFlight.PLACE)
+            if order.state is _S.PENDING_NEW:
+                order.certainty = Certainty.UNKNOWN
+
+    def on_cancel_silence(self, order: TrackedOrder) -> None:
+        """No answer in time: the order may be gone, may rest, may have filled."""
+        self.revision += 1
+        order.in_flight = _cleared(order, InFlight.CANCEL)
+        if not order.is_terminal:
+            order.certainty = Certainty.UNKNOWN
+
+    def on_modify_silence(self, order: TrackedOrder) -> None:
+        """No answer in time: either generation may be the live one."""
+        self.revision += 1
+        order.in_flight = _cleared(order, InFlight.MODIFY)
+        if not order.is_terminal:
+            order.certainty = Certainty.UNKNOWN
+        if order.successor:
+            self.on_place_silence(order.successor)
+
+    # --- facts from the venue -------------------------------------------------------------------
+
+    def on_update(self, update: OrderUpdate, now: Ns, *, is_answer: bool = False) -> bool:
+        """Take in a status; False if we do not know the order.
+
+        ``is_answer``: it answers a query that we sent after the order became unclear, so `open`
+        proves that the order rests.
+        """
+        self.revision += 1
+        order = self.find(update.cloid, update.oid)
+        if order is None:
+            self.counters.foreign += 1
+            return False
+        if order.is_terminal and order.oid is None and update.status is OrderStatus.OPEN:
+            # We took it for never placed, and it rests: whoever asks has to cancel it.
+            self.counters.foreign += 1
+            return False
+        if order.is_terminal or (order.oid is not None and order.oid != update.oid):
+            self.counters.late_events += 1
+            return True
+        self._bind(order, update.oid)
+        match update.status:
+            case OrderStatus.OPEN:
+                self._acknowledge(order, now)
+                if is_answer:
+                    self._still_open(order, now)
+            case OrderStatus.REJECTED:
+                self._reject(order, now)
+            case OrderStatus.FILLED | OrderStatus.CANCELED:
+                self._end(order, update, now)
+        self._retire(order)
+        return True
+
+    def on_fill(self, fill: Fill, now: Ns) -> TrackedOrder | None:
+        """Book a fill (already deduplicated) to its order; None if we do not know the order."""
+        self.revision += 1
+        order = self.find(fill.cloid, fill.oid)
+        if order is None:
+            self.counters.foreign += 1
+            return None
+        if not order.record_fill_with_price(fill.tid, fill.sz, fill.px, now):
+            return order
+        self._bind(order, fill.oid)
+        counters = self.counters
+        counters.late_fills += order.is_terminal and order.filled > (order.final_filled or 0)
+        counters.races += order.in_flight in (InFlight.CANCEL, InFlight.MODIFY) or order.state in _STATUS_OF_CANCELLING
+        counters.overfilled += order.filled > order.sz
+        self._acknowledge(order, now)
+        if order.is_filled and not order.is_terminal:
+            order.conclude(order.sz)
+            cancelling = order.state in _STATUS_OF_CANCELLING
+            self._finish(order, _S.FILLED_DURING_CANCEL if cancelling else _S.FILLED, now)
+        elif order.state is _S.OPEN:
+            # Where the order is in doubt it stays so: the fill may be from before the doubt.
+            order.advance(_S.PARTIALLY_FILLED, now)
+        self._retire(order)
+        return order
+
+    def mark_unknown(self, order: TrackedOrder) -> None:
+        """The venue's list does not show an order that should be there: ask about it."""
+        self.revision += 1
+        order.certainty = Certainty.UNKNOWN
+
+    def give_up(self, order: TrackedOrder, now: Ns) -> None:
+        """Conclude an order with what we have; the caller holds the evidence that nothing comes."""
+        self.revision += 1
+        order.conclude(order.filled)
+        if order.state is _S.PENDING_NEW:
+            self._finish(order, _S.CANCELLED if order.filled else _S.REJECTED, now)
+        else:
+            self._confirm_cancel(order, now)
+            self._finish(order, _S.CANCELLED, now)
+        self._retire(order)
+
+    def unclear_at(self, order: TrackedOrder) -> Ns | None:
+        """When an order becomes one to ask about; None while all is well with it."""
+        if order.certainty is Certainty.UNKNOWN and order.in_flight is InFlight.NONE:
+            return order.state_changed_at
+        if order.state is _S.PENDING_NEW:
+            return Ns(order.placed_at + self._stuck)
+        if order.state is _S.CANCEL_CONFIRMED or (order.is_terminal and not order.is_settled):
+            return Ns(order.state_changed_at + self._settle)
+        return None
+
+    # --- inside ---------------------------------------------------------------------------------
+
+    def _bind(self, order: TrackedOrder, oid: Oid) -> None:
+        if order.oid is None:
+            order.oid = oid
+            self._by_oid[oid] = order.cloid
+
+    def _acknowledge(self, order: TrackedOrder, now: Ns) -> None:
+        if order.state is _S.PENDING_NEW:
+            order.advance(_S.PARTIALLY_FILLED if order.filled else _S.OPEN, now)
+            order.in_flight = _cleared(order, InFlight.PLACE)
+            order.certainty = Certainty.KNOWN
+            self.counters.placed += 1
+
+    def _still_open(self, order: TrackedOrder, now: Ns) -> None:
+        if order.in_flight is not InFlight.NONE:
+            return
+        order.certainty = Certainty.KNOWN
+        if order.state is _S.CANCEL_PENDING:
+            order.advance(_S.PARTIALLY_FILLED if order.filled else _S.OPEN, now)
+
+    def _confirm_cancel(self, order: TrackedOrder, now: Ns) -> None:
+        if order.state in (_S.PENDING_NEW, _S.OPEN, _S.PARTIALLY_FILLED):
+            order.advance(_S.CANCEL_PENDING, now)
+        if order.state is _S.CANCEL_PENDING:
+            order.advance(_S.CANCEL_CONFIRMED, now)
+        order.certainty = Certainty.KNOWN
+
+    def _end(self, order: TrackedOrder, update: OrderUpdate, now: Ns) -> None:
+        final = Sz(update.sz - update.remaining)
+        order.conclude(final)
+        cancelling = order.state in _STATUS_OF_CANCELLING
+        if update.status is OrderStatus.FILLED:
+            self._finish(order, _S.FILLED_DURING_CANCEL if cancelling else _S.FILLED, now)
+            return
+        if order.state is _S.CANCEL_PENDING:
+            order.advance(_S.CANCEL_CONFIRMED, now)
+        self._finish(order, _S.CANCELLED, now)
+
+    def _reject(self, order: TrackedOrder, now: Ns) -> None:
+        if order.state in (_S.PENDING_NEW, _S.CANCEL_PENDING):
+            order.conclude(Sz(0))
+            self._finish(order, _S.REJECTED, now)
+
+    def _discard(self, order: TrackedOrder | None, now: Ns) -> None:
+        if order is not None and not order.is_terminal:
+            order.in_flight = InFlight.NONE
+            self._reject(order, now)
+            self._retire(order)
+
+    def _finish(self, order: TrackedOrder, state: OrderState, now: Ns) -> None:
+        order.advance(state, now)
+        order.certainty = Certainty.KNOWN
+        counters = self.counters
+        if state is _S.CANCELLED:
+            counters.cancelled += 1
+        elif state is _S.REJECTED:
+            counters.rejected += 1
+        else:
+            counters.filled += 1
+
+    def _retire(self, order: TrackedOrder) -> None:
+        if not order.is_settled or self.orders.pop(order.cloid, None) is None:
+            return
+        self.completed[order.cloid] = order
+        if len(self.completed) > self.config.completed_kept:
+            _, oldest = self.completed.popitem(last=False)
+            if oldest.oid is not None:
+                self._by_oid.pop(oldest.oid, None)
+
+
+def _cleared(order: TrackedOrder, kind: InFlight) -> InFlight:
+    return InFlight.NONE if order.in_flight is kind else order.in_flight
+
+
+def cancel_of(order: TrackedOrder) -> Cancel:
+    """The action that cancels an order: by client id, which works before its oid is known."""
+    return Cancel(order.instrument, order.cloid, order.oid)

@@ -1,0 +1,255 @@
+"""Steps 1 to 5 of the quote cycle: from what we know to the ladder that we want.
+
+1 warm-up, 2 estimators, 3 risk, 4 strategy, 5 ladder; steps 6 (reconcile) and 7 (execute) are the
+desk's. Any step may end the cycle, and says so with its reason (QE-08).
+"""
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from math import isfinite, sqrt
+from typing import Annotated
+
+from annotated_types import Ge, Gt, Interval
+
+from domain.instrument import Instrument
+from domain.units import USD, Frac, Ns, Px, Side, Sz, seconds
+from orchestrator.desk.inventory import Inventory
+from orchestrator.desk.market import Market
+from orchestrator.risk.position_limit import PositionLimit
+from strategy.glft import (
+    InventoryModel,
+    Quote,
+    QuoteConfig,
+    QuoteParams,
+    choose_gamma,
+    compute_quote,
+)
+from strategy.kappa import (
+    TradeIntensity,
+    TradeIntensityConfig,
+    TradeKappa,
+    TradeKappaConfig,
+)
+from strategy.ladder import Ladder, LadderConfig, LadderLevel, build_ladder
+from strategy.volatility import BipowerVolatility, VolatilityConfig
+
+FEE_UNIT = 1e-9
+
+
+class Step(StrEnum):
+    """The seven steps of a cycle (QE-01..07)."""
+
+    WARM_UP = "warm_up"
+    ESTIMATORS = "estimators"
+    RISK = "risk"
+    STRATEGY = "strategy"
+    LADDER = "ladder"
+    RECONCILE = "reconcile"
+    EXECUTE = "execute"
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """A cycle that ended early: at which step, and why."""
+
+    step: Step
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QuoteEngineConfig:
+    """When the desk is ready to quote and how big."""
+
+    quote: QuoteConfig = field(default_factory=QuoteConfig)
+    ladder: LadderConfig = field(default_factory=LadderConfig)
+    kappa: TradeKappaConfig = field(default_factory=TradeKappaConfig)
+    volatility: VolatilityConfig = field(default_factory=VolatilityConfig)
+    intensity: TradeIntensityConfig = field(default_factory=TradeIntensityConfig)
+    """Read by the stationary inventory model only."""
+    level_notional_usd: Annotated[float, Gt(0)] = 500.0
+    """Average value of one level; a side is worth this times its levels."""
+    max_position_usd: Annotated[float, Gt(0)] = 10_000.0
+    """Hard limit on the position; its lots are fixed at the first sound mid of a life."""
+    warmup_updates: Annotated[int, Ge(1)] = 10
+    warmup_trades: Annotated[int, Ge(0)] = 5
+    warmup_timeout_s: Annotated[float, Ge(0)] = 30.0
+    """After this the priors stand in for what is missing: no gate that only quoting opens (C-05)."""
+    prior_sigma: Annotated[float, Gt(0)] = 2e-4
+    """Per square-root second."""
+    max_kappa: Annotated[float, Gt(0)] = 10_000.0
+    """Trades at the touch of a one-tick market say little about depth: kappa is cut here (QM-11)."""
+    gamma_refresh_s: Annotated[float, Gt(0)] = 300.0
+    """The derived gamma follows slow estimates: it is renewed this often, not every cycle."""
+    min_confidence: Annotated[float, Interval(ge=0, le=1)] = 0.5
+    unsure_widening: Annotated[float, Ge(1)] = 1.5
+    unsure_size: Annotated[float, Interval(gt=0, le=1)] = 0.5
+    """Below the minimum confidence: wider and smaller, still two-sided (QE-12)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Targets:
+    """What the desk wants to have on the book, best level first on each side."""
+
+    bids: tuple[LadderLevel, ...]
+    asks: tuple[LadderLevel, ...]
+    quote: Quote
+    confidence: float
+
+    def of(self, side: Side) -> tuple[LadderLevel, ...]:
+        """The levels of one side."""
+        return self.bids if side is Side.BUY else self.asks
+
+
+class QuoteEngine:
+    """Estimators and strategy of one instrument."""
+
+    def __init__(self, config: QuoteEngineConfig, instrument: Instrument) -> None:
+        """Start with priors."""
+        self.config = config
+        self.instrument = instrument
+        self.kappa = TradeKappa(config.kappa)
+        self.volatility = BipowerVolatility(config.volatility)
+        stationary = config.quote.model is InventoryModel.STATIONARY
+        self.intensity = TradeIntensity(config.intensity) if stationary else None
+        self.maker_fee = Frac(instrument.maker_fee * FEE_UNIT)
+        self.first_data: Ns | None = None
+        self.gamma: float | None = None
+        self._gamma_renew_at = Ns(0)
+        self._warmup_timeout = seconds(config.warmup_timeout_s)
+        self._gamma_refresh = seconds(config.gamma_refresh_s)
+
+    # --- the feed -------------------------------------------------------------------------------
+
+    def on_mid(self, mid: float, time: Ns, now: Ns) -> None:
+        """A sound mid; ``time`` is the venue's."""
+        if self.first_data is None:
+            self.first_data = now
+        self.volatility.observe(mid, time)
+        if self.intensity is not None:
+            self.intensity.resume(time)
+
+    def on_trade(self, px: Px, mid: float, time: Ns) -> None:
+        """A public trade, seen once; its depth is its distance from the mid that we knew."""
+        self.kappa.observe(Frac(abs(px - mid) / mid), time)
+        if self.intensity is not None:
+            self.intensity.observe(time)
+
+    def on_gap(self, time: Ns) -> None:
+        """The feed was lost: no return across the gap, no exposure inside it."""
+        self.volatility.restart()
+        if self.intensity is not None:
+            self.intensity.pause(time)
+
+    # --- warm-up (step 1) -----------------------------------------------------------------------
+
+    def missing_input(self, market: Market, now: Ns) -> str | None:
+        """Name of the input that warm-up still waits for (QE-01, QE-09)."""
+        if self.first_data is None:
+            return "book"
+        if now - self.first_data >= self._warmup_timeout:
+            return None
+        if market.n_quotes + market.n_books < self.config.warmup_updates:
+            return "book"
+        if not self.kappa.is_ready(self.config.warmup_trades):
+            return "kappa"
+        if not self.volatility.is_ready():
+            return "sigma"
+        return None
+
+    def warm_at(self) -> Ns | None:
+        """When warm-up ends at the latest."""
+        return None if self.first_data is None else Ns(self.first_data + self._warmup_timeout)
+
+    def confidence(self, time: Ns) -> float:
+        """Geometric mean of the estimators' confidences (QE-12).
+
+        Each is the weight of what was seen beside that of its prior, n / (n + n0).
+        """
+        trades = self.kappa.n_effective(time)
+        of_kappa = trades / (trades + self.config.kappa.prior_trades)
+        pairs = self.volatility.pairs
+        of_sigma = pairs / (pairs + self.config.volatility.min_pairs)
+        return sqrt(of_kappa * of_sigma)
+
+    @property
+    def sigma(self) -> Frac:
+        """Estimated sigma, or its prior until the estimate is ready or while nothing moves."""
+        estimate = self.volatility.value() if self.volatility.is_ready() else None
+        return estimate or Frac(self.config.prior_sigma)
+
+    def kappa_effective(self, time: Ns) -> float:
+        """Posterior of kappa, cut at its ceiling."""
+        return min(self.kappa.value(time), self.config.max_kappa)
+
+    # --- the cycle ------------------------------------------------------------------------------
+
+    def compute(self, market: Market, inventory: Inventory, limit: PositionLimit, now: Ns) -> Targets | Stop:
+        """Steps 1, 2, 4 and 5; the caller has asked the gates (step 3) and found them open."""
+        missing = self.missing_input(market, now)
+        if missing is not None:
+            return Stop(Step.WARM_UP, missing)
+        time = market.exch_time
+        kappa, sigma, mid = self.kappa_effective(time), self.sigma, market.mid
+        for name, value in (("mid", mid), ("kappa", kappa), ("sigma", sigma)):
+            if value is None or not (isfinite(value) and value > 0):
+                return Stop(Step.ESTIMATORS, name)
+        if mid is None or limit.lots <= 0:
+            return Stop(Step.RISK, "limits_unknown")
+        confidence = self.confidence(time)
+        unsure = confidence < self.config.min_confidence
+        quote = self._quote(mid, inventory, limit, kappa, sigma, time, now, unsure=unsure)
+        ladder = self._ladder(quote, inventory, limit, mid, unsure=unsure)
+        if not ladder.bids and not ladder.asks:
+            return Stop(Step.LADDER, "no_level")
+        return Targets(ladder.bids, ladder.asks, quote, confidence)
+
+    def _quote(
+        self,
+        mid: float,
+        inventory: Inventory,
+        limit: PositionLimit,
+        kappa: float,
+        sigma: Frac,
+        time: Ns,
+        now: Ns,
+        *,
+        unsure: bool,
+    ) -> Quote:
+        config = self.config
+        if self.gamma is None or now >= self._gamma_renew_at:
+            self.gamma = choose_gamma(config.quote, kappa, sigma)
+            self._gamma_renew_at = Ns(now + self._gamma_refresh)
+        params = QuoteParams(
+            fair=mid,
+            q=inventory.position / limit.lots,
+            gamma=self.gamma,
+            kappa=kappa / config.unsure_widening if unsure else kappa,
+            sigma=sigma,
+            maker_fee=self.maker_fee,
+            tick=self.instrument.tick_at(int(mid)),
+            intensity=None if self.intensity is None else self.intensity.value(time),
+            order_share=config.level_notional_usd / config.max_position_usd,
+        )
+        return compute_quote(params, config.quote)
+
+    def _ladder(
+        self,
+        quote: Quote,
+        inventory: Inventory,
+        limit: PositionLimit,
+        mid: float,
+        *,
+        unsure: bool,
+    ) -> Ladder:
+        config = self.config
+        notional = config.level_notional_usd * config.ladder.levels
+        if unsure:
+            notional *= config.unsure_size
+        return build_ladder(
+            quote,
+            config.ladder,
+            self.instrument,
+            size=Sz(round(notional * USD / mid)),
+            bid_capacity=limit.capacity(Side.BUY, inventory.position),
+            ask_capacity=limit.capacity(Side.SELL, inventory.position),
+        )

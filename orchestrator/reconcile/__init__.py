@@ -1,0 +1,1 @@
+"""From targets and live orders to the fewest actions."""

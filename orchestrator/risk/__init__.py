@@ -1,0 +1,1 @@
+"""What may stop the trader from quoting."""

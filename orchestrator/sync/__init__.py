@@ -1,0 +1,1 @@
+"""Bringing belief and venue together: start-up, gaps, unknown orders, shutdown."""

@@ -1,0 +1,270 @@
+"""After a gap, or when something does not add up: fills, open orders, position, in this order.
+
+The user channels have no recovery of their own (order updates replay nothing), so what happened in
+a gap is fetched by query: fills from a cursor with overlap, then the list of open orders, then the
+position as a check. Nothing is quoted while a gap is being closed.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Annotated
+
+from annotated_types import Ge, Gt
+
+from domain.commands import Alert, AnyAction, Cancel, QueryFills, QueryOpenOrders, QueryPositions, Severity
+from domain.events import (
+    Fill,
+    FillsReport,
+    NotSent,
+    OpenOrder,
+    OpenOrdersReport,
+    OrderStatus,
+    OrderUpdate,
+    PositionsReport,
+    PositionsReported,
+    Replied,
+)
+from domain.orders import InFlight
+from domain.units import InstrumentId, Ns, Pos, millis, seconds
+from orchestrator.connectivity.requests import Pending, RequestLedger
+from orchestrator.desk.desk import Desk
+from orchestrator.fills import FillProcessor
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResyncConfig:
+    """Overlap and patience of the recovery by query."""
+
+    overlap_s: Annotated[float, Ge(0)] = 10.0
+    """Fills are asked for from this long before the last one booked."""
+    retry_ms: Annotated[float, Gt(0)] = 1_000.0
+    drift_grace_ms: Annotated[float, Gt(0)] = 2_000.0
+    """A pushed position that differs for longer than this starts a resync."""
+    restate_after: Annotated[int, Ge(1)] = 3
+    """Checks in a row that must differ before the venue's position replaces ours (RU-07)."""
+
+
+class ResyncState(StrEnum):
+    """IDLE, or what is being asked."""
+
+    IDLE = "idle"
+    FILLS = "fills"
+    ORDERS = "orders"
+    POSITION = "position"
+
+
+_S = ResyncState
+TRANSITIONS: dict[ResyncState, frozenset[ResyncState]] = {
+    _S.IDLE: frozenset((_S.FILLS,)),
+    _S.FILLS: frozenset((_S.ORDERS,)),
+    _S.ORDERS: frozenset((_S.POSITION,)),
+    _S.POSITION: frozenset((_S.IDLE, _S.FILLS)),
+}
+"""POSITION -> FILLS: a position that differs is first explained by fills."""
+
+
+class Resync:
+    """Closes gaps between belief and venue."""
+
+    def __init__(
+        self,
+        config: ResyncConfig,
+        ledger: RequestLedger,
+        desks: Mapping[InstrumentId, Desk],
+        fills: FillProcessor,
+        book_fill: Callable[[Fill, Ns], None],
+        alert: Callable[[Alert], None],
+    ) -> None:
+        """Nothing to close."""
+        self.config = config
+        self.state = ResyncState.IDLE
+        self.gates_quotes = False
+        """Whether the resync under way closes a gap, in which quoting would be blind."""
+        self.runs = 0
+        self.drifts = 0
+        self.orphans_cancelled = 0
+        self._ledger = ledger
+        self._desks = desks
+        self._fills = fills
+        self._book_fill = book_fill
+        self._alert = alert
+        self._is_waiting = False
+        self._again_after = False
+        self._mismatches = 0
+        self._retry_at = Ns(0)
+        self._since = Ns(0)
+        self._asked_at = Ns(0)
+        self._stated: dict[InstrumentId, Pos] | None = None
+        self._suspicious_at: Ns | None = None
+
+    def request(self, now: Ns, *, gap: bool) -> None:
+        """Ask for a resync; ``gap``: messages may have been lost, so do not quote meanwhile."""
+        self.gates_quotes = self.gates_quotes or gap
+        if self.state is not _S.IDLE:
+            self._again_after = True
+            return
+        self.runs += 1
+        self._mismatches = 0
+        self._since = Ns(max(self._fills.cursor - seconds(self.config.overlap_s), 0))
+        self._go(_S.FILLS)
+        self._retry_at = now
+
+    def on_user_feed_down(self) -> None:
+        """What is under way will not see what is now being lost: it starts over when asked."""
+        if self.state is not _S.IDLE:
+            self.state = _S.IDLE
+            self._is_waiting = False
+        self._again_after = False
+
+    # --- decisions ------------------------------------------------------------------------------
+
+    def decide(self, now: Ns) -> None:
+        """Ask the next question, or act on a position that stayed different for too long."""
+        if self._suspicious_at is not None and now >= self._suspicious_at:
+            self._suspicious_at = None
+            if self._stated is not None and self._differing(self._stated):
+                self.drifts += 1
+                self.request(now, gap=False)
+        if self.state is _S.IDLE or self._is_waiting or now < self._retry_at:
+            return
+        self._is_waiting = True
+        self._asked_at = now
+        self._ledger.send((self._question(),), self, now)
+
+    def deadline(self) -> Ns | None:
+        """When the next question or check is due."""
+        asks = None if self.state is _S.IDLE or self._is_waiting else self._retry_at
+        if asks is None or self._suspicious_at is None:
+            return self._suspicious_at if asks is None else asks
+        return min(asks, self._suspicious_at)
+
+    def _question(self) -> AnyAction:
+        if self.state is _S.FILLS:
+            return QueryFills(self._since)
+        return QueryOpenOrders() if self.state is _S.ORDERS else QueryPositions()
+
+    # --- facts ----------------------------------------------------------------------------------
+
+    def on_positions(self, event: PositionsReported, now: Ns) -> None:
+        """The venue pushed its view; fills of the same block may still be under way."""
+        self._stated = {entry.instrument: entry.position for entry in event.positions}
+        if not self._differing(self._stated):
+            self._suspicious_at = None
+        elif self._suspicious_at is None:
+            self._suspicious_at = Ns(now + millis(self.config.drift_grace_ms))
+
+    # --- answers (Owner) ------------------------------------------------------------------------
+
+    def on_reply(self, pending: Pending, event: Replied, now: Ns) -> None:
+        """Use the answer if it is to the question that stands."""
+        if pending.is_overdue or not self._is_waiting:
+            return
+        self._is_waiting = False
+        self._retry_at = Ns(now + millis(self.config.retry_ms))
+        match self.state, event.results[0]:
+            case _S.FILLS, FillsReport() as report:
+                self._on_fills(report, now)
+            case _S.ORDERS, OpenOrdersReport() as report:
+                self._on_orders(report, now)
+                self._go(_S.POSITION)
+                self._retry_at = now
+            case _S.POSITION, PositionsReport() as report:
+                self._on_position(report, now)
+            case _:
+                pass
+
+    def on_not_sent(self, pending: Pending, event: NotSent, now: Ns) -> None:
+        """Ask again after a while."""
+        del event
+        self.on_silence(pending, now)
+
+    def on_silence(self, pending: Pending, now: Ns) -> None:
+        """Ask again after a while; questions are safe to repeat."""
+        if isinstance(pending.request.actions[0], Cancel):
+            return
+        self._is_waiting = False
+        self._retry_at = Ns(now + millis(self.config.retry_ms))
+
+    def _on_fills(self, report: FillsReport, now: Ns) -> None:
+        for fill in report.fills:
+            self._book_fill(fill, now)
+        if report.is_complete or not report.fills:
+            self._go(_S.ORDERS)
+        else:
+            self._since = report.fills[-1].exch_time
+        self._retry_at = now
+
+    def _on_orders(self, report: OpenOrdersReport, now: Ns) -> None:
+        listed = set()
+        for entry in report.orders:
+            desk = self._desks.get(entry.instrument)
+            if desk is None:
+                continue
+            listed.add(entry.oid)
+            if not desk.on_update(_as_update(entry, report.as_of, now), now, is_answer=True):
+                self._cancel_orphan(entry, now)
+        for desk in self._desks.values():
+            for order in desk.tracker.orders.values():
+                is_quiet = order.in_flight is InFlight.NONE and not order.is_terminal
+                if is_quiet and order.oid not in listed and order.state_changed_at < self._asked_at:
+                    desk.tracker.mark_unknown(order)
+
+    def _cancel_orphan(self, entry: OpenOrder, now: Ns) -> None:
+        self.orphans_cancelled += 1
+        text = f"{entry.instrument} {entry.side.name} {entry.remaining}@{entry.px} oid={entry.oid}"
+        self._alert(Alert(Severity.WARNING, "orphan_order", text))
+        self._ledger.send((Cancel(entry.instrument, None, entry.oid),), self, now)
+
+    def _on_position(self, report: PositionsReport, now: Ns) -> None:
+        stated = {entry.instrument: entry.position for entry in report.positions}
+        differing = self._differing(stated)
+        if differing:
+            self._mismatches += 1
+            if self._mismatches < self.config.restate_after:
+                self._since = Ns(max(self._fills.cursor - seconds(self.config.overlap_s), 0))
+                self._go(_S.FILLS)
+                return
+            self._restate(stated, differing, report.as_of)
+        self._go(_S.IDLE)
+        self.gates_quotes = False
+        if self._again_after:
+            self._again_after = False
+            self.request(now, gap=False)
+
+    def _restate(self, stated: Mapping[InstrumentId, Pos], differing: list[InstrumentId], as_of: Ns) -> None:
+        for instrument in differing:
+            desk = self._desks[instrument]
+            had = desk.inventory.position
+            position = stated.get(instrument, Pos(0))
+            desk.inventory.restate(position, desk.market.mid)
+            text = f"{instrument}: local {had} lots, venue {position} lots; fills do not explain it"
+            self._alert(Alert(Severity.WARNING, "position_drift", text))
+        self._fills.opening_as_of = max(self._fills.opening_as_of, as_of)
+
+    def _differing(self, stated: Mapping[InstrumentId, Pos]) -> list[InstrumentId]:
+        return [
+            instrument
+            for instrument, desk in self._desks.items()
+            if desk.inventory.position != stated.get(instrument, 0)
+        ]
+
+    def _go(self, to: ResyncState) -> None:
+        assert to in TRANSITIONS[self.state], (self.state, to)  # noqa: S101
+        self.state = to
+
+
+def _as_update(entry: OpenOrder, as_of: Ns, now: Ns) -> OrderUpdate:
+    """A line of the list as the status that it states."""
+    return OrderUpdate(
+        entry.instrument,
+        as_of,
+        now,
+        entry.oid,
+        entry.cloid,
+        entry.side,
+        entry.px,
+        entry.sz,
+        entry.remaining,
+        OrderStatus.OPEN,
+    )

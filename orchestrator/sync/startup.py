@@ -1,0 +1,251 @@
+"""From a fresh process to the first quote, in the order of C-01.
+
+List our open orders, cancel them until a re-read shows none, (in a later life) fetch the fills of
+the time in between, read the position, read the limits; then enter the loop, and once warm read the
+position again just before the first quote.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Annotated
+
+from annotated_types import Ge, Gt
+
+from domain.commands import (
+    Alert,
+    AnyAction,
+    Cancel,
+    QueryFills,
+    QueryLimits,
+    QueryOpenOrders,
+    QueryPositions,
+    Severity,
+)
+from domain.events import (
+    Fill,
+    FillsReport,
+    LimitsReport,
+    NotSent,
+    OpenOrdersReport,
+    PositionsReport,
+    Replied,
+)
+from domain.units import InstrumentId, Ns, Pos, millis, seconds
+from orchestrator.connectivity.feeds import FeedMachine
+from orchestrator.connectivity.requests import Pending, RequestLedger
+from orchestrator.desk.desk import Desk
+from orchestrator.fills import FillProcessor
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StartUpConfig:
+    """Patience of the start-up."""
+
+    retry_ms: Annotated[float, Gt(0)] = 500.0
+    """Between tries of a step."""
+    cancel_tries: Annotated[int, Ge(1)] = 5
+    """Failed clean slates before people are alerted; trying goes on, slower."""
+    slow_retry_ms: Annotated[float, Gt(0)] = 5_000.0
+    fills_overlap_s: Annotated[float, Ge(0)] = 10.0
+    """A later life asks for fills from this long before the last one that it knows."""
+
+
+class StartUpState(StrEnum):
+    """The steps, in order."""
+
+    WAIT_FEED = "wait_feed"
+    LIST_ORDERS = "list_orders"
+    CANCEL_ALL = "cancel_all"
+    SYNC_FILLS = "sync_fills"
+    SYNC_POSITION = "sync_position"
+    SYNC_LIMITS = "sync_limits"
+    WARMING = "warming"
+    CONFIRM_POSITION = "confirm_position"
+    DONE = "done"
+
+
+_S = StartUpState
+TRANSITIONS: dict[StartUpState, frozenset[StartUpState]] = {
+    _S.WAIT_FEED: frozenset((_S.LIST_ORDERS,)),
+    _S.LIST_ORDERS: frozenset((_S.CANCEL_ALL, _S.SYNC_FILLS, _S.SYNC_POSITION)),
+    _S.CANCEL_ALL: frozenset((_S.LIST_ORDERS,)),
+    _S.SYNC_FILLS: frozenset((_S.SYNC_POSITION,)),
+    _S.SYNC_POSITION: frozenset((_S.SYNC_LIMITS,)),
+    _S.SYNC_LIMITS: frozenset((_S.WARMING,)),
+    _S.WARMING: frozenset((_S.CONFIRM_POSITION,)),
+    _S.CONFIRM_POSITION: frozenset((_S.DONE,)),
+    _S.DONE: frozenset(),
+}
+"""Besides these, a lost user feed leads from every state but DONE back to WAIT_FEED."""
+
+ASKING = (_S.LIST_ORDERS, _S.SYNC_FILLS, _S.SYNC_POSITION, _S.SYNC_LIMITS, _S.CONFIRM_POSITION)
+
+
+class StartUp:
+    """The start-up of one life."""
+
+    def __init__(
+        self,
+        config: StartUpConfig,
+        ledger: RequestLedger,
+        user_feed: FeedMachine,
+        desks: Mapping[InstrumentId, Desk],
+        fills: FillProcessor,
+        book_fill: Callable[[Fill, Ns], None],
+        alert: Callable[[Alert], None],
+    ) -> None:
+        """Wait for the user feed."""
+        self.config = config
+        self.state = StartUpState.WAIT_FEED
+        self.is_later_life = False
+        self.cancel_tries = 0
+        self._ledger = ledger
+        self._user_feed = user_feed
+        self._desks = desks
+        self._fills = fills
+        self._book_fill = book_fill
+        self._alert = alert
+        self._is_waiting = False
+        self._retry_at = Ns(0)
+        self._strays: list[Cancel] = []
+
+    @property
+    def is_done(self) -> bool:
+        """Whether the main loop may quote."""
+        return self.state is StartUpState.DONE
+
+    def on_user_feed_down(self) -> None:
+        """Begin again: what was read may be history."""
+        if not self.is_done:
+            self.state = StartUpState.WAIT_FEED
+            self._is_waiting = False
+
+    # --- decisions ------------------------------------------------------------------------------
+
+    def decide(self, now: Ns) -> None:
+        """Take the next step if nothing is awaited."""
+        if self.state is _S.DONE or self._is_waiting or now < self._retry_at:
+            return
+        if self.state is _S.WAIT_FEED and self._user_feed.is_live:
+            self._go(_S.LIST_ORDERS)
+        if self.state is _S.WARMING and any(desk.is_warm(now) for desk in self._desks.values()):
+            self._go(_S.CONFIRM_POSITION)
+        actions = self._question()
+        if actions:
+            self._is_waiting = True
+            self._ledger.send(actions, self, now)
+
+    def deadline(self, now: Ns) -> Ns | None:
+        """When the next step is due; warming ends at the latest when a desk's patience does."""
+        if self.state in (_S.DONE, _S.WAIT_FEED) or self._is_waiting:
+            return None
+        if self.state is _S.WARMING:
+            ends = [end for desk in self._desks.values() if (end := desk.engine.warm_at())]
+            later = [end for end in ends if end > now]
+            return min(later) if later else None
+        return self._retry_at
+
+    def _question(self) -> tuple[AnyAction, ...]:
+        match self.state:
+            case _S.LIST_ORDERS:
+                return (QueryOpenOrders(),)
+            case _S.CANCEL_ALL:
+                return tuple(self._strays)
+            case _S.SYNC_FILLS:
+                overlap = seconds(self.config.fills_overlap_s)
+                return (QueryFills(Ns(max(self._fills.cursor - overlap, 0))),)
+            case _S.SYNC_POSITION | _S.CONFIRM_POSITION:
+                return (QueryPositions(),)
+            case _S.SYNC_LIMITS:
+                return (QueryLimits(tuple(self._desks)),)
+            case _:
+                return ()
+
+    # --- answers (Owner) ------------------------------------------------------------------------
+
+    def on_reply(self, pending: Pending, event: Replied, now: Ns) -> None:
+        """Go on if this answers the step that we are at; a late answer to another is history."""
+        if pending.is_overdue or not self._is_waiting:
+            return
+        self._is_waiting = False
+        self._retry_at = Ns(now + millis(self.config.retry_ms))
+        if self.state is _S.CANCEL_ALL:
+            self._go(_S.LIST_ORDERS)
+            return
+        match self.state, event.results[0]:
+            case _S.LIST_ORDERS, OpenOrdersReport() as report:
+                self._on_orders(report, now)
+            case _S.SYNC_FILLS, FillsReport() as report:
+                for fill in report.fills:
+                    self._book_fill(fill, now)
+                if report.is_complete:
+                    self._step(_S.SYNC_POSITION, now)
+                else:
+                    self._retry_at = now
+            case (_S.SYNC_POSITION | _S.CONFIRM_POSITION) as state, PositionsReport() as report:
+                self._on_positions(report, now)
+                self._step(_S.SYNC_LIMITS if state is _S.SYNC_POSITION else _S.DONE, now)
+            case _S.SYNC_LIMITS, LimitsReport() as report:
+                self._on_limits(report, now)
+            case _:
+                pass
+
+    def on_not_sent(self, pending: Pending, event: NotSent, now: Ns) -> None:
+        """Try the step again."""
+        del pending, event
+        self._again(now)
+
+    def on_silence(self, pending: Pending, now: Ns) -> None:
+        """Try the step again; all of them are safe to repeat."""
+        del pending
+        self._again(now)
+
+    def _again(self, now: Ns) -> None:
+        self._is_waiting = False
+        self._retry_at = Ns(now + millis(self.config.retry_ms))
+        if self.state is _S.CANCEL_ALL:
+            self._go(_S.LIST_ORDERS)
+
+    def _on_orders(self, report: OpenOrdersReport, now: Ns) -> None:
+        self._strays = [
+            Cancel(order.instrument, None, order.oid) for order in report.orders if order.instrument in self._desks
+        ]
+        if not self._strays:
+            self._step(_S.SYNC_FILLS if self.is_later_life else _S.SYNC_POSITION, now)
+            return
+        self.cancel_tries += 1
+        if self.cancel_tries > self.config.cancel_tries:
+            text = f"{len(self._strays)} own orders rest after {self.cancel_tries - 1} cancels"
+            self._alert(Alert(Severity.CRITICAL, "clean_slate_failed", text))
+            self._retry_at = Ns(now + millis(self.config.slow_retry_ms))
+        elif self.cancel_tries == 1:
+            self._retry_at = now
+        self._go(_S.CANCEL_ALL)
+
+    def _on_positions(self, report: PositionsReport, now: Ns) -> None:
+        stated = {entry.instrument: entry.position for entry in report.positions}
+        for instrument, desk in self._desks.items():
+            had = desk.inventory.position
+            correction = desk.inventory.restate(stated.get(instrument, Pos(0)), desk.market.mid)
+            if correction:
+                text = f"{instrument}: local {had} lots, venue {had + correction} lots"
+                self._alert(Alert(Severity.WARNING, "position_drift", text))
+        self._fills.open(report.as_of, now)
+
+    def _on_limits(self, report: LimitsReport, now: Ns) -> None:
+        for limits in report.limits:
+            desk = self._desks.get(limits.instrument)
+            if desk is not None:
+                desk.exchange_max_position = limits.max_position
+        missing = [d for d in self._desks.values() if d.exchange_max_position is None]
+        if not missing:
+            self._step(_S.WARMING, now)
+
+    def _step(self, to: StartUpState, now: Ns) -> None:
+        self._go(to)
+        self._retry_at = now
+
+    def _go(self, to: StartUpState) -> None:
+        assert to in TRANSITIONS[self.state], (self.state, to)  # noqa: S101
+        self.state = to

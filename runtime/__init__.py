@@ -1,0 +1,1 @@
+"""Where the outside begins: journal, drivers, safety net, config, logs."""

@@ -1,0 +1,175 @@
+"""Configs from files: layers of TOML, typed and checked as one tree before anything starts.
+
+Layers, later ones win: a profile or file named by ``extends``, the file, ``--set a.b=value``. Tables
+are merged key by key, anything else is replaced; a table with another ``kind`` is another thing and
+replaces too. What the types mean in a file stands in ``config_check``.
+"""
+
+import json
+import tomllib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from importlib.resources import files
+from importlib.resources.abc import Traversable
+from pathlib import Path
+from typing import Any, TypeVar
+
+from domain.errors import ConfigError, Problem
+from runtime.config_check import adapter_of, check, show, suggestion
+
+T = TypeVar("T")
+
+EXTENDS = "extends"
+_KIND = "kind"
+_SET = "--set"
+
+
+@dataclass(frozen=True, slots=True)
+class Tree:
+    """Plain values, and which file each came from."""
+
+    data: dict[str, Any] = field(default_factory=dict)
+    origins: dict[tuple[str | int, ...], str] = field(default_factory=dict)
+
+    def __or__(self, over: "Tree") -> "Tree":
+        """Lay another tree over this one."""
+        return Tree(_merge(self.data, over.data), self.origins | over.origins)
+
+
+def load(kind: type[T], *sources: Path | str, overrides: Iterable[str] = ()) -> T:
+    """Build a config from files (or names of profiles) and ``a.b=value`` overrides.
+
+    Raises ConfigError with every problem of the whole tree.
+    """
+    tree = Tree()
+    for source in sources:
+        tree |= read(source)
+    return build(kind, tree | override(overrides))
+
+
+def build(kind: type[T], tree: Tree | Mapping[str, Any]) -> T:
+    """Build a config from a tree; a mapping such as ``resolved`` gives is one, too."""
+    return check(kind, tree.data, tree.origins) if isinstance(tree, Tree) else check(kind, tree)
+
+
+def resolved(config: object) -> dict[str, Any]:
+    """The whole config as plain JSON values, defaults included: for headers and manifests."""
+    values: dict[str, Any] = adapter_of(type(config)).dump_python((config,), mode="json")[0]
+    return values
+
+
+# --- reading ------------------------------------------------------------------------------------
+
+
+def read(source: Path | str) -> Tree:
+    """A file with what it extends, or a shipped profile (a name without ``.toml``)."""
+    return _read(_find(source, Path(), str(source)), ())
+
+
+def profile_names() -> list[str]:
+    """Names of the shipped profiles."""
+    return sorted(entry.name.removesuffix(".toml") for entry in _profiles().iterdir() if entry.name.endswith(".toml"))
+
+
+def override(assignments: Iterable[str]) -> Tree:
+    """``a.b=value`` as TOML would read it; a bare word is a text."""
+    tree = Tree()
+    for assignment in assignments:
+        data = _assignment(assignment)
+        tree |= Tree(data, dict.fromkeys(_leaves(data), _SET))
+    return tree
+
+
+def parse(text: str, name: str) -> dict[str, Any]:
+    """TOML text as plain values; a syntax error says where."""
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError([Problem(name, str(error), "valid TOML")]) from error
+
+
+def _read(source: Path | Traversable, seen: tuple[str, ...]) -> Tree:
+    name = str(source)
+    if name in seen:
+        raise ConfigError([Problem(f"{name}: {EXTENDS}", " -> ".join((*seen, name)), "no circle")])
+    data = _parse_file(source, name)
+    bases = data.pop(EXTENDS, [])
+    if isinstance(bases, str):
+        bases = [bases]
+    if not (isinstance(bases, list) and all(isinstance(base, str) for base in bases)):
+        raise ConfigError([Problem(f"{name}: {EXTENDS}", show(bases), "a file or profile, or a list of them")])
+    tree = Tree()
+    for base in bases:
+        folder = source.parent if isinstance(source, Path) else Path()
+        tree |= _read(_find(base, folder, f"{name}: {EXTENDS}"), (*seen, name))
+    return tree | Tree(data, dict.fromkeys(_leaves(data), source.name))
+
+
+def _find(source: Path | str, folder: Path, where: str) -> Path | Traversable:
+    path = Path(source)
+    if path.suffix:
+        return folder / path
+    names = profile_names()
+    if str(source) not in names:
+        known = suggestion(str(source), names) or f" ({', '.join(names)})"
+        raise ConfigError([Problem(where, show(str(source)), f"a .toml file or a profile{known}")])
+    return _profiles() / f"{source}.toml"
+
+
+def _parse_file(source: Path | Traversable, name: str) -> dict[str, Any]:
+    try:
+        text = source.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "bytes that are not UTF-8"
+        raise ConfigError([Problem(name, reason, "a readable TOML file")]) from error
+    if not name.endswith(".json"):
+        return parse(text, name)
+    try:
+        data = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise ConfigError([Problem(name, str(error), "valid JSON")]) from error
+    if not isinstance(data, dict):
+        raise ConfigError([Problem(name, show(data), "an object")])
+    return data
+
+
+def _profiles() -> Traversable:
+    return files("runtime") / "profiles"
+
+
+def _assignment(text: str) -> dict[str, Any]:
+    key, equals, value = text.partition("=")
+    for candidate in (value, json.dumps(value)) if value.strip().replace("-", "_").isidentifier() else (value,):
+        try:
+            return tomllib.loads(f"{key}{equals}{candidate}")
+        except tomllib.TOMLDecodeError:
+            continue
+    raise ConfigError([Problem(_SET, show(text), "key.key=value with a TOML value")])
+
+
+# --- layers -------------------------------------------------------------------------------------
+
+
+def _merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    merged = dict(base)
+    for key, value in over.items():
+        below = merged.get(key)
+        if (
+            isinstance(below, dict)
+            and isinstance(value, dict)
+            and value.get(_KIND, below.get(_KIND)) == below.get(_KIND)
+        ):
+            merged[key] = _merge(below, value)
+        else:
+            merged[key] = value
+    return merged
+
+
+def _leaves(data: Mapping[str, Any], path: tuple[str | int, ...] = ()) -> list[tuple[str | int, ...]]:
+    leaves: list[tuple[str | int, ...]] = []
+    for key, value in data.items():
+        here = (*path, key)
+        leaves.append(here)
+        if isinstance(value, dict):
+            leaves += _leaves(value, here)
+    return leaves

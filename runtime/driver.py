@@ -1,0 +1,240 @@
+"""What the drivers share: one life of a trader, with its inbox, journal and safety net.
+
+A life knows no clock and no loop: the driver says what time it is, delivers events, and lets it carry
+out commands. So virtual and real time run the same code in the same order (architecture 5): append
+the input; apply; decide; append the commands; sync if they place, modify or latch; submit.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Annotated, NamedTuple, Protocol
+
+from annotated_types import Ge, Gt
+
+from domain.commands import Alert, AnyCommand, Severity
+from domain.events import AnyEvent, StopRequested, Woke
+from domain.units import Ns, millis
+from exchange_adapters.base import ExchangeAdapter
+from runtime.inbox import Inbox
+from runtime.journal import Journal, must_survive
+from runtime.safety_net import ORDERS_LEFT, SafetyNet
+
+CORE_FAILED = "core_failed"
+"""The core raised. Replay expects it to raise again."""
+CORE_STUCK = "core_stuck"
+"""The core asks to be woken again and again at a time that has passed."""
+SUBMIT_FAILED = "submit_failed"
+"""The adapter refused a command that no correct trader makes."""
+JOURNAL_FAILED = "journal_failed"
+"""The write-ahead log cannot be written, so nothing may be placed."""
+INBOX_OVERFLOW = "inbox_overflow"
+"""Events come faster than they are taken in; none may be dropped."""
+STOP_OVERDUE = "stop_overdue"
+"""The orderly shutdown did not finish in time."""
+
+MAX_LATE_WAKES = 1_000
+"""Wake-ups that leave the core's deadline in the past, after which it counts as stuck."""
+
+_WOKE: tuple[AnyEvent, ...] = (Woke(),)
+
+
+class Trader(Protocol):
+    """The core as the driver sees it (architecture 1)."""
+
+    def apply(self, event: AnyEvent, now: Ns) -> None:
+        """Take in one fact."""
+        ...
+
+    def decide(self, now: Ns) -> Sequence[AnyCommand]:
+        """Say what to send."""
+        ...
+
+    def next_deadline(self) -> Ns | None:
+        """When to be called even if nothing happens."""
+        ...
+
+    @property
+    def is_stopped(self) -> bool:
+        """Whether an orderly shutdown has finished."""
+        ...
+
+
+AlertSink = Callable[[Ns, Alert], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LifeConfig:
+    """Bounds of one life."""
+
+    inbox_limit: Annotated[int, Ge(1)] = 100_000
+    stop_timeout_ms: Annotated[float, Gt(0)] = 60_000.0
+    """For an orderly shutdown, from its request on; then the safety net takes over."""
+
+
+class Step(NamedTuple):
+    """What went in and what came out."""
+
+    events: tuple[AnyEvent, ...]
+    commands: tuple[AnyCommand, ...]
+
+
+class Failure(NamedTuple):
+    """Why the safety net took over."""
+
+    name: str
+    text: str
+    error: BaseException | None = None
+
+    def __str__(self) -> str:
+        """One line for people."""
+        return f"{self.name}: {self.text}"
+
+
+class Life:
+    """One life of a trader, from Restored to its last command."""
+
+    def __init__(
+        self,
+        core: Trader,
+        adapter: ExchangeAdapter,
+        journal: Journal,
+        net: SafetyNet,
+        config: LifeConfig,
+        on_alert: AlertSink | None = None,
+    ) -> None:
+        self.core = core
+        self.adapter = adapter
+        self.net = net
+        self.inbox = Inbox()
+        self.deadline: Ns | None = None
+        """When to call ``step`` although nothing has arrived."""
+        self.failure: Failure | None = None
+        self._journal = journal
+        self._is_journal_dead = False
+        self._config = config
+        self._on_alert = on_alert
+        self._stop_by: Ns | None = None
+        self._has_stopped = False
+        self._late_wakes = 0
+
+    # --- the loop -------------------------------------------------------------------------------
+
+    def is_due(self, now: Ns) -> bool:
+        """Whether there is a reason for a step."""
+        return len(self.inbox) > 0 or (self.deadline is not None and self.deadline <= now)
+
+    def step(self, now: Ns) -> Step:
+        """Take in what has arrived, or that time has passed, and decide."""
+        overflow = len(self.inbox) > self._config.inbox_limit
+        events = self.inbox.take() or _WOKE
+        for event in events:
+            self._write(now, self._journal.took, now, event)
+        for event in events:
+            self.net.seen(event, now)
+        if overflow:
+            self.fail(now, INBOX_OVERFLOW, f"{len(events)} events waited, the limit is {self._config.inbox_limit}")
+        if self._stop_by is not None and now >= self._stop_by:
+            self.fail(now, STOP_OVERDUE, f"not stopped {self._config.stop_timeout_ms:g} ms after the request")
+        commands = self._ask_core(now, events) if self.failure is None else ()
+        if self.failure is not None:
+            commands = self._ask_net(now)
+        return Step(events, commands)
+
+    def carry_out(self, now: Ns, commands: Sequence[AnyCommand]) -> None:
+        """Let commands leave; an error of the adapter is a bug of ours and ends the core's part."""
+        for command in commands:
+            if isinstance(command, Alert):
+                if self._on_alert is not None:
+                    self._on_alert(now, command)
+                continue
+            self.net.sent(command, now)
+            try:
+                self.adapter.submit(command)
+            except Exception as error:  # noqa: BLE001 - whatever it is, the orders must go
+                is_ours = self.failure is None
+                self.fail(now, SUBMIT_FAILED, f"{error!r} on {command!r}", error)
+                if is_ours:
+                    return
+
+    def is_over(self, now: Ns) -> bool:
+        """Whether this life has ended, asked after the last commands left.
+
+        A core that says so although an order may rest has failed.
+        """
+        if self.failure is None and self._has_stopped and self.net.live:
+            self.fail(now, ORDERS_LEFT, f"the core stopped with {len(self.net.live)} orders that may rest")
+        return self._has_stopped if self.failure is None else self.net.is_done
+
+    # --- how it ends ----------------------------------------------------------------------------
+
+    def request_stop(self, now: Ns, reason: str) -> None:
+        """Begin the orderly shutdown; a second request changes nothing."""
+        if self._stop_by is None:
+            self._stop_by = Ns(now + millis(self._config.stop_timeout_ms))
+            self.inbox.put(StopRequested(reason))
+
+    def fail(self, now: Ns, name: str, text: str, error: BaseException | None = None) -> None:
+        """Take the core out; from the next step on the safety net decides. The first reason stays."""
+        if self.failure is None:
+            self.failure = Failure(name, text, error)
+            self.net.take_over(Alert(Severity.CRITICAL, name, text), now)
+            self.deadline = now
+
+    def end(self) -> None:
+        """Close: no event comes any more, everything written is safe."""
+        self.adapter.stop()
+        if not self._is_journal_dead:
+            self._journal.sync()
+
+    # --- inside ---------------------------------------------------------------------------------
+
+    def _ask_core(self, now: Ns, events: tuple[AnyEvent, ...]) -> tuple[AnyCommand, ...]:
+        core = self.core
+        try:
+            for event in events:
+                core.apply(event, now)
+            commands = tuple(core.decide(now))
+            deadline = core.next_deadline()
+            self._has_stopped = core.is_stopped
+        except Exception as error:  # noqa: BLE001 - our bug, whatever it is
+            self.fail(now, CORE_FAILED, f"{type(error).__name__}: {error}", error)
+            return ()
+        self._write(now, self._journal.decided, now, commands)
+        if must_survive(commands):
+            self._write(now, self._journal.sync)
+        self._arm(now, deadline, is_wake=events is _WOKE)
+        return commands
+
+    def _arm(self, now: Ns, deadline: Ns | None, *, is_wake: bool) -> None:
+        """Note when to wake the core, unless it keeps asking for a time that has passed."""
+        if self.failure is not None:
+            return
+        if deadline is None or deadline > now:
+            self._late_wakes = 0
+        else:
+            self._late_wakes += is_wake
+        if self._late_wakes > MAX_LATE_WAKES:
+            self.fail(now, CORE_STUCK, f"{self._late_wakes} wake-ups have not moved the deadline {deadline} past {now}")
+            return
+        bounds = [time for time in (deadline, self._stop_by) if time is not None]
+        self.deadline = min(bounds) if bounds else None
+
+    def _ask_net(self, now: Ns) -> tuple[AnyCommand, ...]:
+        commands = self.net.decide(now)
+        if commands:
+            self._write(now, self._journal.rescued, now, commands)
+            self._write(now, self._journal.sync)
+        self.deadline = self.net.next_deadline()
+        return commands
+
+    def _write(self, now: Ns, write: Callable[..., None], *args: object) -> None:
+        """Write to the journal; where that fails, nothing of the core may leave any more."""
+        if self._is_journal_dead:
+            return
+        try:
+            write(*args)
+        except OSError as error:
+            self._is_journal_dead = True
+            self.fail(now, JOURNAL_FAILED, f"{error!r}", error)
+        except Exception as error:  # noqa: BLE001 - a message that cannot be encoded
+            self.fail(now, JOURNAL_FAILED, f"{error!r}", error)

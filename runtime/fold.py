@@ -1,0 +1,213 @@
+"""The fold of a journal: what the next life of the trader must know of the earlier ones.
+
+One pass, no core: what is asked of the core is only what stands in its recorded commands.
+"""
+
+from collections import OrderedDict
+from collections.abc import Iterable, Sequence
+
+from domain.commands import Alert, AnyCommand, QueryFills, Request
+from domain.events import (
+    AnyEvent,
+    ChannelKind,
+    Feed,
+    FeedDown,
+    Fill,
+    FillsReport,
+    KillReset,
+    Replied,
+    Restored,
+    RestoredLedger,
+    RestoredOrder,
+    Subscribed,
+)
+from domain.ids import draw
+from domain.units import InstrumentId, Ns, Pos, RequestId, Tid, Usd
+from runtime.journal import KILL
+from runtime.journal_format import Decided, Opened, Record, Rescued, Took
+from runtime.own_orders import KEPT, OwnOrders, fills_in
+
+STOPPED = "stopped"
+"""Name of the alert with which the core ends an orderly shutdown."""
+
+TIDS_KEPT = 10_000
+"""Trade ids handed to the next life: the newest (the capacity of the core's deduplicator)."""
+
+
+def fold(records: Iterable[Record], seed: int | None = None) -> Restored:
+    """What the next life starts from; ``seed`` is needed only if the journal has no header yet."""
+    state = Fold()
+    for record in records:
+        state.add(record)
+    return state.restored(seed)
+
+
+def life_seed_of(seed: int, life: int) -> int:
+    """Seed of a life: ids and jitter of no two lives are the same."""
+    return draw(seed, "life", life)
+
+
+class _Ledger:
+    __slots__ = ("cash", "fees", "position")
+
+    def __init__(self, position: int = 0, cash: int = 0, fees: int = 0) -> None:
+        self.position = position
+        self.cash = cash
+        self.fees = fees
+
+    def book(self, fill: Fill) -> None:
+        self.position += fill.side * fill.sz
+        self.cash -= fill.side * fill.px * fill.sz + fill.fee
+        self.fees += fill.fee
+
+
+class Fold:
+    """The fold under way: add records in order, then ask for the sum."""
+
+    def __init__(self) -> None:
+        self._seed: int | None = None
+        self._life = 0
+        self._orders = OwnOrders()
+        self._ledgers: dict[InstrumentId, _Ledger] = {}
+        self._tids: dict[Tid, Ns] = {}
+        self._cursor = _FillsCursor()
+        self._kill: str | None = None
+        self._is_stopped = True
+
+    def add(self, record: Record) -> None:
+        """Take in the next record."""
+        match record:
+            case Took(now, event):
+                self._took(event, now)
+            case Decided(now, commands):
+                self._sent(commands, now)
+                self._heed(commands)
+            case Rescued(now, commands):
+                self._sent(commands, now)
+                self._is_stopped = False
+            case Opened(header):
+                self._seed = header.seed
+
+    def restored(self, seed: int | None = None) -> Restored:
+        """First event of the next life."""
+        life = self._life + 1
+        root = self._seed if self._seed is not None else seed
+        if root is None:
+            raise ValueError("a journal without header: the seed must be given")
+        forgotten = list(self._tids.items())[:-TIDS_KEPT]
+        return Restored(
+            life=life,
+            life_seed=life_seed_of(root, life),
+            orders=tuple(
+                RestoredOrder(order.instrument, order.cloid, order.side, order.px, order.sz)
+                for order in self._orders.unsettled()
+                if order.cloid is not None
+            ),
+            ledgers=tuple(
+                RestoredLedger(instrument, Pos(ledger.position), Usd(ledger.cash), Usd(ledger.fees))
+                for instrument, ledger in sorted(self._ledgers.items())
+            ),
+            tids=tuple(self._tids)[-TIDS_KEPT:],
+            # A fill that the next life would not recognise must not be asked for again.
+            fills_since=Ns(max([self._cursor.time, *(time for _, time in forgotten)])),
+            kill=self._kill,
+            clean_stop=self._is_stopped,
+        )
+
+    # --- inputs ---------------------------------------------------------------------------------
+
+    def _took(self, event: AnyEvent, now: Ns) -> None:
+        if isinstance(event, Restored):
+            self._start_life(event)
+        elif isinstance(event, KillReset):
+            self._kill = None
+        self._cursor.seen(event)
+        self._orders.seen(event, now)
+        for fill in fills_in(event):
+            if fill.tid not in self._tids:
+                self._tids[fill.tid] = fill.exch_time
+                self._ledgers.setdefault(fill.instrument, _Ledger()).book(fill)
+
+    def _start_life(self, event: Restored) -> None:
+        """What the life was told is the truth for it, also where a lost tail told us less."""
+        self._life = event.life
+        self._is_stopped = False
+        self._kill = event.kill
+        self._ledgers = {
+            ledger.instrument: _Ledger(ledger.position, ledger.cash, ledger.fees) for ledger in event.ledgers
+        }
+        for tid in event.tids:
+            self._tids.setdefault(tid, event.fills_since)
+
+    # --- decisions ------------------------------------------------------------------------------
+
+    def _sent(self, commands: Sequence[AnyCommand], now: Ns) -> None:
+        for command in commands:
+            self._orders.sent(command, now)
+            self._cursor.sent(command)
+
+    def _heed(self, commands: Sequence[AnyCommand]) -> None:
+        for command in commands:
+            if isinstance(command, Alert):
+                if command.name == KILL:
+                    self._kill = command.text
+                elif command.name == STOPPED:
+                    self._is_stopped = True
+
+
+class _FillsCursor:
+    """Exchange time up to which we certainly have every fill.
+
+    The stream moves it while nothing can be missing. A lost user feed or a new life leaves a gap;
+    from then on only an answer to a query that reaches back to the cursor moves it, until a complete
+    one that was asked while the stream was running again has closed the gap.
+    """
+
+    def __init__(self) -> None:
+        self.time = Ns(0)
+        self._latest = Ns(0)
+        self._is_gapless = True
+        self._is_streaming = False
+        self._queries: OrderedDict[RequestId, tuple[Ns, bool]] = OrderedDict()
+
+    def sent(self, command: AnyCommand) -> None:
+        if isinstance(command, Request) and isinstance(command.actions[0], QueryFills):
+            self._queries[command.request_id] = (command.actions[0].since, self._is_streaming)
+            if len(self._queries) > KEPT:
+                self._queries.popitem(last=False)
+
+    def seen(self, event: AnyEvent) -> None:
+        match event:
+            case Fill(exch_time=time):
+                self._latest = max(self._latest, time)
+                if self._is_gapless:
+                    self.time = self._latest
+            case Replied(request_id=request_id, results=(FillsReport() as report, *_)):
+                self._answered(request_id, report)
+            case Subscribed(channel=channel) if channel.kind is ChannelKind.FILLS:
+                self._is_streaming = True
+            case FeedDown(feed=Feed.USER):
+                self._lose()
+            case Restored(life=life, fills_since=since):
+                self._queries.clear()
+                self._lose()
+                self._is_gapless = life == 1
+                self.time = self._latest = since
+            case _:
+                pass
+
+    def _lose(self) -> None:
+        self._is_gapless = self._is_streaming = False
+        self._queries = OrderedDict((number, (since, False)) for number, (since, _) in self._queries.items())
+
+    def _answered(self, request_id: RequestId, report: FillsReport) -> None:
+        since, was_streaming = self._queries.pop(request_id, (None, False))
+        newest = max((fill.exch_time for fill in report.fills), default=Ns(0))
+        self._latest = max(self._latest, newest)
+        if since is None or since > self.time:
+            return
+        if report.is_complete and was_streaming:
+            self._is_gapless = True
+            self.time = self._latest
+        else:
+            self.time = max(self.time, newest)

@@ -1,0 +1,252 @@
+"""The driver in virtual time: the trader is one agent of a simulated world.
+
+While the trader thinks, what arrives waits in its inbox; when it is done, its commands leave and it
+looks at everything that came meanwhile. Of the environment it needs ``now`` and ``call_at`` only.
+"""
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial
+from typing import NamedTuple, Protocol
+
+from msgspec.structs import replace
+
+from domain.commands import AnyCommand
+from domain.events import AnyEvent, Restored
+from domain.units import Ns
+from exchange_adapters.base import ExchangeAdapter
+from runtime.driver import AlertSink, Failure, Life, LifeConfig, Trader
+from runtime.fold import fold
+from runtime.journal import Journal
+from runtime.journal_format import Header
+from runtime.safety_net import SafetyNet, SafetyNetConfig
+from runtime.thinking import ThinkingConfig, ThinkingTime
+
+
+class VirtualTime(Protocol):
+    """What the driver needs of an environment."""
+
+    @property
+    def now(self) -> Ns:
+        """The time."""
+        ...
+
+    def call_at(self, time: int, fn: Callable[..., object], *args: object) -> object:
+        """Call at a time, after what was scheduled for that time before."""
+        ...
+
+
+Tap = Callable[[Ns, tuple[AnyEvent, ...], tuple[AnyCommand, ...]], None]
+"""Called after each step with its time, the events taken in and the commands decided."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DriverConfig:
+    """How the trader is run."""
+
+    thinking: ThinkingConfig = field(default_factory=ThinkingConfig)
+    life: LifeConfig = field(default_factory=LifeConfig)
+    safety_net: SafetyNetConfig = field(default_factory=SafetyNetConfig)
+
+
+class LifeEnd(NamedTuple):
+    """How one life ended."""
+
+    life: int
+    at: Ns
+    how: str
+    """``stopped``, ``killed`` or ``failed``."""
+    failure: Failure | None = None
+
+
+@dataclass(slots=True)
+class DriverCounters:
+    """Plain counters over all lives."""
+
+    steps: int = 0
+    events: int = 0
+    commands: int = 0
+    superseded: Counter[str] = field(default_factory=Counter)
+    inbox_peak: int = 0
+    thinking: int = 0
+    """Nanoseconds spent thinking."""
+
+
+class VirtualDriver:
+    """Runs one trader, life after life."""
+
+    def __init__(
+        self,
+        env: VirtualTime,
+        adapter: ExchangeAdapter,
+        core_factory: Callable[[], Trader],
+        journal: Journal,
+        header: Header,
+        config: DriverConfig | None = None,
+        on_alert: AlertSink | None = None,
+    ) -> None:
+        self.taps: list[Tap] = []
+        self.counters = DriverCounters()
+        self.ends: list[LifeEnd] = []
+        """How each life ended, in order."""
+        self.journal = journal
+        self._env = env
+        self._adapter = adapter
+        self._core_factory = core_factory
+        self._header = header
+        self._config = config or DriverConfig()
+        self._on_alert = on_alert
+        self._thinking = ThinkingTime(self._config.thinking, header.seed)
+        self._life: Life | None = None
+        self._number = 0
+        self._busy_until = Ns(0)
+        self._has_step = False
+        self._timers: list[Ns] = []
+
+    # --- lives ----------------------------------------------------------------------------------
+
+    def start_trader(self, restored: Restored | None = None, adapter: ExchangeAdapter | None = None) -> None:
+        """Begin a life with the fold of the journal, or with what the caller says.
+
+        ``adapter`` replaces the one of the life before, where a new process means a new session.
+        """
+        if self._life is not None:
+            raise RuntimeError("the trader is running")
+        if restored is None:
+            restored = fold(self.journal.records(), self._header.seed)
+        self._adapter = adapter or self._adapter
+        self.journal.begin(replace(self._header, life=restored.life, life_seed=restored.life_seed))
+        net = SafetyNet(self._config.safety_net, self._adapter.capabilities)
+        life = Life(self._core_factory(), self._adapter, self.journal, net, self._config.life, self._on_alert)
+        self._life = life
+        self._number = restored.life
+        self._busy_until = self._env.now
+        self._has_step = False
+        self._timers = []
+        self._adapter.start(partial(self._arrive, life))
+        self._arrive(life, restored)
+
+    def kill_trader(self) -> None:
+        """The process dies here: no command leaves any more, what it knew is lost, the world goes on."""
+        if self._life is not None:
+            self._life.adapter.stop()
+            self._close("killed")
+
+    def request_stop(self, reason: str) -> None:
+        """Begin an orderly shutdown; ``is_running`` turns false when it is done or overdue."""
+        if self._life is not None:
+            self._life.request_stop(self._env.now, reason)
+            self._call_step(self._life)
+
+    def stall(self, duration: Ns) -> None:
+        """The process stands still: events wait, timers and commands come late."""
+        self._busy_until = Ns(max(self._busy_until, self._env.now) + duration)
+
+    # --- what it is doing -----------------------------------------------------------------------
+
+    @property
+    def is_running(self) -> bool:
+        """Whether a life is under way (the safety net's part of it included)."""
+        return self._life is not None
+
+    @property
+    def core(self) -> Trader | None:
+        """The core of the life under way."""
+        return None if self._life is None else self._life.core
+
+    @property
+    def net(self) -> SafetyNet | None:
+        """The safety net of the life under way."""
+        return None if self._life is None else self._life.net
+
+    @property
+    def failure(self) -> Failure | None:
+        """Why the safety net took over, in the life under way or else in the last one."""
+        if self._life is not None:
+            return self._life.failure
+        return self.ends[-1].failure if self.ends else None
+
+    # --- the loop -------------------------------------------------------------------------------
+
+    def _arrive(self, life: Life, event: AnyEvent) -> None:
+        if life is self._life:
+            life.inbox.put(event)
+            if not self._has_step:
+                self._call_step(life)
+
+    def _call_step(self, life: Life) -> None:
+        if not self._has_step:
+            self._has_step = True
+            self._env.call_at(max(self._env.now, self._busy_until), self._step, life)
+
+    def _step(self, life: Life) -> None:
+        if life is not self._life:
+            return
+        self._has_step = False
+        now = self._env.now
+        if now < self._busy_until:
+            self._call_step(life)
+        elif life.is_due(now):
+            self._think(life, now)
+        else:
+            self._set_timer(life, now)
+
+    def _think(self, life: Life, now: Ns) -> None:
+        events, commands = life.step(now)
+        thinking = self._thinking.next()
+        self._busy_until = Ns(now + thinking)
+        counters = self.counters
+        counters.steps += 1
+        counters.events += len(events)
+        counters.commands += len(commands)
+        counters.thinking += thinking
+        for tap in self.taps:
+            tap(now, events, commands)
+        if life is not self._life:
+            return
+        if commands and thinking:
+            self._env.call_at(self._busy_until, self._finish, life, commands)
+        else:
+            self._finish(life, commands)
+
+    def _finish(self, life: Life, commands: tuple[AnyCommand, ...]) -> None:
+        if life is not self._life:
+            return
+        now = self._env.now
+        if commands:
+            if now < self._busy_until:
+                self._env.call_at(self._busy_until, self._finish, life, commands)
+                return
+            life.carry_out(now, commands)
+        if life.is_over(now):
+            life.end()
+            self._close("stopped" if life.failure is None else "failed")
+        else:
+            self._set_timer(life, now)
+
+    # --- deadlines ------------------------------------------------------------------------------
+
+    def _set_timer(self, life: Life, now: Ns) -> None:
+        """Make sure to be woken by the deadline; a timer that comes too early sets another one."""
+        if life.deadline is None:
+            return
+        at = Ns(max(life.deadline, self._busy_until, now + 1))
+        if not self._timers or at < self._timers[-1]:
+            self._timers.append(at)
+            self._env.call_at(at, self._wake, life)
+
+    def _wake(self, life: Life) -> None:
+        if life is self._life:
+            self._timers.pop()
+            self._call_step(life)
+
+    # --- inside ---------------------------------------------------------------------------------
+
+    def _close(self, how: str) -> None:
+        life = self._life
+        assert life is not None  # noqa: S101
+        self._life = None
+        self.counters.superseded += life.inbox.superseded
+        self.counters.inbox_peak = max(self.counters.inbox_peak, life.inbox.peak)
+        self.ends.append(LifeEnd(self._number, self._env.now, how, life.failure))

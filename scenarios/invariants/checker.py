@@ -1,0 +1,125 @@
+"""Runs every invariant at every step and block, collects what does not hold, tells its story once."""
+
+from collections.abc import Callable, Iterable
+from time import perf_counter_ns
+
+from domain.units import NS_PER_S, Ns
+from scenarios.invariants import build_all
+from scenarios.invariants.base import Block, Invariant, Scope, Step
+from scenarios.result import Violation
+
+Story = Callable[[tuple[str, ...]], str]
+"""What is recorded of some cloids and trade ids."""
+
+KEPT = 50
+TOLD = 5
+"""Violations that are told with their story; the first ones explain the later ones."""
+
+
+class Checker:
+    """All invariants of one trader."""
+
+    def __init__(self, *, every: int = 1, full_every: int = 200, stop_after: int = 1_000) -> None:
+        """``every``: look at each n-th step only; ``full_every``: blocks between two looks at everything."""
+        self._every = every
+        self._full_every = full_every
+        self._stop_after = stop_after
+        self._story: Story | None = None
+        self._steps = 0
+        self._blocks = 0
+        self._fulls = 0
+        self._known: set[tuple[str, tuple[str, ...] | str]] = set()
+        self._invariants: tuple[Invariant, ...] = ()
+        self._on_step: list[Callable[[Step], None]] = []
+        self._on_block: list[Callable[[Block], None]] = []
+        self._full: list[Callable[[Ns], None]] = []
+        self._scope: Scope | None = None
+        self.violations: list[Violation] = []
+        self.n_violations = 0
+        self.spent_ns = 0
+        """Time of this machine spent in checks."""
+
+    def bind(self, scope: Scope, story: Story | None = None) -> None:
+        """Begin to look through ``scope``, which reports to ``self.report``."""
+        self._scope = scope
+        self._story = story
+        self._invariants = build_all(scope)
+        self._on_step = [check.on_step for check in self._invariants if _has(check, "on_step")]
+        self._on_block = [check.on_block for check in self._invariants if _has(check, "on_block")]
+        self._full = [check.full for check in self._invariants if _has(check, "full")]
+
+    # --- hooks ----------------------------------------------------------------------------------
+
+    def step(self, step: Step) -> None:
+        """After the trader applied an event and decided."""
+        self._steps += 1
+        if self._every > 1 and self._steps % self._every and not step.fills and not step.commands:
+            return
+        started = perf_counter_ns()
+        for check in self._on_step:
+            check(step)
+        self.spent_ns += perf_counter_ns() - started
+
+    def block(self, block: Block) -> None:
+        """After the venue executed a block."""
+        self._blocks += 1
+        started = perf_counter_ns()
+        for check in self._on_block:
+            check(block)
+        if self._blocks % self._full_every == 0:
+            self._look_at_everything(block.now)
+        self.spent_ns += perf_counter_ns() - started
+
+    def end(self, now: Ns) -> None:
+        """When all is quiet."""
+        self._look_at_everything(now)
+        for check in self._invariants:
+            check.at_end(now)
+
+    def _look_at_everything(self, now: Ns) -> None:
+        self._fulls += 1
+        for check in self._full:
+            check(now)
+
+    # --- findings -------------------------------------------------------------------------------
+
+    def report(self, name: str, text: str, keys: tuple[str, ...]) -> None:
+        """Collect a violation; one that says the same of the same keys again is not news."""
+        keys = tuple(key for key in keys if key)
+        identity = (name, keys or text)
+        if identity in self._known:
+            return
+        self._known.add(identity)
+        self.n_violations += 1
+        now = self._scope.now if self._scope is not None else 0
+        if len(self.violations) < KEPT:
+            self.violations.append(Violation(name, now / NS_PER_S, text, list(keys)))
+
+    def tell(self) -> None:
+        """Add the story of the orders and fills involved to the first violations."""
+        for violation in self.violations[:TOLD]:
+            if violation.keys and self._story is not None:
+                violation.story = self._story(tuple(violation.keys))
+
+    @property
+    def is_hopeless(self) -> bool:
+        """So much is broken that the rest of the run would say nothing more."""
+        return self.n_violations >= self._stop_after
+
+    def counts(self) -> dict[str, int]:
+        """How often each rule was evaluated."""
+        return {
+            check.id: self._steps // self._every * _has(check, "on_step")
+            + self._blocks * _has(check, "on_block")
+            + self._fulls * _has(check, "full")
+            for check in self._invariants
+        }
+
+    @property
+    def rules(self) -> Iterable[Invariant]:
+        """The rules at work."""
+        return self._invariants
+
+
+def _has(check: Invariant, hook: str) -> bool:
+    return getattr(type(check), hook) is not getattr(Invariant, hook)

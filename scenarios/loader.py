@@ -1,0 +1,172 @@
+"""Scenario files: names and paths to checked scenarios, every problem of a file at once.
+
+Layers, later ones win: what the file ``extends``, the file, ``--set a.b=value``; below the trader's own
+keys its profile, below a market's ``flow`` the profile of the market.
+"""
+
+import json
+from collections.abc import Iterable, Mapping
+from importlib.resources import files
+from importlib.resources.abc import Traversable
+from pathlib import Path
+from typing import Any
+
+from domain.errors import ConfigError, Problem
+from runtime import config
+from runtime.config import EXTENDS, Tree
+from runtime.config_check import show, suggestion
+from runtime.config_schema import schema as json_schema
+from scenarios.schema import Scenario
+from sim.flow.synthetic import PROFILES
+
+SCHEMA_LINE = "#:schema ../scenario.schema.json"
+"""First line of each shipped scenario: editors complete and check by it."""
+
+DEFAULT_PROFILE = "default"
+
+
+def load(source: str, overrides: Iterable[str] = ()) -> Scenario:
+    """Read, lay over each other and check; raises ConfigError with every problem."""
+    tree = _read(source, Path(), ()) | config.override(overrides)
+    problems: list[Problem] = []
+    tree = _with_profiles(tree, problems)
+    scenario: Scenario | None = None
+    try:
+        scenario = config.build(Scenario, tree)
+    except ConfigError as error:
+        problems += error.problems
+    known = {problem.path.rpartition(": ")[2] for problem in problems}
+    problems += [problem for problem in _together(tree.data) if problem.path not in known]
+    if problems or scenario is None:
+        raise ConfigError([_named(problem, source) for problem in problems])
+    return scenario
+
+
+def library() -> list[str]:
+    """Names of the shipped scenarios."""
+    return sorted(entry.name.removesuffix(".toml") for entry in _folder().iterdir() if entry.name.endswith(".toml"))
+
+
+def load_library(name: str) -> Scenario:
+    """A shipped scenario as it is."""
+    return load(name)
+
+
+def schema_text() -> str:
+    """The JSON schema of scenario files as text, as it is committed."""
+    return json.dumps(json_schema(Scenario), indent=2, ensure_ascii=False) + "\n"
+
+
+# --- reading ------------------------------------------------------------------------------------
+
+
+def _read(source: str, folder: Path, seen: tuple[str, ...]) -> Tree:
+    """A file or a shipped scenario, laid over what it extends."""
+    found = _find(source, folder, seen)
+    name = str(found)
+    if name in seen:
+        raise ConfigError([Problem(f"{seen[-1]}: {EXTENDS}", " -> ".join((*seen, name)), "no circle")])
+    data = _parse(found)
+    bases = data.pop(EXTENDS, [])
+    bases = [bases] if isinstance(bases, str) else bases
+    if not (isinstance(bases, list) and all(isinstance(base, str) for base in bases)):
+        raise ConfigError([Problem(f"{name}: {EXTENDS}", show(bases), "a file or scenario, or a list of them")])
+    tree = Tree()
+    for base in bases:
+        tree |= _read(base, found.parent if isinstance(found, Path) else Path(), (*seen, name))
+    return tree | Tree(data)
+
+
+def _find(source: str, folder: Path, seen: tuple[str, ...]) -> Path | Traversable:
+    if Path(source).suffix:
+        return folder / source
+    names = library()
+    if source not in names:
+        where = f"{seen[-1]}: {EXTENDS}" if seen else "scenario"
+        known = suggestion(source, names) or f" ({', '.join(names)})"
+        raise ConfigError([Problem(where, show(source), f"a .toml file or a shipped scenario{known}")])
+    return _folder() / f"{source}.toml"
+
+
+def _parse(source: Path | Traversable) -> dict[str, Any]:
+    try:
+        text = source.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "bytes that are not UTF-8"
+        raise ConfigError([Problem(str(source), reason, "a readable TOML file")]) from error
+    return config.parse(text, str(source))
+
+
+def _folder() -> Traversable:
+    return files("scenarios") / "library"
+
+
+def _named(problem: Problem, source: str) -> Problem:
+    """Say which file, where a path does not."""
+    prefix = f"{source}: "
+    path = problem.path if problem.path.startswith((prefix, "--set")) else prefix + problem.path
+    return Problem(path, problem.found, problem.want)
+
+
+# --- profiles -----------------------------------------------------------------------------------
+
+
+def _with_profiles(tree: Tree, problems: list[Problem]) -> Tree:
+    """Lay the trader's profile below its keys, and each market's below its flow."""
+    base: dict[str, Any] = {}
+    trader = _table(tree.data, "trader")
+    name = trader.get("profile", DEFAULT_PROFILE)
+    if isinstance(name, str) and (name != DEFAULT_PROFILE or name in config.profile_names()):
+        try:
+            base["trader"] = config.read(name).data
+        except ConfigError as error:
+            problems += [Problem("trader.profile", problem.found, problem.want) for problem in error.problems]
+    below = Tree(base) | tree
+    data = dict(below.data)
+    market = _table(data, "market")
+    if market:
+        data["market"] = _with_flow(market)
+        more = market.get("more")
+        if isinstance(more, list):
+            data["market"]["more"] = [_with_flow(entry) if isinstance(entry, dict) else entry for entry in more]
+    return Tree(data, below.origins)
+
+
+def _with_flow(market: Mapping[str, Any]) -> dict[str, Any]:
+    profile, flow = market.get("profile"), market.get("flow", {})
+    if isinstance(profile, str) and profile in PROFILES and isinstance(flow, dict):
+        return {**market, "flow": {**config.resolved(PROFILES[profile]), **flow}}
+    return dict(market)
+
+
+# --- what a type cannot say ---------------------------------------------------------------------
+
+
+def _together(data: Mapping[str, Any]) -> list[Problem]:
+    """Values that do not fit together."""
+    problems = []
+    market = _table(data, "market")
+    profile, recording = market.get("profile"), market.get("recording")
+    if "market" in data and (profile is None) == (recording is None):
+        found = "neither" if profile is None else "both"
+        problems.append(Problem("market", found, "one of profile and recording"))
+    entries = [("market", market), *((f"market.more[{i}]", entry) for i, entry in enumerate(_list(market, "more")))]
+    for path, entry in entries:
+        name = entry.get("profile") if isinstance(entry, dict) else None
+        if isinstance(name, str) and name not in PROFILES:
+            known = suggestion(name, list(PROFILES)) or f" ({', '.join(PROFILES)})"
+            problems.append(Problem(f"{path}.profile", show(name), f"a synthetic market{known}"))
+    if recording is not None:
+        idle = [key for key in ("instrument", "flow", "more") if key in market]
+        problems += [Problem(f"market.{key}", show(market[key]), "nothing beside a recording") for key in idle]
+    return problems
+
+
+def _table(data: Mapping[str, Any], key: str) -> dict[str, Any]:
+    value = data.get(key)
+    return value if isinstance(value, dict) else {}
+
+
+def _list(data: Mapping[str, Any], key: str) -> list[Any]:
+    value = data.get(key)
+    return value if isinstance(value, list) else []

@@ -1,0 +1,80 @@
+"""The trader under observation: the same four calls, with checks and measurements around each.
+
+What the observed core decides is not changed by it; a journal written around it replays on a bare core.
+"""
+
+from collections.abc import Mapping, Sequence
+from time import perf_counter_ns
+
+from domain.commands import AnyCommand
+from domain.events import AnyEvent, Fill
+from domain.units import InstrumentId, Ns
+from orchestrator.core import Orchestrator
+from runtime.own_orders import fills_in
+from scenarios.invariants.base import Scope, Step
+from scenarios.invariants.checker import Checker
+from scenarios.observer import Observer
+
+CYCLES_KEPT = 20_000
+NO_FILLS: Sequence[Fill] = ()
+
+
+class ObservedTrader:
+    """Implements `runtime.driver.Trader` around an orchestrator."""
+
+    def __init__(self, core: Orchestrator, checker: Checker, scope: Scope, observer: Observer) -> None:
+        """Wrap a core; the checker is bound to a scope that reads this core."""
+        self.core = core
+        self.events = 0
+        self.cycle_times: list[int] = []
+        """Nanoseconds of this machine for each decision in which a quote cycle ran."""
+        self._checker = checker
+        self._scope = scope
+        self._observer = observer
+        self._cycles = 0
+
+    # --- the four calls -------------------------------------------------------------------------
+
+    def apply(self, event: AnyEvent, now: Ns) -> None:
+        """Let the core take in a fact, then look."""
+        self.events += 1
+        self.core.apply(event, now)
+        fills = tuple(fills_in(event))
+        self._scope.now = now
+        self._checker.step(Step(now, event, (), fills))
+        self._observer.on_event(event, now, fills)
+
+    def decide(self, now: Ns) -> Sequence[AnyCommand]:
+        """Let the core decide, then look."""
+        started = perf_counter_ns()
+        commands = self.core.decide(now)
+        spent = perf_counter_ns() - started
+        cycles = sum(desk.cycles for desk in self.core.desks.values())
+        if cycles != self._cycles:
+            self._cycles = cycles
+            if len(self.cycle_times) < CYCLES_KEPT:
+                self.cycle_times.append(spent)
+        self._scope.now = now
+        self._checker.step(Step(now, None, commands))
+        self._observer.on_gate(self._gate(), self._limits(), now)
+        return commands
+
+    def next_deadline(self) -> Ns | None:
+        """As the core says."""
+        return self.core.next_deadline()
+
+    @property
+    def is_stopped(self) -> bool:
+        """As the core says."""
+        return self.core.is_stopped
+
+    # --- inside ---------------------------------------------------------------------------------
+
+    def _gate(self) -> str | None:
+        for desk in self.core.desks.values():
+            if desk.gate is not None:
+                return desk.gate
+        return None
+
+    def _limits(self) -> Mapping[InstrumentId, int]:
+        return {name: desk.limit.lots for name, desk in self.core.desks.items()}

@@ -1,0 +1,488 @@
+"""Measures a run from outside: the venue's truth for money and quotes, the driver's traffic for orders.
+
+Everything is a running sum, a bounded queue or a bounded sample, so memory does not grow with time.
+"""
+
+from collections import Counter, OrderedDict, deque
+from collections.abc import Mapping, Sequence
+from math import nan
+from typing import Protocol, TypeVar
+
+from domain.commands import AnyCommand, Cancel, Modify, Place, Request
+from domain.events import (
+    AnyEvent,
+    BboChanged,
+    BookReported,
+    Feed,
+    FeedDown,
+    FeedUp,
+    Fill,
+    NotSent,
+    OrderStatus,
+    Refused,
+    Replied,
+)
+from domain.instrument import Instrument
+from domain.units import NS_PER_S, USD, Cloid, InstrumentId, Ns, Oid, RequestId, Side, Tid, seconds
+from scenarios.invariants.base import Block, TruthView
+from scenarios.result import (
+    HORIZONS_S,
+    SPLIT_HORIZON_S,
+    InventoryStats,
+    MarketFigures,
+    Markout,
+    Metrics,
+    OrderCounts,
+    Pnl,
+    Quoting,
+)
+from scenarios.trace import MAX_MARKS, MAX_SAMPLES, FillMark, Lifetime, MarketTrace, Span, Trace
+
+K = TypeVar("K")
+
+KEPT = 20_000
+_HORIZONS = tuple(seconds(horizon) for horizon in HORIZONS_S)
+_SPLIT = HORIZONS_S.index(SPLIT_HORIZON_S)
+
+
+class EndedOrder(Protocol):
+    """The venue's record of an order of ours at its end."""
+
+    cloid: Cloid | None
+    placed_at: Ns
+    updated_at: Ns
+    status: OrderStatus | None
+
+
+class _Market:
+    """Running sums of one instrument."""
+
+    def __init__(self, instrument: Instrument) -> None:
+        self.instrument = instrument
+        self.mid: float | None = None
+        self.last_data: Ns | None = None
+        self.bid: int | None = None
+        self.ask: int | None = None
+        self.position = 0
+        self.limit = 0
+        self.fills = 0
+        self.taker_fills = 0
+        self.volume = 0
+        self.abs_usd_ns = 0.0
+        self.max_abs_usd = 0.0
+        self.max_abs_lots = 0
+        self.fresh = 0
+        self.two_sided = 0
+        self.two_sided_fresh = 0
+        self.pending: tuple[deque[tuple[Ns, int, int, float, int]], ...] = tuple(deque() for _ in _HORIZONS)
+        self.trace = MarketTrace(str(instrument.id))
+
+    def stand(self, block: Block) -> None:
+        """Note our best quotes after a block that changed them."""
+        name = self.instrument.id
+        bids = [o.px for o in block.resting.values() if o.instrument == name and o.side is Side.BUY]
+        asks = [o.px for o in block.resting.values() if o.instrument == name and o.side is Side.SELL]
+        self.bid = max(bids, default=None)
+        self.ask = min(asks, default=None)
+
+
+class Observer:
+    """One trader's figures. Feed it blocks, events and commands; ask for the result at the end."""
+
+    def __init__(
+        self,
+        trace: Trace,
+        instruments: Mapping[InstrumentId, Instrument],
+        truth: TruthView,
+        *,
+        duration: Ns,
+        stale_after: Ns,
+    ) -> None:
+        self.trace = trace
+        self._truth = truth
+        self._markets = {name: _Market(instrument) for name, instrument in instruments.items()}
+        self._duration = duration
+        self._stale_after = stale_after
+        self._cash_before = truth.cash()
+        self._blocks = 0
+        self._last_block = Ns(0)
+        self._sample_every = max(duration // MAX_SAMPLES, 1)
+        self._next_sample = Ns(0)
+        self._began: Ns | None = None
+        self._stopping = False
+        self._spread = 0.0
+        self._fees = 0
+        self._gross = [0.0] * len(_HORIZONS)
+        self._net = [0.0] * len(_HORIZONS)
+        self._adverse = [0] * len(_HORIZONS)
+        self._measured = [0] * len(_HORIZONS)
+        self._fresh = self._two_sided = self._two_sided_fresh = 0
+        self._counts = OrderCounts()
+        self._rejections: Counter[str] = Counter()
+        self._requests = 0
+        self._actions = 0
+        self._ended: list[EndedOrder] = []
+        self._open_requests: OrderedDict[RequestId, Request] = OrderedDict()
+        self._leaving: OrderedDict[Cloid, Ns] = OrderedDict()
+        """Orders with a cancel or modify of ours under way, and since when."""
+        self._replaced: OrderedDict[Cloid, None] = OrderedDict()
+        self._raced: OrderedDict[Cloid, None] = OrderedDict()
+        self._races = self._race_fills = 0
+        self._seen: OrderedDict[tuple[Tid, Oid], None] = OrderedDict()
+        self._recovered = 0
+        self._user_up_since: Ns | None = None
+        self._feed_losses = 0
+        self._up: set[Feed] = set()
+        self._data_gaps = 0
+        self._longest_gap = 0
+        self._back_since: Ns | None = None
+        self._requoted: int | None = None
+        self._gate: str | None = None
+        self._gate_since = Ns(0)
+        trace.markets = {str(name): market.trace for name, market in self._markets.items()}
+
+    # --- the venue ------------------------------------------------------------------------------
+
+    def on_block(self, block: Block) -> None:
+        """After each block: money, time, samples."""
+        now = block.now
+        self._blocks += 1
+        if self._began is not None and not self._stopping:
+            self._add_time(Ns(now - self._last_block))
+        for fill in block.fills:
+            self._on_fill(fill)
+        if self._ended:
+            for order in self._ended:
+                self._bury(order)
+            self._ended.clear()
+        for name, market in self._markets.items():
+            if block.updates or block.fills:
+                market.stand(block)
+                market.position = self._truth.position(name)
+            bid, ask = self._truth.best(name)
+            before = market.mid
+            if bid is not None and ask is not None:
+                market.mid = (bid + ask) / 2
+            self._settle(market, now, before)
+        if self._back_since is not None and self._is_two_sided():
+            self._requoted = max(self._requoted or 0, now - self._back_since)
+            self._back_since = None
+        if now >= self._next_sample:
+            self._next_sample = Ns(now + self._sample_every)
+            self._sample(now)
+        self._last_block = now
+
+    def _add_time(self, dt: Ns) -> None:
+        all_two_sided = True
+        all_fresh = int(dt)
+        start = self._last_block
+        for market in self._markets.values():
+            fresh = 0
+            if market.last_data is not None:
+                fresh = min(max(market.last_data + self._stale_after - start, 0), dt)
+            two_sided = market.bid is not None and market.ask is not None
+            market.fresh += fresh
+            if two_sided:
+                market.two_sided += dt
+                market.two_sided_fresh += fresh
+            else:
+                all_two_sided = False
+            all_fresh = min(all_fresh, fresh)
+            if market.position and market.mid is not None:
+                usd = abs(market.position) * market.mid / USD
+                market.abs_usd_ns += usd * dt
+                market.max_abs_usd = max(market.max_abs_usd, usd)
+                market.max_abs_lots = max(market.max_abs_lots, abs(market.position))
+        self._fresh += all_fresh
+        if all_two_sided:
+            self._two_sided += dt
+            self._two_sided_fresh += all_fresh
+
+    def _on_fill(self, fill: Fill) -> None:
+        market = self._markets[fill.instrument]
+        mid = float(fill.px) if market.mid is None else market.mid
+        signed = fill.side * fill.sz
+        market.fills += 1
+        market.taker_fills += fill.is_taker
+        market.volume += fill.px * fill.sz
+        self._spread += signed * (mid - fill.px)
+        self._fees += fill.fee
+        for horizon, queue in zip(_HORIZONS, market.pending, strict=True):
+            queue.append((Ns(fill.exch_time + horizon), signed, fill.px, mid, 0))
+        self._count_race(fill)
+        instrument = market.instrument
+        if len(market.trace.fills) < MAX_MARKS:
+            market.trace.fills.append(
+                FillMark(
+                    fill.exch_time / NS_PER_S,
+                    instrument.price(fill.px),
+                    instrument.size(fill.sz),
+                    fill.side is Side.BUY,
+                    fill.is_taker,
+                )
+            )
+
+    def _count_race(self, fill: Fill) -> None:
+        cloid = fill.cloid
+        if cloid is None:
+            return
+        sent = self._leaving.get(cloid)
+        if sent is None or fill.exch_time < sent:
+            return
+        self._race_fills += 1
+        if cloid not in self._raced:
+            self._races += 1
+            _keep(self._raced, cloid)
+
+    def _settle(self, market: _Market, now: Ns, before: float | None) -> None:
+        """Markouts that are due, at the mid that stood at their moment."""
+        for i, queue in enumerate(market.pending):
+            while queue and queue[0][0] <= now:
+                due, signed, px, mid0, _ = queue.popleft()
+                mid = before if now > due and before is not None else market.mid
+                self._book_markout(i, signed, px, mid0, mid0 if mid is None else mid)
+
+    def _book_markout(self, i: int, signed: int, px: int, mid0: float, mid: float) -> None:
+        gross = signed * (mid - mid0)
+        self._gross[i] += gross
+        self._net[i] += signed * (mid - px)
+        self._adverse[i] += gross < 0
+        self._measured[i] += 1
+
+    def on_end(self, order: EndedOrder) -> None:
+        """An order ended at the venue; its fills of the same block are looked at first."""
+        self._ended.append(order)
+
+    def _bury(self, order: EndedOrder) -> None:
+        cloid = order.cloid
+        if order.status is OrderStatus.CANCELED:
+            outcome = "modified" if cloid in self._replaced else "cancelled"
+        else:
+            outcome = str(order.status)
+        if cloid is not None:
+            self._leaving.pop(cloid, None)
+        if len(self.trace.lifetimes) < MAX_MARKS:
+            self.trace.lifetimes.append(Lifetime((order.updated_at - order.placed_at) / NS_PER_S, outcome))
+
+    # --- the trader -----------------------------------------------------------------------------
+
+    def on_event(self, event: AnyEvent, now: Ns, fills: Sequence[Fill]) -> None:
+        """The trader took in an event; ``fills`` are those that it hands over."""
+        kind = type(event)
+        if kind is BboChanged or kind is BookReported:
+            self._on_data(self._markets[event.instrument], now)  # type: ignore[union-attr]
+        elif fills:
+            for fill in fills:
+                self._on_handed_over(fill, is_answer=kind is Replied)
+        if isinstance(event, Replied):
+            self._on_reply(event)
+        elif isinstance(event, NotSent):
+            self._forget_request(event.request_id)
+        elif isinstance(event, FeedUp):
+            self._up.add(event.feed)
+            if event.feed is Feed.USER:
+                self._user_up_since = now
+            if self._feed_losses and len(self._up) == len(Feed):
+                self._back_since = now
+        elif isinstance(event, FeedDown):
+            if event.feed in self._up and self._began is not None and not self._stopping:
+                self._feed_losses += 1
+            self._up.discard(event.feed)
+            self._back_since = None
+
+    def _on_data(self, market: _Market, now: Ns) -> None:
+        last = market.last_data
+        if last is not None and now - last > self._stale_after:
+            self._data_gaps += 1
+            self._longest_gap = max(self._longest_gap, now - last)
+        market.last_data = now
+
+    def _on_handed_over(self, fill: Fill, *, is_answer: bool) -> None:
+        key = (fill.tid, fill.oid)
+        if key in self._seen:
+            return
+        _keep(self._seen, key)
+        if is_answer or (self._user_up_since is not None and fill.exch_time < self._user_up_since):
+            self._recovered += 1
+
+    def _on_reply(self, event: Replied) -> None:
+        request = self._forget_request(event.request_id)
+        if request is None:
+            return
+        results = event.results
+        shared = len(results) == 1 and len(request.actions) > 1
+        for i, action in enumerate(request.actions):
+            result = results[0] if shared else (results[i] if i < len(results) else None)
+            if not isinstance(result, Refused):
+                continue
+            if isinstance(action, Place | Modify):
+                self._counts.rejected += 1
+                self._rejections[str(result.reason)] += 1
+            elif isinstance(action, Cancel):
+                self._counts.cancels_refused += 1
+
+    def _forget_request(self, request_id: RequestId) -> Request | None:
+        request = self._open_requests.pop(request_id, None)
+        for action in request.actions if request is not None else ():
+            if isinstance(action, Cancel | Modify) and action.cloid is not None:
+                self._leaving.pop(action.cloid, None)
+        return request
+
+    def on_sent(self, command: AnyCommand, now: Ns) -> None:
+        """A command leaves the trader."""
+        if not isinstance(command, Request):
+            return
+        self._requests += 1
+        self._actions += len(command.actions)
+        self._open_requests[command.request_id] = command
+        if len(self._open_requests) > KEPT:
+            self._open_requests.popitem(last=False)
+        counts = self._counts
+        for action in command.actions:
+            if isinstance(action, Place):
+                counts.placed += 1
+            elif isinstance(action, Modify):
+                counts.modified += 1
+                _keep(self._replaced, action.cloid)
+                self._leaving[action.cloid] = now
+            elif isinstance(action, Cancel):
+                counts.cancelled += 1
+                if action.cloid is not None:
+                    self._leaving[action.cloid] = now
+
+    def on_gate(self, gate: str | None, limits: Mapping[InstrumentId, int], now: Ns) -> None:
+        """Why the trader does not want to quote, after each decision; None while it does."""
+        if gate != self._gate:
+            if self._gate is not None and self._began is not None:
+                self.trace.gates.append(Span(self._gate_since / NS_PER_S, now / NS_PER_S, self._gate))
+            self._gate, self._gate_since = gate, now
+        if self._began is None and gate is None:
+            self._began = now
+            for name, lots in limits.items():
+                self._markets[name].limit = lots
+                self._markets[name].trace.max_position = self._markets[name].instrument.size(lots)
+
+    def on_stop(self) -> None:
+        """The orderly shutdown begins: what follows is no quoting time."""
+        self._stopping = True
+
+    # --- samples --------------------------------------------------------------------------------
+
+    def cash_change(self) -> int:
+        """Micro-USD that the account won or lost at the venue so far, positions not valued."""
+        return self._truth.cash() - self._cash_before
+
+    def _is_two_sided(self) -> bool:
+        return all(m.bid is not None and m.ask is not None for m in self._markets.values())
+
+    def _total(self) -> float:
+        value = float(self.cash_change())
+        for market in self._markets.values():
+            if market.position and market.mid is not None:
+                value += market.position * market.mid
+        return value
+
+    def _sample(self, now: Ns) -> None:
+        t = now / NS_PER_S
+        for name, market in self._markets.items():
+            bid, ask = self._truth.best(name)
+            price, trace = market.instrument.price, market.trace
+            trace.t.append(t)
+            trace.market_bid.append(nan if bid is None else price(bid))
+            trace.market_ask.append(nan if ask is None else price(ask))
+            trace.our_bid.append(nan if market.bid is None else price(market.bid))
+            trace.our_ask.append(nan if market.ask is None else price(market.ask))
+            trace.position.append(market.instrument.size(market.position))
+        pnl, total = self._pnl(), self.trace.pnl
+        total.t.append(t)
+        total.total.append(pnl.total)
+        total.spread.append(pnl.spread)
+        total.markout.append(pnl.markout)
+        total.inventory.append(pnl.inventory)
+        total.fees.append(-pnl.fees)
+
+    def _pnl(self) -> Pnl:
+        total, fees = self._total() / USD, self._fees / USD
+        spread, markout = self._spread / USD, self._gross[_SPLIT] / USD
+        return Pnl(total, spread, markout, total - spread - markout + fees, fees)
+
+    # --- the result -----------------------------------------------------------------------------
+
+    def finish(self, now: Ns) -> Metrics:
+        """Settle what is open and return the figures; call once."""
+        for market in self._markets.values():
+            for i, queue in enumerate(market.pending):
+                while queue:
+                    _, signed, px, mid0, _ = queue.popleft()
+                    self._book_markout(i, signed, px, mid0, mid0 if market.mid is None else market.mid)
+        self._sample(now)
+        if self._gate is not None and self._began is not None and not self._stopping:
+            self.trace.gates.append(Span(self._gate_since / NS_PER_S, now / NS_PER_S, self._gate))
+        duration_s = self._duration / NS_PER_S
+        minutes = duration_s / 60
+        counts = self._counts
+        counts.rejected_by_reason = dict(sorted(self._rejections.items()))
+        markets = {str(name): self._figures(market) for name, market in self._markets.items()}
+        return Metrics(
+            duration_s=duration_s,
+            blocks=self._blocks,
+            pnl_usd=self._pnl(),
+            markouts_usd=[self._markout(i) for i in range(len(_HORIZONS))],
+            fills=sum(figures.fills for figures in markets.values()),
+            taker_fills=sum(figures.taker_fills for figures in markets.values()),
+            volume_usd=sum(figures.volume_usd for figures in markets.values()),
+            orders=counts,
+            races=self._races,
+            race_fills=self._race_fills,
+            requests=self._requests,
+            requests_per_minute=self._requests / minutes,
+            actions_per_minute=self._actions / minutes,
+            feed_losses=self._feed_losses,
+            data_gaps=self._data_gaps,
+            longest_data_gap_s=self._longest_gap / NS_PER_S,
+            requoted_after_s=None if self._requoted is None else self._requoted / NS_PER_S,
+            fills_recovered=self._recovered,
+            quoting=self._quoting(self._fresh, self._two_sided, self._two_sided_fresh),
+            markets=markets,
+        )
+
+    def _markout(self, i: int) -> Markout:
+        share = 100.0 * self._adverse[i] / self._measured[i] if self._measured[i] else 0.0
+        return Markout(HORIZONS_S[i], self._gross[i] / USD, self._net[i] / USD, share)
+
+    def _figures(self, market: _Market) -> MarketFigures:
+        observed = self._observed()
+        end_usd = 0.0 if market.mid is None else market.position * market.mid / USD
+        return MarketFigures(
+            fills=market.fills,
+            taker_fills=market.taker_fills,
+            volume_usd=market.volume / USD,
+            inventory=InventoryStats(
+                end_size=market.instrument.size(market.position),
+                end_usd=end_usd,
+                mean_abs_usd=market.abs_usd_ns / observed if observed else 0.0,
+                max_abs_usd=market.max_abs_usd,
+                max_of_limit_pct=100.0 * market.max_abs_lots / market.limit if market.limit else 0.0,
+            ),
+            quoting=self._quoting(market.fresh, market.two_sided, market.two_sided_fresh),
+        )
+
+    def _observed(self) -> int:
+        return self._duration - self._began if self._began is not None else 0
+
+    def _quoting(self, fresh: int, two_sided: int, two_sided_fresh: int) -> Quoting:
+        observed = self._observed()
+        return Quoting(
+            startup_s=(self._duration if self._began is None else self._began) / NS_PER_S,
+            observed_s=observed / NS_PER_S,
+            fresh_s=fresh / NS_PER_S,
+            two_sided_s=two_sided / NS_PER_S,
+            two_sided_pct=100.0 * two_sided / observed if observed else 0.0,
+            two_sided_of_fresh_pct=100.0 * two_sided_fresh / fresh if fresh else 0.0,
+        )
+
+
+def _keep(memory: OrderedDict[K, None], key: K) -> None:
+    memory[key] = None
+    if len(memory) > KEPT:
+        memory.popitem(last=False)

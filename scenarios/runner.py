@@ -1,0 +1,135 @@
+"""Runs an assembled scenario to its end and returns the result."""
+
+from collections.abc import Callable
+from time import perf_counter
+
+from domain.orders import Certainty
+from domain.units import NS_PER_S, USD, Ns
+from scenarios.assemble import Running
+from scenarios.expectations import evaluate
+from scenarios.result import Ended, Metrics, RunResult, Wall
+
+SLICES = 200
+"""Looks at the run from outside, for progress and for reasons to stop."""
+
+STOP_WITHIN = Ns(120 * NS_PER_S)
+"""Bound of the orderly shutdown; the driver's own is shorter."""
+
+Tick = Callable[[float], None]
+
+
+def run(running: Running, seed: int, tick: Tick | None = None) -> RunResult:
+    """Run to the end and measure."""
+    setup = running.setup
+    started = perf_counter()
+    running.start()
+    for i in range(1, SLICES + 1):
+        running.world.run(Ns(setup.duration * i // SLICES))
+        if tick is not None:
+            tick(i / SLICES)
+        if _should_stop(running):
+            break
+    _shut_down(running)
+    spent = perf_counter() - started
+    result = _result(running, seed)
+    result.wall = _wall(running, spent, result.events)
+    result.expectations = evaluate(setup.expect, result)
+    return result
+
+
+def _should_stop(running: Running) -> bool:
+    trader = running.trader
+    is_halted = trader is not None and trader.core.halt_reason is not None
+    return is_halted or running.checker.is_hopeless or not running.driver.is_running
+
+
+def _shut_down(running: Running) -> None:
+    running.observer.on_stop()
+    _note_gates(running)
+    world, driver = running.world, running.driver
+    driver.request_stop("end of the run")
+    end = Ns(world.env.now + STOP_WITHIN)
+    while driver.is_running and world.env.now < end:
+        world.run(Ns(world.env.now + NS_PER_S // 10))
+    if not running.checker.is_hopeless:
+        running.checker.end(world.env.now)
+
+
+def _note_gates(running: Running) -> None:
+    """Read the trader's own account of its time before the shutdown changes it."""
+    trader = running.trader
+    if trader is None or running.driver.failure is not None:
+        return
+    now = running.world.env.now
+    for desk in trader.core.snapshot(now).desks:
+        gated = {reason: spent / NS_PER_S for reason, spent in sorted(desk.gated_ns.items())}
+        running.gated[str(desk.instrument)] = gated
+
+
+def _result(running: Running, seed: int) -> RunResult:
+    setup, checker = running.setup, running.checker
+    metrics = running.observer.finish(running.world.env.now)
+    metrics.checks = checker.counts()
+    for name, gated in running.gated.items():
+        metrics.markets[name].quoting.gated_s = gated
+        for why, seconds in gated.items():
+            metrics.quoting.gated_s[why] = max(metrics.quoting.gated_s.get(why, 0.0), seconds)
+    _compare_views(running, metrics)
+    running.mark_faults()
+    checker.tell()
+    ended, reason = _how_it_ended(running)
+    return RunResult(
+        scenario=setup.name,
+        seed=seed,
+        ended=ended,
+        reason=reason,
+        journal_digest=running.journal.digest(),
+        world_digest=running.world.venue.world_digest,
+        events=running.driver.counters.events,
+        metrics=metrics,
+        violations=checker.violations,
+        n_violations=checker.n_violations,
+        trace=running.trace,
+    )
+
+
+def _compare_views(running: Running, metrics: Metrics) -> None:
+    trader, truth = running.trader, running.truth
+    metrics.resting_orders_at_end = len(truth.resting())
+    metrics.faults = running.fault_figures()
+    if trader is None:
+        return
+    cash = 0
+    for name, desk in trader.core.desks.items():
+        difference = desk.inventory.position - truth.position(name)
+        if difference:
+            metrics.position_difference[str(name)] = desk.instrument.size(difference)
+        cash += desk.inventory.cash
+        orders = desk.tracker.orders.values()
+        metrics.unknown_orders_at_end += sum(o.certainty is Certainty.UNKNOWN or not o.is_terminal for o in orders)
+        metrics.cycles += desk.cycles
+    metrics.pnl_difference_usd = (cash - running.observer.cash_change()) / USD
+
+
+def _how_it_ended(running: Running) -> tuple[Ended, str | None]:
+    trader, driver = running.trader, running.driver
+    if driver.failure is not None:
+        return Ended.FAILED, str(driver.failure)
+    if trader is not None and trader.core.halt_reason is not None:
+        return Ended.HALTED, trader.core.halt_reason
+    if running.checker.is_hopeless:
+        return Ended.VIOLATED, f"{running.checker.n_violations} violations"
+    return Ended.COMPLETED, None
+
+
+def _wall(running: Running, spent: float, events: int) -> Wall:
+    times = sorted(time for life in running.lives for time in life.cycle_times)
+    simulated = running.world.env.now / NS_PER_S
+    return Wall(
+        run_s=spent,
+        speed_x=simulated / spent if spent else 0.0,
+        us_per_event=spent / events * 1e6 if events else 0.0,
+        check_us_per_event=running.checker.spent_ns / events / 1e3 if events else None,
+        cycle_us_p50=times[len(times) // 2] / 1e3 if times else None,
+        cycle_us_p99=times[len(times) * 99 // 100] / 1e3 if times else None,
+    )

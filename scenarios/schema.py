@@ -1,0 +1,151 @@
+"""The shape of a scenario file. Everything has a bound and a default; unknown keys are errors.
+
+Plain frozen dataclasses: `scenarios.loader` reads and checks them, `makerlab schema` prints them for
+editors. Whatever a room configures for itself is that room's own dataclass here.
+"""
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Annotated, Literal
+
+from annotated_types import Ge, Gt, Interval, MinLen
+
+from domain.limits import VenueLimits
+from domain.units import Usd
+from orchestrator.core import TraderConfig
+from runtime.virtual import DriverConfig
+from scenarios.expectations import Expect
+from sim.faults import AnyFault
+from sim.flow.synthetic import SyntheticFlowConfig
+from sim.links import LinksConfig
+from sim.replay_feed import ReplayConfig
+from sim.venue.config import VenueConfig
+
+L4_RECORDING = "hl_l4"
+"""The one recording of whole blocks; every other name is a prefix of books, tops and trades."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InstrumentSection:
+    """What is traded."""
+
+    name: Annotated[str, MinLen(1)] = "ETH"
+    sz_decimals: Annotated[int, Interval(ge=0, le=6)] = 4
+    asset: Annotated[int, Ge(0)] = 1
+    min_notional: Annotated[Usd, Ge(0)] = Usd(10_000_000)
+    max_leverage: Annotated[int, Ge(1)] = 25
+    maker_fee_pct: Annotated[float, Interval(ge=-1, le=1)] = 0.015
+    taker_fee_pct: Annotated[float, Interval(ge=-1, le=1)] = 0.045
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MoreMarket:
+    """Another synthetic market of the same world, traded by the same trader."""
+
+    profile: Annotated[str, MinLen(1)]
+    instrument: InstrumentSection
+    flow: SyntheticFlowConfig = field(default_factory=SyntheticFlowConfig)
+    """Laid over the profile."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MarketSection:
+    """Either a synthetic market (``profile``) or a recorded one (``recording``)."""
+
+    profile: str | None = None
+    recording: str | None = None
+    """Prefix of the files in ``hl_l2_trades`` (``ETH_20251210``), or ``hl_l4`` for recorded blocks."""
+    instrument: InstrumentSection | None = None
+    """Of a synthetic market; a recording names its own."""
+    flow: SyntheticFlowConfig | None = None
+    """Laid over the profile."""
+    more: tuple[MoreMarket, ...] = ()
+    sz_decimals: Annotated[int, Interval(ge=0, le=6)] | None = None
+    """Of a recording; without it the fewest that hold every recorded size."""
+    replay: ReplayConfig = field(default_factory=ReplayConfig)
+    """How a recording is played: the queue model, more latency."""
+
+    @property
+    def title(self) -> str:
+        """What people call it."""
+        if self.recording is not None:
+            return f"recorded {self.recording}"
+        return ", ".join((self.profile or "none", *(market.profile for market in self.more)))
+
+    @property
+    def is_blocks(self) -> bool:
+        """Whether it is the record of whole blocks, which no trader can trade."""
+        return self.recording == L4_RECORDING
+
+
+class Discipline(StrEnum):
+    """Who of a level trades first."""
+
+    FIFO = "fifo"
+    LIFO = "lifo"
+    """Wrong on purpose: the check against recorded blocks must notice."""
+
+
+class ClassOrder(StrEnum):
+    """In which order a batch runs its classes."""
+
+    VENUE = "venue"
+    """Post-only, cancels, takers."""
+    CANCELS_FIRST = "cancels_first"
+    """Wrong on purpose: the check against recorded blocks must notice."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VenueSection:
+    """The exchange."""
+
+    block_ms: Annotated[float, Gt(0)] | Literal["recorded"] = "recorded"
+    """Time between blocks: constant, or drawn from the recorded distribution."""
+    two_batches: Annotated[float, Interval(ge=0, le=1)] = 3 / 18
+    """Share of blocks with two consensus batches; recorded: 3 of 18."""
+    cash: Annotated[Usd, Gt(0)] = Usd(1_000_000_000_000)
+    """Deposit of the trader."""
+    discipline: Discipline = Discipline.FIFO
+    class_order: ClassOrder = ClassOrder.VENUE
+    rules: VenueConfig = field(default_factory=VenueConfig)
+    limits: VenueLimits = field(default_factory=VenueLimits)
+
+
+@dataclass(frozen=True, slots=True)
+class TraderSection(TraderConfig):
+    """The trader: a profile, and whatever of it is different here."""
+
+    profile: str = "default"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Checks:
+    """How often the invariants are checked."""
+
+    every: Annotated[int, Ge(1)] = 1
+    """Each n-th event only; what hands over fills or decides something is always checked."""
+    full_every: Annotated[int, Ge(1)] = 200
+    """Blocks between two looks at everything."""
+    fill_within_ms: Annotated[float, Gt(0)] = 10_000.0
+    """From a fill at the venue to the trader, while the way is sound (S4)."""
+    in_flight_ms: Annotated[float, Gt(0)] = 10_000.0
+    """How long an order may rest that the trader does not know (S11)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scenario:
+    """One world, what happens in it, and what must hold."""
+
+    name: Annotated[str, MinLen(1)]
+    duration_s: Annotated[float, Gt(0)]
+    """Simulated time; a recording that is shorter ends the run."""
+    description: str = ""
+    market: MarketSection
+    venue: VenueSection = field(default_factory=VenueSection)
+    links: LinksConfig = field(default_factory=LinksConfig)
+    trader: TraderSection = field(default_factory=TraderSection)
+    driver: DriverConfig = field(default_factory=DriverConfig)
+    """How the trader is run: thinking time, inbox, safety net."""
+    faults: tuple[AnyFault, ...] = ()
+    checks: Checks = field(default_factory=Checks)
+    expect: Expect = field(default_factory=Expect)

@@ -1,0 +1,162 @@
+"""The venue's truth about one account, read from outside, and what each block did to it.
+
+It only listens (taps) and looks. Everything kept is bounded: what is older is forgotten here as it is
+at the venue.
+"""
+
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TypeVar
+
+from domain.errors import InvariantViolation
+from domain.events import Fill, OpenOrder, OrderUpdate, PublicTrade
+from domain.instrument import Instrument
+from domain.units import AccountId, Cloid, InstrumentId, Ns, Oid, Px, Side
+from scenarios.invariants.base import Block, OrderTruth
+from sim.liquidity.book import Book, Discipline
+from sim.venue.front import Venue
+from sim.venue.orders import OwnOrder
+
+KEPT = 20_000
+ALL_LEVELS = 1 << 30
+
+K = TypeVar("K")
+V = TypeVar("V")
+
+EndTap = Callable[[OwnOrder], None]
+
+
+class VenueTruth:
+    """Implements `scenarios.invariants.base.TruthView`."""
+
+    def __init__(self, venue: Venue, account: AccountId, instruments: Mapping[InstrumentId, Instrument]) -> None:
+        """Listen from now on; the account is open already."""
+        self.account = account
+        self.on_end: list[EndTap] = []
+        self._venue = venue
+        self._own = venue.accounts[account]
+        self._instruments = instruments
+        self._books = {name: venue.liquidity(name) for name in instruments}
+        self._updates: list[OrderUpdate] = []
+        self._fills: list[Fill] = []
+        self._resting: dict[Oid, OpenOrder] = {}
+        self._oid_of: OrderedDict[Cloid, Oid] = OrderedDict()
+        self._fill_of: OrderedDict[tuple[int, Oid], Fill] = OrderedDict()
+        venue.taps.on_update.append(self._note_update)
+        venue.taps.on_fill.append(self._note_fill)
+        venue.taps.on_terminal.append(self._note_end)
+
+    # --- what a block did -----------------------------------------------------------------------
+
+    def take_block(self, now: Ns, trades: Mapping[InstrumentId, Sequence[PublicTrade]]) -> Block:
+        """Return what happened to this account since the last call."""
+        before = self._resting
+        updates, fills = self._updates, self._fills
+        if updates or fills:
+            self._updates, self._fills = [], []
+            self._resting = {order.oid: order for order in self._venue.resting(self.account)}
+        return Block(now, updates, fills, trades, before, self._resting)
+
+    def _note_update(self, account: AccountId, update: OrderUpdate) -> None:
+        if account == self.account:
+            self._updates.append(update)
+            if update.cloid is not None:
+                _keep(self._oid_of, update.cloid, update.oid)
+
+    def _note_fill(self, account: AccountId, fill: Fill) -> None:
+        if account == self.account:
+            self._fills.append(fill)
+            _keep(self._fill_of, (fill.tid, fill.oid), fill)
+
+    def _note_end(self, order: OwnOrder) -> None:
+        if order.account == self.account:
+            for tap in self.on_end:
+                tap(order)
+
+    # --- looking --------------------------------------------------------------------------------
+
+    def position(self, instrument: InstrumentId) -> int:
+        """Position in lots."""
+        return self._own.position(instrument)
+
+    def cash(self) -> int:
+        """Cash in micro-USD, fees paid."""
+        return self._own.cash
+
+    def resting(self) -> Sequence[OpenOrder]:
+        """Every resting order."""
+        return self._venue.resting(self.account)
+
+    def order(self, oid: Oid) -> OrderTruth | None:
+        """An order by the venue's id."""
+        return self._venue.order(self.account, oid)
+
+    def order_of(self, cloid: Cloid) -> OrderTruth | None:
+        """An order by client id."""
+        oid = self._oid_of.get(cloid)
+        return None if oid is None else self._venue.order(self.account, oid)
+
+    def fill(self, tid: int, oid: Oid) -> Fill | None:
+        """One fill."""
+        return self._fill_of.get((tid, oid))
+
+    def best(self, instrument: InstrumentId) -> tuple[Px | None, Px | None]:
+        """Best bid and ask."""
+        book = self._books[instrument]
+        return book.best_bid(), book.best_ask()
+
+    def queue_ahead(self, instrument: InstrumentId, oid: Oid) -> tuple[Oid, ...]:
+        """Orders that came to our order's price before it; empty where the liquidity has no single orders.
+
+        By arrival, not by what the book thinks of it: a book with another discipline is to be found out.
+        """
+        book = self._books[instrument]
+        order = book.get(oid)
+        if order is None or not isinstance(book, Book):
+            return ()
+        ahead = []
+        arrived = book.orders_at(order.side, order.px)
+        for other in reversed(arrived) if book.discipline is Discipline.LIFO else arrived:
+            if other.oid == oid:
+                break
+            ahead.append(other.oid)
+        return tuple(ahead)
+
+    def rests(self, instrument: InstrumentId, oid: Oid) -> bool:
+        """Whether any order (of anybody) rests."""
+        return self._books[instrument].get(oid) is not None
+
+    def imbalance(self) -> Iterable[tuple[str, int]]:
+        """Sums over all accounts that must be zero (S6)."""
+        ledger = self._venue.ledger
+        everybody = [*ledger.accounts.values(), ledger.crowd]
+        for name in self._instruments:
+            yield f"position in {name}", sum(account.position(name) for account in everybody)
+        deposits = sum(account.deposited for account in everybody)
+        yield "cash and fees less deposits", sum(account.cash for account in everybody) + ledger.fee_pool - deposits
+
+    def faults_in_structure(self, instrument: InstrumentId) -> str | None:
+        """What is wrong inside a book, looking at all of it."""
+        try:
+            self._venue.check()
+        except InvariantViolation as violation:
+            return violation.text
+        book = self._books[instrument]
+        if not isinstance(book, Book):
+            return None
+        for side in Side:
+            last: int | None = None
+            for px, total, count in book.levels(side, ALL_LEVELS):
+                orders = book.orders_at(side, px)
+                if sum(order.sz for order in orders) != total or len(orders) != count or not orders:
+                    return f"level {px} says {total} lots in {count} orders, holds {orders}"
+                if last is not None and side * (px - last) >= 0:
+                    return f"level {px} comes after {last}"
+                last = px
+        return None
+
+
+def _keep(memory: OrderedDict[K, V], key: K, value: V) -> None:
+    memory[key] = value
+    if len(memory) > KEPT:
+        memory.popitem(last=False)

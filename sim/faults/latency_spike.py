@@ -1,0 +1,45 @@
+"""Messages take longer for a while; none is lost, and a channel keeps its order."""
+
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+from annotated_types import Ge, Interval, MinLen
+
+from domain.units import millis
+from sim.faults.base import Injected, arm
+from sim.feed import Session
+from sim.links import LinkName, Slowdown
+from sim.world import World
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LatencySpike:
+    """Latency of some links becomes `factor` times what it is, plus `extra_ms`.
+
+    What was sent before the spike is not held up. At its end later messages of a channel still wait
+    for the slow ones before them, as on a real connection.
+    """
+
+    kind: Literal["latency_spike"] = "latency_spike"
+    at_s: Annotated[float, Ge(0)] = 10.0
+    duration_s: Annotated[float, Interval(gt=0, le=600)] = 5.0
+    links: Annotated[tuple[LinkName, ...], MinLen(1)] = tuple(LinkName)
+    factor: Annotated[float, Interval(ge=0, le=100)] = 5.0
+    extra_ms: Annotated[float, Interval(ge=0, le=60_000)] = 0.0
+
+    def install(self, world: World, session: Session) -> Injected:
+        """Counts `messages`, those sent into the spike."""
+        slowdown = Slowdown(self.factor, millis(self.extra_ms))
+        links = [session.links[name] for name in self.links]
+
+        def begin(injected: Injected) -> None:
+            for link in links:
+                link.slowdowns.append(slowdown)
+                injected.counts["messages"] -= link.sent
+
+        def end(injected: Injected) -> None:
+            for link in links:
+                link.slowdowns.remove(slowdown)
+                injected.counts["messages"] += link.sent
+
+        return arm(self, world, begin, end)

@@ -1,0 +1,1 @@
+"""Everybody else who trades: background flow, as operations for the venue."""

@@ -1,0 +1,1 @@
+"""Queues and the matching walk, below the venue's front: the reference book and what stands in for it."""

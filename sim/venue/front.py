@@ -1,0 +1,301 @@
+"""The venue as everybody meets it: requests in, blocks, publications out; and its truth, for checks.
+
+A trading request waits in the mempool for its block; a query is answered at once. ``run_block`` carries
+out what arrived, class by class, background flow in between, and then publishes.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from hashlib import blake2b
+from types import MappingProxyType
+from typing import NamedTuple
+
+from msgspec import msgpack
+
+from domain.commands import TRADING, Place, Request
+from domain.errors import InvariantViolation
+from domain.events import AnyEvent, AnyResult, Channel, ChannelKind, Fill, OpenOrder
+from domain.instrument import Instrument
+from domain.limits import VenueLimits
+from domain.units import AccountId, FeeRate, InstrumentId, Ns, Oid, Pos, Px, Sz, Usd
+from sim.liquidity.base import Liquidity, Op
+from sim.venue import queries, texts
+from sim.venue.accounts import Account, Ledger
+from sim.venue.batches import Arrival, Mempool, Schedule, Window
+from sim.venue.checks import payload_error
+from sim.venue.config import VenueConfig
+from sim.venue.engine import Engine, OidSource, Passage
+from sim.venue.market import Market
+from sim.venue.orders import OwnOrder
+from sim.venue.publications import (
+    Publication,
+    PublicChannels,
+    account_frame,
+    market_frame,
+    publish_account,
+)
+from sim.venue.reports import Client, Reports, Taps
+
+FlowOp = Op
+"""One operation of background flow, with an id that no other order of the venue has."""
+
+NO_FLOW: Mapping[InstrumentId, Sequence[FlowOp]] = MappingProxyType({})
+NO_PASSAGES: Mapping[InstrumentId, Passage] = MappingProxyType({})
+
+
+class PrimedOrder(NamedTuple):
+    """An order that rests when the run begins."""
+
+    account: AccountId
+    oid: Oid
+    place: Place
+    resting: Sz
+    placed_at: Ns = Ns(0)
+
+
+class Venue:
+    """One exchange: some instruments, its accounts, one counter of order ids for all of them.
+
+    ``liquidity`` holds the queues of each instrument. Who opens an account is watched: every action of
+    it is checked, booked and reported. Everybody else is the crowd, and comes as ``flow``.
+    """
+
+    def __init__(
+        self,
+        instruments: Sequence[Instrument],
+        config: VenueConfig,
+        liquidity: Mapping[InstrumentId, Liquidity],
+        limits: VenueLimits | None = None,
+    ) -> None:
+        self.config = config
+        self.limits = limits or VenueLimits()
+        self.block = 0
+        self.time = Ns(0)
+        """Time of the last block."""
+        self.outbox: list[Publication] = []
+        self.ledger = Ledger()
+        self._markets = {i.id: Market(i, liquidity[i.id], self.limits) for i in instruments}
+        self._channels = [(market, PublicChannels(name)) for name, market in self._markets.items()]
+        self._mempool = Mempool(config)
+        self._schedule = Schedule(config.class_order)
+        self._reports = Reports(config.fills_kept)
+        self._engine = Engine(config, self._markets, self.ledger, self._reports)
+        self._clients = self._engine.clients
+        self._encode = msgpack.Encoder().encode
+        self._digest = blake2b(digest_size=32)
+
+    # --- accounts -------------------------------------------------------------------------------
+
+    def open_account(
+        self,
+        account: AccountId,
+        cash: Usd,
+        *,
+        maker_fee: FeeRate | None = None,
+        taker_fee: FeeRate | None = None,
+        max_position: Mapping[InstrumentId, Sz] | None = None,
+    ) -> Account:
+        """Open an account and watch it from now on; ValueError if there is one of that name."""
+        opened = Account(account, cash, maker_fee=maker_fee, taker_fee=taker_fee, max_position=max_position)
+        self.ledger.open(opened)
+        self._clients[account] = Client(opened, self.config.orders_kept)
+        for market in self._markets.values():
+            market.liquidity.watch(account)
+        return opened
+
+    @property
+    def accounts(self) -> dict[AccountId, Account]:
+        """The money of every watched account."""
+        return self.ledger.accounts
+
+    # --- in -------------------------------------------------------------------------------------
+
+    def submit(self, account: AccountId, request: Request, now: Ns, expires_at: Ns | None = None) -> None:
+        """A request has arrived. Trading actions wait for a block, queries are answered at once.
+
+        ``expires_at`` is the request's ``expires_in`` as a moment, counted from when it was sent; where
+        the way here did not say, it counts from the arrival. Raises ValueError for a mixed request.
+        """
+        client = self._clients[account]
+        actions = request.actions
+        if all(isinstance(action, TRADING) for action in actions):
+            if expires_at is None and request.expires_in is not None:
+                expires_at = Ns(now + request.expires_in)
+            self._mempool.add(account, request, now, expires_at)
+            return
+        if any(isinstance(action, TRADING) for action in actions):
+            raise ValueError(f"a request holds actions or queries, not both: {request}")
+        results = tuple(queries.answer(action, client, self._markets, self.limits, now) for action in actions)
+        self.outbox.append(client.news.reply(account, request.request_id, results))
+
+    def run_block(
+        self,
+        now: Ns,
+        flow: Mapping[InstrumentId, Sequence[FlowOp]] = NO_FLOW,
+        n_batches: int | None = None,
+        passages: Mapping[InstrumentId, Passage] = NO_PASSAGES,
+    ) -> None:
+        """Run the block of ``now``: what arrived since the last one, then the publications.
+
+        Arrivals and background flow count as spread over the time since the last block, of which each
+        consensus batch takes an equal part. A batch runs class by class, and the flow is sorted like
+        everything else; so a request meets the flow before it, not the flow after it. ``passages`` let
+        recorded markets catch up with the block before it is published.
+        """
+        if now <= self.time:
+            raise ValueError(f"a block at {now} cannot follow one at {self.time}")
+        window = Window(self.time, now, n_batches or self.config.batches_per_block)
+        self.block += 1
+        self.time = self._engine.now = now
+        arrivals = self._mempool.take(now)
+        if arrivals:
+            self._run(arrivals, flow, window)
+        elif flow:
+            for name, ops in flow.items():
+                if not ops:
+                    continue
+                runs = self._schedule.of_ops(ops, window.n_batches)
+                self._engine.run_flow(self._markets[name], [op for run in runs for op in run])
+        for name, passage in passages.items():
+            self._engine.let_pass(self._markets[name], passage)
+        self._publish(now)
+
+    def reserve_oids(self, n: int) -> Oid:
+        """The first of ``n`` ids of the counter, for background flow that has none of its own."""
+        first = self._engine.next_oid
+        self._engine.next_oid = Oid(first + n)
+        return first
+
+    # --- out ------------------------------------------------------------------------------------
+
+    def drain(self) -> list[Publication]:
+        """What is to be sent since the last call, which is the caller's from now on."""
+        outbox, self.outbox = self.outbox, []
+        return outbox
+
+    def snapshot(self, account: AccountId, channel: Channel, now: Ns) -> tuple[AnyEvent, ...]:
+        """The first frame after a subscription; order updates have none."""
+        if channel.instrument is not None:
+            return (market_frame(self._markets[channel.instrument], channel.kind, now),)
+        client = self._clients[account]
+        if channel.kind is ChannelKind.FILLS:
+            return tuple(client.fills[-self.limits.fills_page :])
+        return account_frame(client.account, client.orders, channel.kind, now)
+
+    # --- the start, as an input -----------------------------------------------------------------
+
+    def prime(self, orders: Iterable[PrimedOrder]) -> None:
+        """Let orders rest without checks, statuses or publications, each behind those before it."""
+        for account, oid, place, resting, placed_at in orders:
+            client = self._clients.get(account)
+            if client is not None:
+                self._engine.prime(client, place, oid, resting, placed_at)
+                continue
+            market = self._markets[place.instrument]
+            market.is_touched = True
+            market.liquidity.add(oid, account, place.side, place.px, resting)
+
+    def endow(self, account: AccountId, instrument: InstrumentId, position: Pos, px: Px) -> None:
+        """Give an account a position at a price; the crowd takes the other side, so all still sums up."""
+        self.ledger.endow(self.accounts[account], instrument, position, px)
+
+    def tell_oids(self, source: OidSource) -> None:
+        """Take the id of every placement of a watched account from ``source`` (replays of recordings)."""
+        self._engine.oid_source = source
+
+    # --- the truth, for those who check ---------------------------------------------------------
+
+    @property
+    def taps(self) -> Taps:
+        """Callbacks at every status, fill and end of an order."""
+        return self._reports.taps
+
+    @property
+    def next_oid(self) -> Oid:
+        """The id that the next order gets."""
+        return self._engine.next_oid
+
+    @property
+    def world_digest(self) -> str:
+        """blake2b over every block so far: its number and time, own statuses and fills, public frames."""
+        return self._digest.hexdigest()
+
+    def liquidity(self, instrument: InstrumentId) -> Liquidity:
+        """The queues of an instrument."""
+        return self._markets[instrument].liquidity
+
+    def resting(self, account: AccountId) -> tuple[OpenOrder, ...]:
+        """The open orders of an account, oldest first."""
+        return tuple(order.listed() for order in self._clients[account].orders.open.values())
+
+    def order(self, account: AccountId, oid: Oid) -> OwnOrder | None:
+        """The record of an order, open or ended, as long as it is kept. Not to be changed."""
+        return self._clients[account].orders.by_oid(oid)
+
+    def fills(self, account: AccountId) -> Sequence[Fill]:
+        """The fills of an account, oldest first, as long as they are kept. Not to be changed."""
+        return self._clients[account].fills
+
+    def publications_of(self, account: AccountId) -> int:
+        """How many publications were addressed to an account so far."""
+        return self._clients[account].news.told
+
+    def check(self) -> None:
+        """Raise InvariantViolation unless money adds up (S6) and records and queues agree."""
+        self.ledger.check()
+        for client in self._clients.values():
+            for order in client.orders.open.values():
+                found = self.liquidity(order.instrument).get(order.book_oid)
+                if found is None or found.sz != order.resting or order.is_ended:
+                    raise InvariantViolation("E5", f"the record is {order}, the queue holds {found}")
+
+    # --- a block --------------------------------------------------------------------------------
+
+    def _run(self, arrivals: Sequence[Arrival], flow: Mapping[InstrumentId, Sequence[FlowOp]], window: Window) -> None:
+        flows = [(self._markets[name], self._schedule.of_ops(ops, window.n_batches)) for name, ops in flow.items()]
+        for k, run in enumerate(self._schedule.of_arrivals(arrivals, window)):
+            stretches = [Stretch(market, runs[k]) for market, runs in flows if runs[k]]
+            for arrival in run:
+                for stretch in stretches:
+                    stretch.advance(self._engine, window.rank(arrival.effective, len(stretch.ops)))
+                self._execute(arrival)
+            for stretch in stretches:
+                stretch.advance(self._engine, len(stretch.ops))
+
+    def _execute(self, arrival: Arrival) -> None:
+        client, request = self._clients[arrival.account], arrival.request
+        results: tuple[AnyResult, ...]
+        error = payload_error(request.actions, self._markets, self.config, self.limits)
+        if arrival.expires_at is not None and self.time > arrival.expires_at:
+            results = (texts.EXPIRED,)
+        elif error is not None:
+            results = (error,)
+        else:
+            results = tuple([self._engine.run(client, action) for action in request.actions])
+        self._reports.replied(client, request.request_id, results)
+
+    def _publish(self, now: Ns) -> None:
+        reports, outbox = self._reports, self.outbox
+        start = len(outbox)
+        for market, channels in self._channels:
+            channels.publish(market, now, outbox)
+        public = [publication.events for publication in outbox[start:]]
+        self._digest.update(self._encode((self.block, now, reports.statuses, reports.fills, public)))
+        if reports.told:
+            for client in reports.told.values():
+                publish_account(client.account, client.orders, client.news, now, outbox)
+            reports.clear()
+
+
+class Stretch:
+    """The background flow of one class of a batch, of which a part has run."""
+
+    def __init__(self, market: Market, ops: Sequence[FlowOp]) -> None:
+        self.market = market
+        self.ops = ops
+        self._done = 0
+
+    def advance(self, engine: Engine, until: int) -> None:
+        """Run the operations up to number ``until``."""
+        if until > self._done:
+            engine.run_flow(self.market, self.ops[self._done : until])
+            self._done = until

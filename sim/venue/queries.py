@@ -1,0 +1,77 @@
+"""Answers to questions: from the truth, at once, outside of blocks."""
+
+from bisect import bisect_left
+from collections.abc import Mapping
+
+from domain.commands import (
+    AnyAction,
+    QueryFills,
+    QueryLimits,
+    QueryOpenOrders,
+    QueryOrder,
+    QueryPositions,
+)
+from domain.events import (
+    AnyResult,
+    FillsReport,
+    InstrumentLimits,
+    LimitsReport,
+    OpenOrdersReport,
+    OrderStatusReport,
+    PositionsReport,
+)
+from domain.limits import VenueLimits
+from domain.units import Cloid, InstrumentId, Ns
+from sim.venue import texts
+from sim.venue.accounts import Account
+from sim.venue.market import Market
+from sim.venue.reports import Client
+
+QUERIES = (QueryOpenOrders, QueryFills, QueryPositions, QueryOrder, QueryLimits)
+
+
+def answer(
+    query: AnyAction, client: Client, markets: Mapping[InstrumentId, Market], limits: VenueLimits, now: Ns
+) -> AnyResult:
+    """The answer to one query of an account."""
+    match query:
+        case QueryOpenOrders():
+            return OpenOrdersReport(now, tuple([order.listed() for order in client.orders.open.values()]))
+        case QueryFills(since):
+            return fills_since(client, since, limits.fills_page, now)
+        case QueryPositions():
+            return PositionsReport(now, client.account.entries(), client.account.cash)
+        case QueryOrder(cloid):
+            return order_status(client, cloid, now)
+        case QueryLimits(instruments):
+            for name in instruments:
+                if name not in markets:
+                    return texts.unknown_instrument(name)
+            return LimitsReport(now, tuple(limits_of(client.account, markets[name]) for name in instruments))
+        case _:
+            raise TypeError(f"not a query: {query}")
+
+
+def fills_since(client: Client, since: Ns, page: int, now: Ns) -> FillsReport:
+    """Fills whose exchange time is not before ``since``, oldest first, at most a page of them."""
+    start = bisect_left(client.fills, since, key=lambda fill: fill.exch_time)
+    fills = client.fills[start : start + page]
+    return FillsReport(now, tuple(fills), start + page >= len(client.fills))
+
+
+def order_status(client: Client, cloid: Cloid, now: Ns) -> OrderStatusReport:
+    """The present status of the youngest order of that client id."""
+    order = client.orders.by_cloid(cloid)
+    return OrderStatusReport(now, None if order is None else order.update())
+
+
+def limits_of(account: Account, market: Market) -> InstrumentLimits:
+    """What the venue enforces for an account in one instrument."""
+    instrument = market.instrument
+    return InstrumentLimits(
+        instrument.id,
+        instrument.sz_decimals,
+        instrument.min_notional,
+        instrument.max_leverage,
+        account.max_position(instrument.id),
+    )

@@ -1,0 +1,90 @@
+"""The venue's own words for what it refuses.
+
+Errors of one order end with `` asset=N``; those of a whole payload do not. The recorded texts are the
+source; clients match them by prefix.
+"""
+
+from domain.events import Reason, Refused
+from domain.instrument import Instrument
+from domain.units import USD, Px
+
+
+def of_order(reason: Reason, text: str, instrument: Instrument) -> Refused:
+    """A refusal of one action."""
+    return Refused(reason, f"{text} asset={instrument.asset}")
+
+
+# --- the payload: one for the whole batch -------------------------------------------------------
+
+EMPTY_BATCH = Refused(Reason.EMPTY_BATCH, "Batch is empty.")
+"""Our wording: no recording shows the venue's."""
+ZERO_SIZE = Refused(Reason.ZERO_SIZE, "Order has zero size.")
+INVALID_SIZE = Refused(Reason.INVALID_SIZE, "Order has invalid size.")
+INVALID_PRICE = Refused(Reason.INVALID_PRICE, "Order has invalid price.")
+EXPIRED = Refused(Reason.EXPIRED, "Action already expired")
+
+
+def unknown_instrument(name: str) -> Refused:
+    """An instrument that the venue does not list. Our wording."""
+    return Refused(Reason.UNKNOWN_INSTRUMENT, f"Unknown asset {name}")
+
+
+def price_too_far(band: float) -> Refused:
+    """A price outside the band around the reference price."""
+    text = f"Order price cannot be more than {band * 100:g}% away from the reference price"
+    return Refused(Reason.PRICE_TOO_FAR, text)
+
+
+# --- one order ----------------------------------------------------------------------------------
+
+
+def would_cross(instrument: Instrument, bid: Px | None, ask: Px | None) -> Refused:
+    """A post-only order that would take; the text shows the top of the book."""
+    top = f"{_price(instrument, bid)}@{_price(instrument, ask)}"
+    text = f"Post only order would have immediately matched, bbo was {top}."
+    return of_order(Reason.POST_ONLY_WOULD_CROSS, text, instrument)
+
+
+def no_match(instrument: Instrument) -> Refused:
+    """An IOC with nothing to take."""
+    text = "Order could not immediately match against any resting orders."
+    return of_order(Reason.IOC_NO_MATCH, text, instrument)
+
+
+def min_notional(instrument: Instrument) -> Refused:
+    """An order worth too little."""
+    whole, part = divmod(instrument.min_notional, USD)
+    value = f"{whole}.{part:06d}".rstrip("0") if part else str(whole)
+    return of_order(Reason.MIN_NOTIONAL, f"Order must have minimum value of ${value}.", instrument)
+
+
+def would_increase(instrument: Instrument) -> Refused:
+    """A reduce-only order without a position to reduce."""
+    text = "Reduce only order would increase position."
+    return of_order(Reason.REDUCE_ONLY_WOULD_INCREASE, text, instrument)
+
+
+def above_max_position(instrument: Instrument) -> Refused:
+    """An order that could take the account beyond its largest position."""
+    text = "Order would cause position to exceed margin tier limit at current leverage"
+    return of_order(Reason.MARGIN, text, instrument)
+
+
+# --- cancel and modify --------------------------------------------------------------------------
+
+
+def not_open(instrument: Instrument) -> Refused:
+    """A cancel of something that does not rest; the venue does not say why."""
+    return of_order(Reason.NOT_OPEN, "Order was never placed, already canceled, or filled.", instrument)
+
+
+CANNOT_MODIFY = Refused(Reason.CANNOT_MODIFY, "Cannot modify canceled or filled order")
+
+
+def modify_new_leg(why: Refused) -> Refused:
+    """The old order of a modify is gone and the new one was refused."""
+    return Refused(Reason.MODIFY_NEW_LEG, f"Error placing new order during modify: {why.text}")
+
+
+def _price(instrument: Instrument, px: Px | None) -> str:
+    return "0" if px is None else instrument.format_price(px)

@@ -1,0 +1,117 @@
+"""Scenario files: what is wrong is named, all of it; names, layers and the schema are what they say."""
+
+import json
+import tomllib
+from importlib.resources import files
+
+import pytest
+
+from domain.errors import ConfigError
+from scenarios.loader import SCHEMA_LINE, library, load, schema_text
+
+FIVE_MISTAKES = """
+name = "bad"
+duration_s = -5
+colour = "red"
+[market]
+profile = "eth-quite"
+[venue]
+block_ms = "often"
+[[faults]]
+kind = "earthquake"
+"""
+
+
+def problems_of(path, *overrides):
+    with pytest.raises(ConfigError) as caught:
+        load(str(path), overrides)
+    return [str(problem) for problem in caught.value.problems]
+
+
+def test_five_mistakes_are_five_lines_with_their_paths(tmp_path):
+    """A person mends a file once, not five times."""
+    path = tmp_path / "bad.toml"
+    path.write_text(FIVE_MISTAKES)
+    lines = problems_of(path)
+    assert len(lines) == 5
+    for where, what in {
+        "colour": '"red"',
+        "duration_s": "-5",
+        "market.profile": '"eth-quite"',
+        "venue.block_ms": '"often"',
+        "faults[0].kind": '"earthquake"',
+    }.items():
+        assert any(f"{where}: found {what}, want " in line for line in lines), (where, lines)
+
+
+@pytest.mark.parametrize(
+    ("text", "where"),
+    [
+        ("duration_s = 1\n[market]\nprofile = 'eth-quiet'", "name: found nothing"),
+        ("name = 'x'\n[market]\nprofile = 'eth-quiet'", "duration_s: found nothing"),
+        ("name = 'x'\nduration_s = 1\n[market]", "market: found neither"),
+        ("name = 'x'\nduration_s = 1\n[market]\nprofile = 'eth-quiet'\nrecording = 'ETH_1'", "market: found both"),
+        ("name = 'x'\nduration_s = 1", "market: found nothing"),
+        ("name = 'x'\nduration_s = 1\n[market]\nrecording = 'E_1'\nflow.sigma_bps = 1", "market.flow: found"),
+        ("name = 'x'\nduration_s = 1\n[market]\nprofile = 'eth-quiet'\n[trader]\nprofile = 'none'", "trader.profile"),
+        ("name = 'x'\nduration_s = 1\n[market]\nprofile = 'eth-quiet'\n[expect]\nfill_min = 3", "expect.fill_min"),
+        ("extends = 'eth-quit'", "extends: found"),
+        ("name = ", "found "),
+    ],
+)
+def test_a_mistake_is_named(tmp_path, text, where):
+    """One case for each kind of mistake that no type catches, and some that one does."""
+    path = tmp_path / "bad.toml"
+    path.write_text(text)
+    lines = problems_of(path)
+    assert any(where in line for line in lines), lines
+
+
+def test_unknown_names_suggest_what_was_meant():
+    """A typo costs a second."""
+    assert "did you mean eth-quiet?" in problems_of("eth-quiett")[0]
+
+
+def test_extends_of_itself_is_refused(tmp_path):
+    """A circle must not hang."""
+    path = tmp_path / "a.toml"
+    path.write_text("extends = 'a.toml'")
+    assert "no circle" in problems_of(path)[0]
+
+
+def test_layers(tmp_path):
+    """What a file extends, the file, --set: later ones win, key by key."""
+    path = tmp_path / "mine.toml"
+    path.write_text('extends = "eth-quiet"\nname = "mine"\n[market]\nflow.sigma_bps = 3.0\n')
+    scenario = load(str(path), ["duration_s=12", "market.flow.jumps=0.5"])
+    assert (scenario.name, scenario.duration_s) == ("mine", 12)
+    assert (scenario.market.flow.sigma_bps, scenario.market.flow.jumps) == (3.0, 0.5)
+    assert scenario.market.flow.jump_bps == load("eth-quiet").market.flow.jump_bps
+
+
+def test_a_profile_named_by_set_brings_its_own_flow():
+    """--set market.profile takes another market, not another name for the same one."""
+    assert load("eth-quiet", ["market.profile=eth-volatile"]).market.flow == load("eth-volatile").market.flow
+
+
+@pytest.mark.parametrize("name", library())
+def test_shipped_scenarios_are_sound(name):
+    """Each loads, is called like its file, says what happens, and points editors to the schema."""
+    scenario = load(name)
+    assert scenario.name == name
+    assert scenario.description.endswith(".")
+    text = (files("scenarios") / "library" / f"{name}.toml").read_text(encoding="utf-8")
+    assert text.splitlines()[0] == SCHEMA_LINE
+    tomllib.loads(text)
+
+
+def test_the_required_scenarios_are_shipped():
+    """Their names are part of the command line."""
+    assert set(library()) >= {"eth-quiet", "eth-volatile", "cancel-fill-race", "gap-no-snapshot", "two-markets"}
+
+
+def test_the_committed_schema_is_up_to_date():
+    """`makerlab schema > scenarios/scenario.schema.json` was not forgotten."""
+    committed = (files("scenarios") / "scenario.schema.json").read_text(encoding="utf-8")
+    assert committed == schema_text()
+    assert json.loads(committed)["additionalProperties"] is False

@@ -1,0 +1,245 @@
+"""Faults do what their config says, count it, heal, and leave nothing behind."""
+
+from dataclasses import fields, is_dataclass
+from typing import get_type_hints
+
+import pytest
+
+from domain.commands import Cancel, Connect, Modify, Place, Request, Route, Subscribe
+from domain.events import (
+    BboChanged,
+    Cancelled,
+    Channel,
+    ChannelKind,
+    Feed,
+    FeedDown,
+    FeedUp,
+    Fill,
+    OrderStatus,
+    OrderUpdate,
+    Reason,
+    Refused,
+    Replied,
+    TradesPrinted,
+)
+from domain.units import NS_PER_S, AccountId, Cloid, Ns, Px, RequestId, Side, Sz, Tif
+from exchange_adapters.simulated import SimulatedAdapter
+from sim.faults import FAULTS, CancelRace, Disconnect, LatencySpike
+from sim.flow.synthetic import PROFILES
+from sim.links import LinkName, constant_links
+from sim.world import ETH, MarketConfig, World, WorldConfig
+
+QUIET = WorldConfig(markets=(MarketConfig(flow=PROFILES["eth-quiet"]),))
+ME = AccountId("me")
+
+
+class Trader:
+    """A subscribed session under one fault, which begins at 10 s."""
+
+    def __init__(self, *faults, ms=100.0):
+        self.world = World(QUIET, 1)
+        self.session = self.world.attach(ME, constant_links(ms))
+        self.injected = [fault.install(self.world, self.session) for fault in faults]
+        self.adapter = SimulatedAdapter(self.session)
+        self.events = []
+        self.number = 0
+        self.adapter.start(self.events.append)
+        self.connect()
+        self.until(10)
+
+    def connect(self):
+        for feed in Feed:
+            self.adapter.submit(Connect(feed))
+        self.wait(1)
+        for kind in ChannelKind:
+            if self.session.is_up(kind.feed):
+                self.adapter.submit(Subscribe(Channel(kind, ETH.id if kind.feed is Feed.MARKET else None)))
+        self.wait(1)
+
+    def until(self, second):
+        self.world.run(Ns(round(second * NS_PER_S)))
+
+    def wait(self, duration):
+        self.world.run(Ns(self.world.env.now + round(duration * NS_PER_S)))
+
+    def request(self, *actions):
+        self.number += 1
+        epoch = self.session.epoch(Feed.USER)
+        self.adapter.submit(Request(RequestId(self.number), Route.SOCKET, epoch, None, actions))
+
+    def quote(self, sz=10_000):
+        """A bid at the touch; the venue's record of it once it rests."""
+        px = self.world.liquidity[ETH.id].best_bid()
+        action = Place(ETH.id, Cloid(f"0x{self.number:x}"), Side.BUY, px, Sz(sz), Tif.ALO)
+        self.request(action)
+        self.wait(0.35)
+        return next((o for o in self.world.venue.resting(ME) if o.cloid == action.cloid), None)
+
+    def of(self, *kinds):
+        return [event for event in self.events if isinstance(event, kinds)]
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_fault_is_a_frozen_config_with_bounds(fault):
+    """Protects scenario files and random search: every number of a fault has bounds, every fault its kind."""
+    assert is_dataclass(fault)
+    assert fault.__dataclass_params__.frozen
+    default = fault()
+    assert default.kind == fault.__module__.rpartition(".")[2]
+    hints = get_type_hints(fault, include_extras=True)
+    for field in fields(fault):
+        if isinstance(getattr(default, field.name), float):
+            assert hints[field.name].__metadata__, f"{field.name} has no bounds"
+
+
+def test_a_spike_slows_its_links_and_no_other():
+    """Protects latency scenarios: what is slow is what the config names, for as long as it says."""
+    trader = Trader(LatencySpike(at_s=10, duration_s=5, links=(LinkName.MARKET_DATA,), factor=4.0, extra_ms=30.0))
+    trader.until(40)
+    took = [((e.recv_time - e.exch_time) // 10**6, e.exch_time / NS_PER_S) for e in trader.of(BboChanged)]
+    assert {ms for ms, at in took if at < 10} == {100}
+    assert {ms for ms, at in took if 10 < at < 15} == {430}
+    assert {ms for ms, at in took if at > 15.4} == {100}
+    # Behind the slow messages the first ones after the spike wait: a channel keeps its order.
+    assert all(100 <= ms < 430 for ms, at in took if 15 < at < 15.33)
+    (injected,) = trader.injected
+    slow = [e for e in trader.of(BboChanged, TradesPrinted) if 10 < e.exch_time / NS_PER_S < 15]
+    assert injected.counts["messages"] >= len(slow) > 50
+    assert not trader.session.links[LinkName.MARKET_DATA].slowdowns
+
+
+def test_overlapping_spikes_undo_their_own_part():
+    """Protects swarms of faults: two spikes at once end one after the other, and the link is as before."""
+    trader = Trader(LatencySpike(at_s=10, duration_s=10, factor=2.0), LatencySpike(at_s=15, duration_s=10, factor=3.0))
+    for second, ms in ((9, 100), (12, 200), (17, 600), (22, 300), (26, 100)):
+        trader.until(max(second, 10))
+        if second >= 10:
+            assert trader.session.links[LinkName.REPLY].latency(trader.world.env.now) == ms * 10**6
+
+
+def test_a_disconnect_cuts_loses_and_heals():
+    """Protects recovery scenarios: the gap is a gap, attempts fail until it ends, and then one succeeds."""
+    trader = Trader(Disconnect(at_s=10, duration_s=5, feeds=(Feed.MARKET,)))
+    trader.events.clear()
+    trader.until(11)
+    (down,) = trader.of(FeedDown)
+    assert (down.feed, down.epoch, down.reason) == (Feed.MARKET, 1, Reason.CLOSED_BY_VENUE)
+    trader.connect()
+    trader.connect()
+    assert [event.reason for event in trader.of(FeedDown) if event.feed is Feed.MARKET][1:] == [
+        Reason.CONNECT_FAILED
+    ] * 2
+    trader.until(16)
+    gap = [e for e in trader.of(BboChanged) if 9.9 < e.exch_time / NS_PER_S < 15]
+    assert gap == []
+    trader.connect()
+    assert [event.epoch for event in trader.of(FeedUp) if event.feed is Feed.MARKET] == [2]
+    trader.until(20)
+    assert trader.of(BboChanged)
+    (injected,) = trader.injected
+    assert injected.counts["cuts"] == 1
+    assert injected.counts["failed_attempts"] == 2
+    assert injected.counts["lost"] >= 1
+    assert not injected.is_active
+
+
+def test_a_half_open_disconnect_is_noticed_late():
+    """Protects the ambiguous silence: until the notice the trader's requests are lost and not refused."""
+    trader = Trader(Disconnect(at_s=10, duration_s=5, notice_ms=800.0))
+    trader.until(10.3)
+    trader.events.clear()
+    assert trader.quote() is None
+    assert trader.events == []
+    trader.until(12)
+    assert {type(event) for event in trader.events} == {FeedDown}
+    trader.until(20)
+    assert trader.of(Replied) == []
+    assert trader.injected[0].counts["lost"] >= 1
+
+
+def test_a_raced_cancel_finds_its_order_filled():
+    """Protects the race scenarios: the taker is in a block before the cancel's, so the cancel comes too late."""
+    trader = Trader(CancelRace(at_s=10, duration_s=60))
+    for _ in range(10):
+        order = trader.quote()
+        if order is None:
+            continue
+        trader.request(Cancel(ETH.id, oid=order.oid))
+        trader.wait(1)
+        update = next(u for u in reversed(trader.of(OrderUpdate)) if u.oid == order.oid)
+        assert update.status is OrderStatus.FILLED
+        assert isinstance(trader.of(Replied)[-1].results[0], Refused)
+    (injected,) = trader.injected
+    counts = injected.counts
+    assert counts["cancels"] == counts["aimed"] + counts["not_resting"] >= 8
+    assert counts["filled"] == counts["aimed"]
+    assert counts["missed"] == counts["partly_filled"] == 0
+
+
+def test_a_race_may_take_a_part():
+    """Protects partial fills in flight: the rest of the order is cancelled after some of it was taken."""
+    trader = Trader(CancelRace(at_s=10, duration_s=60, fill=0.3))
+    for _ in range(10):
+        order = trader.quote(sz=100_000)
+        if order is not None:
+            trader.request(Cancel(ETH.id, oid=order.oid))
+            trader.wait(1)
+    counts = trader.injected[0].counts
+    assert counts["aimed"] >= 8
+    assert counts["partly_filled"] >= 0.7 * counts["aimed"]
+    assert trader.of(Fill)
+    assert any(reply.results == (Cancelled(),) for reply in trader.of(Replied))
+
+
+def test_a_modify_is_raced_too():
+    """Protects the overfill race: the old generation fills while its successor is on the way."""
+    trader = Trader(CancelRace(at_s=10, duration_s=60))
+    order = trader.quote()
+    successor = Place(ETH.id, Cloid("0xnew"), Side.BUY, Px(order.px - 100), Sz(10_000), Tif.ALO)
+    trader.request(Modify(order.cloid, order.oid, successor))
+    trader.wait(1)
+    (result,) = trader.of(Replied)[-1].results
+    assert result.reason is Reason.CANNOT_MODIFY
+    assert trader.injected[0].counts["filled"] == 1
+
+
+def test_a_cancel_that_is_faster_than_a_block_wins_and_is_counted():
+    """Protects honest reports: a race that could not be won is not reported as won."""
+    trader = Trader(CancelRace(at_s=10, duration_s=60), ms=0.0)
+    for _ in range(10):
+        order = trader.quote(sz=1_000)
+        if order is not None:
+            trader.request(Cancel(ETH.id, oid=order.oid))
+            trader.wait(1)
+    counts = trader.injected[0].counts
+    assert counts["aimed"] >= 5
+    assert counts["missed"] >= 0.6 * counts["aimed"]
+    assert counts["missed"] + counts["filled"] + counts["partly_filled"] == counts["aimed"]
+
+
+def test_outside_its_window_a_race_does_nothing():
+    """Protects healing: before and after the fault cancels work as ever."""
+    trader = Trader(CancelRace(at_s=12, duration_s=1))
+    for second in (10, 14):
+        trader.until(second)
+        order = trader.quote()
+        trader.request(Cancel(ETH.id, oid=order.oid))
+        trader.wait(0.6)
+    assert trader.injected[0].counts == {}
+
+
+def test_a_share_of_the_cancels_is_drawn_from_the_seed():
+    """Protects reproduction: which cancels are raced is the same in every run of a seed."""
+
+    def aimed():
+        trader = Trader(CancelRace(at_s=10, duration_s=60, share=0.5))
+        for _ in range(12):
+            order = trader.quote(sz=1_000)
+            if order is not None:
+                trader.request(Cancel(ETH.id, oid=order.oid))
+                trader.wait(0.5)
+        return dict(trader.injected[0].counts), trader.world.venue.world_digest
+
+    first = aimed()
+    assert first == aimed()
+    assert 0 < first[0]["aimed"] < first[0]["cancels"]
