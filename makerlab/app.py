@@ -21,6 +21,7 @@ def build() -> App:
         version=version_text,
         help_format="plaintext",
         result_action="return_value",
+        suppress_keyboard_interrupt=False,
     )
     for command in COMMANDS:
         app.command(command.target, name=command.name, help=command.summary)

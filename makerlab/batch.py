@@ -40,8 +40,8 @@ def work(job: Job, tick: Tick | None = None) -> RunResult:
     """Run a job and write its files."""
     job.folder.mkdir(parents=True, exist_ok=True)
     journal = job.folder / JOURNAL
-    journal.unlink(missing_ok=True)
     log = FileLog(journal)
+    log.truncate(0)
     try:
         result = run_scenario(job.scenario, job.seed, log, tick)
     finally:

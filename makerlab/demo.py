@@ -40,7 +40,11 @@ def demo(*, out: Path = FOLDER, seed: int = 7) -> int:
         console.print(f"Report with figures: {report}", markup=False, soft_wrap=True)
     code = exit_code(result)
     if code is ExitCode.OK:
-        console.print("Next: makerlab run cancel-fill-race --plots, or makerlab scenarios for all of them", soft_wrap=True)
+        console.print(
+            "Next: makerlab run cancel-fill-race --plots, or makerlab scenarios for all of them", soft_wrap=True
+        )
     else:
-        console.print("Next: makerlab story " + result.files["journal"] + " ORDER tells what happened to an order", soft_wrap=True)
+        console.print(
+            "Next: makerlab story " + result.files["journal"] + " ORDER tells what happened to an order", soft_wrap=True
+        )
     return code

@@ -141,7 +141,7 @@ def _agreement(metrics: Metrics) -> Iterable[Row]:
 def _record_check(metrics: dict[str, Any]) -> list[Section]:
     flat = [Row(name.replace("_", " "), f"{value:,}") for name, value in metrics.items() if _is_number(value)]
     rest = [
-        Section(name.replace("_", " "), [Row(str(key), _short(value)) for key, value in _items(table)])
+        Section(name.replace("_", " "), list(_rows(table)))
         for name, table in metrics.items()
         if isinstance(table, dict | list) and table
     ]
@@ -152,12 +152,10 @@ def _is_number(value: object) -> bool:
     return isinstance(value, int | float)
 
 
-def _items(table: dict[str, Any] | list[Any]) -> Iterable[tuple[str, Any]]:
-    return table.items() if isinstance(table, dict) else ((str(i + 1), value) for i, value in enumerate(table))
-
-
-def _short(value: object) -> str:
-    return f"{value:,}" if isinstance(value, int) else str(value)
+def _rows(table: dict[str, Any] | list[Any]) -> Iterable[Row]:
+    if isinstance(table, dict):
+        return (Row(name, f"{value:,}") for name, value in table.items())
+    return (Row(str(i), "", str(text)) for i, text in enumerate(table, start=1))
 
 
 def _run(result: RunResult) -> Section:

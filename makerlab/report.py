@@ -34,7 +34,7 @@ p { margin: .2rem 0 .8rem; } .soft, td.note, figcaption { color: var(--soft); }
 .columns { display: grid; grid-template-columns: repeat(auto-fit, minmax(24rem, 1fr)); gap: 0 2.5rem; }
 table { border-collapse: collapse; width: 100%; } td, th { padding: .2rem .6rem .2rem 0; text-align: left;
   border-bottom: 1px solid var(--line); vertical-align: top; white-space: pre-wrap; }
-td.value { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
+td.value, th.value { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
 .good { color: var(--good); } .bad { color: var(--bad); font-weight: 600; }
 figure { margin: 1.4rem 0; } img { width: 100%; height: auto; display: block; }
 pre { overflow-x: auto; border: 1px solid var(--line); border-radius: .5rem; padding: .8rem; font-size: .8rem; }
@@ -128,7 +128,7 @@ def _expectations(result: RunResult) -> str:
         f'<td class="{"good" if outcome.holds else "bad"}">{"holds" if outcome.holds else "FAILED"}</td></tr>'
         for outcome in result.expectations
     )
-    head = "<tr><th>expectation</th><th>bound</th><th>measured</th><th></th></tr>"
+    head = '<tr><th>expectation</th><th class="value">bound</th><th class="value">measured</th><th></th></tr>'
     return f"<h2>What was expected</h2><table>{head}{rows}</table>"
 
 

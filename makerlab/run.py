@@ -1,6 +1,7 @@
 """`makerlab run`: run scenarios, print what came out, say by the exit code whether it holds."""
 
 from collections.abc import Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated
 
@@ -14,6 +15,7 @@ from makerlab.output import log, print_json, progress, result_console
 from makerlab.tables import print_result, print_summary
 from scenarios.loader import library, load
 from scenarios.result import Ended, RunResult, envelope
+from scenarios.run import missing_data
 from scenarios.schema import Scenario
 
 RUNS = Path("runs")
@@ -59,6 +61,7 @@ def run(  # noqa: PLR0913 - the options of a command
     """
     worlds = _load(scenarios, set_, all_=all_)
     queue = _queue(worlds, _seeds(seed, seeds, jobs), out, plots=plots)
+    _prepare(queue, junit, plots=plots)
     results = _run_all(queue, jobs)
     if junit is not None:
         write_junit(results, junit)
@@ -90,9 +93,17 @@ def _load(names: Sequence[str], overrides: Sequence[str], *, all_: bool) -> list
     problems: list[Problem] = []
     for name in wanted:
         try:
-            found.append(load(name, overrides))
+            scenario = load(name, overrides)
         except ConfigError as error:
             problems += error.problems
+            continue
+        missing = missing_data(scenario)
+        if missing and all_:
+            log(f"{name}: left out ({missing[0]})")
+        elif missing:
+            problems += missing
+        else:
+            found.append(scenario)
     if problems:
         raise ConfigError(list(dict.fromkeys(problems)))
     return found
@@ -128,6 +139,21 @@ def _queue(worlds: list[Scenario], seeds: list[int], out: Path | None, *, plots:
     return queue
 
 
+def _prepare(queue: list[Job], junit: Path | None, *, plots: bool) -> None:
+    """Find out now what would otherwise end a run after its work is done."""
+    problems = []
+    if plots and find_spec("matplotlib") is None:
+        problems.append(Problem("--plots", "no matplotlib", "the extra `study`: pip install 'makerlab[study]'"))
+    folders = {job.folder for job in queue} | ({junit.parent} if junit is not None else set())
+    for folder in sorted(folders):
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            problems.append(Problem(str(folder), error.strerror or "an error", "a folder that can be written"))
+    if problems:
+        raise ConfigError(problems)
+
+
 # --- running ------------------------------------------------------------------------------------
 
 
@@ -142,8 +168,12 @@ def _run_all(queue: list[Job], processes: int) -> list[RunResult]:
 
 
 def _run_here(job: Job) -> RunResult:
-    with progress(job.title) as tick:
-        result = work(job, tick)
+    try:
+        with progress(job.title) as tick:
+            result = work(job, tick)
+    except KeyboardInterrupt:
+        log(f"{job.title}: stopped, the journal so far is in {job.folder}")
+        raise
     log(f"{job.title}: {'holds' if result.holds else 'FAILED'} ({result.wall.run_s:.1f} s), files in {job.folder}")
     return result
 

@@ -107,6 +107,7 @@ class Orchestrator:
         self._alerts: list[AnyCommand] = []
         self.fills.subscribe(self._on_new_fill, priority=0)
         self.fills.subscribe(self._check_runaway, priority=20)
+        self.fills.subscribe_before_opening(self._on_fill_before_opening)
         self._handlers: dict[type, Callable[[Any, Ns], None]] = {
             Restored: self._on_restored,
             Woke: self._on_nothing,
@@ -145,8 +146,8 @@ class Orchestrator:
         if not self.shutdown.is_stopping:
             self.start_up.decide(now)
         if self.start_up.is_done:
-            self.resync.decide(now)
             self.resolver.decide(now)
+            self.resync.decide(now)
         if not self.shutdown.is_stopped:
             gate = self.account_gate()
             for desk in self.desks.values():
@@ -326,6 +327,10 @@ class Orchestrator:
             self.unmatched_fills += 1
             if self.start_up.is_done:
                 self.resync.request(now, gap=False)
+
+    def _on_fill_before_opening(self, fill: Fill, now: Ns) -> None:
+        """In the position already; its order must learn of it, or it never settles."""
+        self.desks[fill.instrument].tracker.on_fill(fill, now)
 
     def _check_runaway(self, fill: Fill, now: Ns) -> None:
         del now

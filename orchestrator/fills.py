@@ -4,17 +4,20 @@ Stream, snapshot after a subscribe, and queries repeat each other. The deduplica
 source of truth; behind it consumers are called in the order of their priority.
 """
 
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated
 
 from annotated_types import Ge
 
-from domain.events import Fill
-from domain.units import Ns, Tid
+from domain.events import Fill, FillsReport
+from domain.units import NS_PER_MS, InstrumentId, Ns, Pos, Tid
 
 Consumer = Callable[[Fill, Ns], None]
+
+RECENT = 512
+"""Fills kept to compare a stated position, which is of a moment, with ours, which is of now."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,6 +25,16 @@ class FillsConfig:
     """Bounds of the deduplicator."""
 
     capacity: Annotated[int, Ge(1)] = 10_000
+
+
+def next_page(report: FillsReport, since: Ns) -> Ns:
+    """Where to go on after a page that ended early.
+
+    Its last moment is asked for again, for what did not fit. A page that is full of one moment can
+    only be left behind, by the venue's millisecond: what it hides shows in the position.
+    """
+    last = report.fills[-1].exch_time
+    return last if last > since else Ns(since + NS_PER_MS)
 
 
 class FillDeduplicator:
@@ -54,6 +67,8 @@ class FillDeduplicator:
     def remember(self, tid: Tid) -> None:
         """A trade id of an earlier life: its fill is booked already."""
         self._seen[tid] = Ns(-1)
+        if len(self._seen) > self.capacity:
+            self._seen.popitem(last=False)
 
     def __len__(self) -> int:
         """Number of ids held."""
@@ -77,12 +92,18 @@ class FillProcessor:
         self.is_holding = False
         """Before the first stated position nobody can tell new fills from history: they wait."""
         self._held: list[Fill] = []
+        self._recent: deque[tuple[Ns, InstrumentId, int]] = deque(maxlen=RECENT)
         self._consumers: list[tuple[int, int, Consumer]] = []
+        self._before_opening: list[Consumer] = []
 
     def subscribe(self, consumer: Consumer, priority: int = 100) -> None:
         """Lower priorities hear of a fill first; position is 0, P&L 10 (FL-06)."""
         self._consumers.append((priority, len(self._consumers), consumer))
         self._consumers.sort(key=lambda entry: entry[:2])
+
+    def subscribe_before_opening(self, consumer: Consumer) -> None:
+        """Hear of new fills that the opening position contains: their orders must still learn of them."""
+        self._before_opening.append(consumer)
 
     def process(self, fill: Fill, now: Ns) -> bool:
         """Book a fill unless it is known; True if it was new."""
@@ -95,11 +116,18 @@ class FillProcessor:
         self.cursor = max(self.cursor, fill.exch_time)
         if fill.exch_time <= self.opening_as_of:
             self.before_opening += 1
+            for consumer in self._before_opening:
+                consumer(fill, now)
             return False
         self.applied += 1
+        self._recent.append((fill.exch_time, fill.instrument, fill.side * fill.sz))
         for _, _, consumer in self._consumers:
             consumer(fill, now)
         return True
+
+    def moved_since(self, instrument: InstrumentId, as_of: Ns) -> Pos:
+        """What the fills booked so far add to a position that was stated as of a moment."""
+        return Pos(sum(signed for at, name, signed in self._recent if at > as_of and name == instrument))
 
     def open(self, as_of: Ns, now: Ns) -> None:
         """The venue stated the position as of ``as_of``: fills from then on count on top of it."""

@@ -105,7 +105,7 @@ class _Findings:
             located = self._locate(error)
             if located is None or located in ours:
                 continue
-            context = error.get("ctx", {})
+            context = {name: _shortest(value) for name, value in error.get("ctx", {}).items()}
             want = _WANTS.get(error["type"], error["msg"]).format_map(context)
             if want not in self.wants.setdefault(located, []):
                 self.wants[located].append(want)
@@ -159,6 +159,11 @@ def show(value: object) -> str:
     """A value as it might stand in the file, shortened."""
     text = json.dumps(value, default=str, ensure_ascii=False)
     return text if len(text) <= _SHOWN else text[: _SHOWN - 3] + "..."
+
+
+def _shortest(value: object) -> object:
+    """A bound as people write it: 0 rather than 0.0."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def suggestion(word: str, known: list[str]) -> str:

@@ -5,7 +5,6 @@ it is not, and is named.
 """
 
 from collections.abc import Iterator
-from pathlib import Path
 from zlib import crc32
 
 import msgspec
@@ -77,18 +76,6 @@ class Reader:
             raise JournalError(
                 f"record {count} at byte {offset} ({_at(last)}) is intact but this makerlab does not know it: {error}"
             ) from error
-
-
-def read_journal(path: Path | str) -> Reader:
-    """Records of a journal file; JournalError if it cannot be read."""
-    try:
-        data = Path(path).read_bytes()
-    except OSError as error:
-        raise JournalError(f"{path}: {error.strerror}") from error
-    try:
-        return Reader(data)
-    except JournalError as error:
-        raise JournalError(f"{path}: {error}") from error
 
 
 def _payload_at(data: bytes, offset: int) -> bytes | None:

@@ -131,6 +131,7 @@ class L4Feed:
     def accounts(self) -> list[AccountId]:
         """Everybody in it, in order of appearance."""
         seen = dict.fromkeys(order.account for order in self.snapshot)
+        seen.update(dict.fromkeys(each.account for each in self.inputs.positions))
         for block in self.blocks:
             seen.update(dict.fromkeys(each.account for each in block.slices))
             seen.update(dict.fromkeys(each.account for batch in block.batches for each in batch))

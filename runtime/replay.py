@@ -13,8 +13,6 @@ from domain.commands import Alert, AnyCommand
 from domain.errors import ReplayMismatch
 from domain.events import AnyEvent
 from domain.units import NS_PER_S, Ns
-from orchestrator.core import Orchestrator, TraderConfig
-from runtime.config import build
 from runtime.driver import CORE_FAILED, Trader
 from runtime.journal_format import Decided, Header, Opened, Record, Rescued
 
@@ -46,11 +44,6 @@ def replay(records: Iterable[Record], core_of: CoreOf) -> Replayed:
     for index, record in enumerate(records):
         run.take(index, record)
     return run.finish()
-
-
-def orchestrator_of(header: Header) -> Trader:
-    """Rebuild the trader of a header whose config is a ``TraderConfig``."""
-    return Orchestrator(build(TraderConfig, header.config), header.instruments)
 
 
 class _Replay:

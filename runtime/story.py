@@ -6,7 +6,6 @@ Two passes over the records: the first learns which ids belong together, the sec
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
-from pathlib import Path
 
 from domain.commands import AnyCommand, Cancel, Modify, Place, QueryOrder, Request
 from domain.errors import ConfigError, Problem
@@ -31,7 +30,6 @@ from domain.events import (
 from domain.instrument import Instrument
 from domain.units import NS_PER_MS, NS_PER_S, USD, Cloid, InstrumentId, Oid, RequestId, Side, Tid
 from runtime.journal_format import Decided, Opened, Record, Rescued
-from runtime.journal_reader import read_journal
 from runtime.own_orders import spread
 
 _MANY = 5
@@ -52,15 +50,6 @@ def story(records: Iterable[Record], key: str, instruments: Sequence[Instrument]
     teller.chain = teller.chain_of(key)
     teller.take_all(records)
     return teller.lines
-
-
-def story_of_file(path: Path | str, key: str) -> str:
-    """`story` of a journal file, as text; the last line says so where the journal ends early."""
-    reader = read_journal(path)
-    lines = story(reader, key)
-    if reader.end.torn:
-        lines.append(f"(the journal is {reader.end})")
-    return "\n".join(lines) + "\n"
 
 
 @dataclass(slots=True)

@@ -5,10 +5,10 @@ It takes resolved configs and knows no files; `scenarios.loader` makes them, `sc
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, cast
+from typing import Any
 
 from domain.errors import ConfigError
-from domain.events import AnyEvent, Channel, ChannelKind, Feed, PublicTrade, TradesPrinted
+from domain.events import Channel, ChannelKind, Feed, PublicTrade, TradesPrinted
 from domain.instrument import Instrument
 from domain.units import NS_PER_S, AccountId, InstrumentId, Ns, millis
 from exchange_adapters.simulated import SimulatedAdapter
@@ -27,8 +27,8 @@ from scenarios.result import FaultFigures
 from scenarios.trace import Span, Trace
 from scenarios.truth import VenueTruth
 from sim.faults.base import Fault, Injected
-from sim.feed import Session
 from sim.links import LinksConfig
+from sim.venue.publications import Publication
 from sim.world import World
 
 ACCOUNT = AccountId("trader")
@@ -54,17 +54,16 @@ class Setup:
 
 
 class Tape:
-    """Hears what the venue publishes to everybody, at the moment of the block."""
-
-    account = AccountId("")
+    """Keeps the public trades of a block for the checks."""
 
     def __init__(self) -> None:
         self._trades: dict[InstrumentId, Sequence[PublicTrade]] = {}
 
-    def publish(self, channel: Channel, events: Sequence[AnyEvent]) -> None:
-        """Keep the trades of the block."""
-        if channel.kind is ChannelKind.TRADES:
-            for event in events:
+    def hear(self, publication: Publication) -> None:
+        """Something leaves the venue."""
+        channel = publication.channel
+        if channel is not None and channel.kind is ChannelKind.TRADES:
+            for event in publication.events:
                 if isinstance(event, TradesPrinted):
                     self._trades[event.instrument] = event.trades
 
@@ -105,7 +104,8 @@ class Running:
         self.injected: list[Injected] = [fault.install(world, self.session) for fault in setup.faults]
         self._scope: Scope | None = None
         self._tape = Tape()
-        world.sessions.append(cast("Session", self._tape))
+        if not world.replays:  # a recording hands its trades over when they were received, not in their block
+            world.on_publication.append(self._tape.hear)
         world.on_block.append(self._on_block)
         self.session.on_send.append(self.observer.on_sent)
         self.truth.on_end.append(self.observer.on_end)

@@ -2,23 +2,26 @@
 
 from dataclasses import replace
 
+from msgspec import structs
+
 from domain.instrument import Instrument
-from domain.units import FeeRate, InstrumentId, millis, seconds
+from domain.units import FeeRate, InstrumentId, Ns, millis, seconds
 from runtime import config
 from runtime.log import Log
+from runtime.recordings import data_folder, load_l2_trades
 from scenarios.assemble import Running, Setup
 from scenarios.invariants.base import Bounds
 from scenarios.schema import (
     ClassOrder,
     Discipline,
     InstrumentSection,
-    MarketSection,
     Scenario,
     VenueSection,
 )
 from sim.flow.synthetic import PROFILES
 from sim.latency import Constant, Latency, Quantiles, Recording
 from sim.liquidity import book
+from sim.replay_feed import ReplayFeed
 from sim.venue.config import ActionClass, VenueConfig
 from sim.world import MarketConfig, World, WorldConfig
 
@@ -27,8 +30,13 @@ _PER_CENT = 10_000_000
 
 
 def build(scenario: Scenario, seed: int, log: Log) -> Running:
-    """Build the world and put the trader into it."""
-    return Running(setup_of(scenario), world_of(scenario, seed), seed, log)
+    """Build the world and put the trader into it; ConfigError for a recording that cannot be read."""
+    setup = setup_of(scenario)
+    if scenario.market.recording is None:
+        return Running(setup, synthetic_world(scenario, seed), seed, log)
+    replay = _replay_of(scenario)
+    duration = Ns(min(setup.duration, replay.recording.last_time))
+    return Running(replace(setup, duration=duration), recorded_world(scenario, seed, replay), seed, log)
 
 
 def setup_of(scenario: Scenario) -> Setup:
@@ -49,11 +57,35 @@ def setup_of(scenario: Scenario) -> Setup:
     )
 
 
-def world_of(scenario: Scenario, seed: int) -> World:
-    """A synthetic world."""
-    markets = _markets(scenario.market)
+def synthetic_world(scenario: Scenario, seed: int) -> World:
+    """Markets with background flow, each in a reference book."""
+    venue, market = scenario.venue, scenario.market
+    flow = market.flow or PROFILES[str(market.profile)]
+    first = MarketConfig(instrument=_instrument(market.instrument or InstrumentSection(), venue), flow=flow)
+    more = (MarketConfig(instrument=_instrument(other.instrument, venue), flow=other.flow) for other in market.more)
+    world = _world_config(scenario, (first, *more))
+    discipline = discipline_of(venue)
+    books = {entry.instrument.id: book.Book(discipline=discipline) for entry in world.markets}
+    return World(world, seed, liquidity=books)
+
+
+def recorded_world(scenario: Scenario, seed: int, replay: ReplayFeed) -> World:
+    """One recorded market: the venue lives on its exchange times, the trader on its receive times."""
+    instrument = replay.recording.instrument
+    world = _world_config(scenario, (MarketConfig(instrument=instrument, flow=None),))
+    return World(world, seed, replays={instrument.id: replay})
+
+
+def _replay_of(scenario: Scenario) -> ReplayFeed:
+    market = scenario.market
+    recording = load_l2_trades(data_folder(), str(market.recording), sz_decimals=market.sz_decimals)
+    instrument = _with_fees(recording.instrument, scenario.venue)
+    return ReplayFeed(replace(recording, instrument=instrument), market.replay)
+
+
+def _world_config(scenario: Scenario, markets: tuple[MarketConfig, ...]) -> WorldConfig:
     venue = scenario.venue
-    world = WorldConfig(
+    return WorldConfig(
         markets=markets,
         venue=rules_of(venue),
         limits=venue.limits,
@@ -61,9 +93,6 @@ def world_of(scenario: Scenario, seed: int) -> World:
         two_batches=venue.two_batches,
         cash=venue.cash,
     )
-    discipline = discipline_of(venue)
-    books = {market.instrument.id: book.Book(discipline=discipline) for market in markets}
-    return World(world, seed, liquidity=books)
 
 
 def rules_of(venue: VenueSection) -> VenueConfig:
@@ -79,25 +108,23 @@ def discipline_of(venue: VenueSection) -> book.Discipline:
     return book.Discipline.LIFO if venue.discipline is Discipline.LIFO else book.Discipline.FIFO
 
 
-def instrument_of(section: InstrumentSection) -> Instrument:
-    """The instrument that a section describes."""
-    return Instrument(
+def _instrument(section: InstrumentSection, venue: VenueSection) -> Instrument:
+    instrument = Instrument(
         id=InstrumentId(section.name),
         sz_decimals=section.sz_decimals,
         asset=section.asset,
         min_notional=section.min_notional,
         max_leverage=section.max_leverage,
-        maker_fee=FeeRate(round(section.maker_fee_pct * _PER_CENT)),
-        taker_fee=FeeRate(round(section.taker_fee_pct * _PER_CENT)),
     )
+    return _with_fees(instrument, venue)
 
 
-def _markets(market: MarketSection) -> tuple[MarketConfig, ...]:
-    first = MarketConfig(
-        instrument=instrument_of(market.instrument or InstrumentSection()),
-        flow=market.flow or PROFILES[str(market.profile)],
+def _with_fees(instrument: Instrument, venue: VenueSection) -> Instrument:
+    return structs.replace(
+        instrument,
+        maker_fee=FeeRate(round(venue.maker_fee_pct * _PER_CENT)),
+        taker_fee=FeeRate(round(venue.taker_fee_pct * _PER_CENT)),
     )
-    return (first, *(MarketConfig(instrument=instrument_of(more.instrument), flow=more.flow) for more in market.more))
 
 
 def _block_gap(venue: VenueSection) -> Latency:

@@ -207,7 +207,6 @@ class _Checker:
         self._check_statuses(block, slice_oids)
         self._check_fills(block)
         self._check_book(block)
-        self._venue.check()
 
     def differs(self, number: int, text: str) -> None:
         """Note a difference."""
@@ -216,7 +215,8 @@ class _Checker:
             self._shown.append(f"block {number}: {text}")
 
     def result(self) -> L4Result:
-        """What came of it."""
+        """What came of it. Raises InvariantViolation if the venue contradicts itself by now."""
+        self._venue.check()
         count, inputs = self._count, self._feed.inputs
         told = {
             "order ids": inputs.oids,

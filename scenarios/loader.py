@@ -16,13 +16,11 @@ from runtime import config
 from runtime.config import EXTENDS, Tree
 from runtime.config_check import show, suggestion
 from runtime.config_schema import schema as json_schema
-from scenarios.schema import Scenario
+from scenarios.schema import DEFAULT_PROFILE, Scenario
 from sim.flow.synthetic import PROFILES
 
 SCHEMA_LINE = "#:schema ../scenario.schema.json"
 """First line of each shipped scenario: editors complete and check by it."""
-
-DEFAULT_PROFILE = "default"
 
 
 def load(source: str, overrides: Iterable[str] = ()) -> Scenario:
@@ -112,15 +110,19 @@ def _named(problem: Problem, source: str) -> Problem:
 
 
 def _with_profiles(tree: Tree, problems: list[Problem]) -> Tree:
-    """Lay the trader's profile below its keys, and each market's below its flow."""
+    """Lay the trader's profile below its keys, and each market's below its flow.
+
+    What a profile says of the driver goes to the driver.
+    """
     base: dict[str, Any] = {}
-    trader = _table(tree.data, "trader")
-    name = trader.get("profile", DEFAULT_PROFILE)
-    if isinstance(name, str) and (name != DEFAULT_PROFILE or name in config.profile_names()):
+    name = _table(tree.data, "trader").get("profile", DEFAULT_PROFILE)
+    if isinstance(name, str):
         try:
-            base["trader"] = config.read(name).data
+            profile = config.read(name).data
         except ConfigError as error:
             problems += [Problem("trader.profile", problem.found, problem.want) for problem in error.problems]
+        else:
+            base = {"driver": profile.pop("driver", {}), "trader": profile}
     below = Tree(base) | tree
     data = dict(below.data)
     market = _table(data, "market")

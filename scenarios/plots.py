@@ -6,6 +6,7 @@ matplotlib is imported when the first figure is drawn. The module knows traces a
 from collections.abc import Sequence
 from dataclasses import dataclass
 from io import BytesIO
+from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,13 @@ if TYPE_CHECKING:
 
 MAX_SPANS = 60
 """Shaded stretches drawn in one figure."""
+
+
+FEW_FILLS = 120
+"""More are drawn with smaller marks."""
+
+FEW_MINUTES_S = 900
+"""In longer runs single quotes cannot be told apart, and stand back behind mid and fills."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,9 +89,11 @@ def _market(trace: Trace, market: MarketTrace, theme: Theme) -> "Figure":
     """Draw prices above, distances from the mid below: quotes stand much closer than the market moves."""
     figure, (price, distance) = _axes(2, heights=(2.0, 1.0))
     mid = [(bid + ask) / 2 for bid, ask in zip(market.market_bid, market.market_ask, strict=True)]
-    price.plot(market.t, mid, color=theme.quiet, lw=1.0, label="mid", zorder=2)
-    price.step(market.t, market.our_bid, where="post", color=theme.bid, lw=0.9, label="our best bid", zorder=3)
-    price.step(market.t, market.our_ask, where="post", color=theme.ask, lw=0.9, label="our best ask", zorder=3)
+    faint = 0.9 if trace.duration_s <= FEW_MINUTES_S else 0.5
+    price.plot(market.t, mid, color=theme.quiet, lw=1.0, label="mid", zorder=3)
+    price.step(market.t, market.our_bid, where="post", color=theme.bid, lw=0.7, alpha=faint, label="our best bid")
+    price.step(market.t, market.our_ask, where="post", color=theme.ask, lw=0.7, alpha=faint, label="our best ask")
+    is_crowded = len(market.fills) > FEW_FILLS
     for is_buy, marker, colour, name in ((True, "^", theme.bid, "bought"), (False, "v", theme.ask, "sold")):
         fills = [fill for fill in market.fills if fill.is_buy == is_buy]
         if fills:
@@ -91,13 +101,14 @@ def _market(trace: Trace, market: MarketTrace, theme: Theme) -> "Figure":
                 [fill.t for fill in fills],
                 [fill.price for fill in fills],
                 marker=marker,
-                s=34,
+                s=16.0 if is_crowded else 36.0,
                 color=colour,
                 edgecolors=theme.paper,
-                linewidths=0.6,
+                linewidths=0.35 if is_crowded else 0.6,
                 label=f"{name} ({len(fills)})",
                 zorder=4,
             )
+    _frame(price, market, mid)
     price.set_ylabel(f"{market.instrument} price, USD")
     price.ticklabel_format(axis="y", useOffset=False)
     price.set_title(f"{trace.scenario}, seed {trace.seed}: {market.instrument}, our quotes and fills")
@@ -119,12 +130,26 @@ def _distances(axes: "Axes", market: MarketTrace, mid: list[float], theme: Theme
     axes.step(market.t, ours_bid, where="post", color=theme.bid, lw=0.8)
     axes.step(market.t, ours_ask, where="post", color=theme.ask, lw=0.8)
     axes.axhline(0, color=theme.grid, lw=0.8)
-    shown = sorted(abs(value) for value in (*ours_bid, *ours_ask) if value == value)  # noqa: PLR0124 - NaN
-    if shown:
-        reach = max(shown[int(len(shown) * 0.995) - 1] * 1.15, 0.5)
-        axes.set_ylim(-reach, reach)
+    reach = _reach((*ours_bid, *ours_ask))
+    if reach is not None:
+        axes.set_ylim(-max(reach, 0.5), max(reach, 0.5))
     axes.set_ylabel("from mid, bps")
     axes.set_xlabel("simulated time, s")
+
+
+def _frame(axes: "Axes", market: MarketTrace, mid: list[float]) -> None:
+    """Show the market and the usual quotes; an outer level that stands alone for a moment may leave the frame."""
+    known = [m for m in mid if isfinite(m)]
+    quotes = zip((*market.our_bid, *market.our_ask), (*mid, *mid), strict=True)
+    reach = _reach([px - m for px, m in quotes])
+    if known and reach is not None:
+        axes.set_ylim(min(known) - reach, max(known) + reach)
+
+
+def _reach(distances: Sequence[float]) -> float | None:
+    """Half-width of a frame that holds all but the rarest distances."""
+    known = sorted(abs(distance) for distance in distances if isfinite(distance))
+    return known[int((len(known) - 1) * 0.98)] * 1.4 if known else None
 
 
 def _inventory(trace: Trace, theme: Theme) -> "Figure":
@@ -173,12 +198,13 @@ def _lifetimes(trace: Trace, theme: Theme) -> "Figure":
     figure, (axes,) = _axes(1, row_height=3.2)
     outcomes: dict[str, list[float]] = {}
     for life in trace.lifetimes:
-        outcomes.setdefault(life.outcome, []).append(max(life.seconds, 1e-3))
+        outcomes.setdefault(life.outcome, []).append(life.seconds)
+    refused = len(outcomes.pop("rejected", []))
     colours = (theme.bid, theme.ask, theme.total, theme.gate, theme.fault, theme.quiet)
     names = sorted(outcomes, key=lambda name: -len(outcomes[name]))
     if names:
         longest = max(max(values) for values in outcomes.values())
-        edges = _log_edges(1e-2, max(longest, 1.0))
+        edges = _log_edges(2e-2, max(longest, 1.0))
         axes.hist(
             [[min(max(v, edges[0]), edges[-1]) for v in outcomes[name]] for name in names],
             bins=edges,
@@ -188,7 +214,8 @@ def _lifetimes(trace: Trace, theme: Theme) -> "Figure":
         )
         axes.set_xscale("log")
         _legend(axes)
-    axes.set_title("How long our orders lived at the venue, and how they ended")
+    also = f"; {refused} more were refused at once" if refused else ""
+    axes.set_title(f"How long our orders lived at the venue, and how they ended{also}")
     axes.set_xlabel("lifetime, s")
     axes.set_ylabel("orders")
     return figure

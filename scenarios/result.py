@@ -232,7 +232,6 @@ class RunResult:
         metrics = msgspec.to_builtins(self.metrics)
         extra = metrics if isinstance(self.metrics, dict) else {}
         return {
-            **extra,
             "schema_version": SCHEMA_VERSION,
             "scenario": self.scenario,
             "seed": self.seed,
@@ -247,6 +246,7 @@ class RunResult:
             "metrics": metrics,
             "wall": msgspec.to_builtins(self.wall),
             "files": dict(self.files),
+            **extra,
         }
 
     def write(self, folder: Path) -> Path:

@@ -1,14 +1,75 @@
 """One call from a scenario to its result, whatever kind of scenario it is."""
 
 from collections.abc import Callable
+from dataclasses import fields
+from time import perf_counter
 
+from domain.errors import ConfigError, Problem
 from runtime.log import Log
-from scenarios.build import build
-from scenarios.result import RunResult
+from runtime.recordings import data_folder, names_in
+from runtime.recordings_l4 import FOLDER, load_feed, load_truth
+from scenarios.build import build, discipline_of, rules_of
+from scenarios.expectations import evaluate
+from scenarios.l4_replay import L4Result, replay_blocks
+from scenarios.result import RunResult, Wall
 from scenarios.runner import run
 from scenarios.schema import Scenario
 
 
 def run_scenario(scenario: Scenario, seed: int, log: Log, tick: Callable[[float], None] | None = None) -> RunResult:
     """Run a scenario; the journal goes to ``log``. Raises ConfigError for a recording that cannot be read."""
+    if scenario.market.is_blocks:
+        return check_blocks(scenario, seed)
     return run(build(scenario, seed, log), seed, tick)
+
+
+def missing_data(scenario: Scenario) -> list[Problem]:
+    """What a recorded scenario needs and is not there; a look at names only."""
+    name = scenario.market.recording
+    if name is None:
+        return []
+    folder = data_folder().parent / FOLDER if scenario.market.is_blocks else data_folder()
+    if not folder.is_dir():
+        return [
+            Problem(str(folder.resolve()), "no such folder", "recorded data (MAKERLAB_DATA names the folder above)")
+        ]
+    names = names_in(folder)
+    if scenario.market.is_blocks or name in names:
+        return []
+    return [
+        Problem("market.recording", repr(name), f"a recording in {folder.resolve()} ({', '.join(names) or 'none'})")
+    ]
+
+
+def check_blocks(scenario: Scenario, seed: int) -> RunResult:
+    """Recorded blocks through the venue; the seed interleaves the classes of each batch. There is no trader."""
+    if missing := missing_data(scenario):
+        raise ConfigError(missing)
+    folder = data_folder().parent / FOLDER
+    feed, truth = load_feed(folder), load_truth(folder)
+    started = perf_counter()
+    done = replay_blocks(
+        feed,
+        truth,
+        seed=seed,
+        discipline=discipline_of(scenario.venue),
+        class_order=rules_of(scenario.venue).class_order,
+    )
+    spent = perf_counter() - started
+    result = RunResult(scenario.name, seed, events=done.statuses_total + done.fills_total, metrics=_figures(done))
+    simulated = (feed.blocks[-1].time - feed.blocks[0].time) / 1e9 if feed.blocks else 0.0
+    result.wall = Wall(run_s=spent, speed_x=simulated / spent, us_per_event=spent / max(result.events, 1) * 1e6)
+    result.expectations = evaluate(scenario.expect, result)
+    return result
+
+
+def _figures(done: L4Result) -> dict[str, object]:
+    """The figures by their names; ``mismatches`` counts, ``differences`` spells the first ones out."""
+    names = [field.name for field in fields(done) if field.name not in {"mismatches", "n_mismatches"}]
+    return {
+        **{name: getattr(done, name) for name in names},
+        "left_out": dict(done.left_out),
+        "inputs": dict(done.inputs),
+        "mismatches": done.n_mismatches,
+        "differences": list(done.mismatches),
+    }

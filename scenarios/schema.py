@@ -21,6 +21,8 @@ from sim.links import LinksConfig
 from sim.replay_feed import ReplayConfig
 from sim.venue.config import VenueConfig
 
+DEFAULT_PROFILE = "stable"
+
 L4_RECORDING = "hl_l4"
 """The one recording of whole blocks; every other name is a prefix of books, tops and trades."""
 
@@ -34,8 +36,6 @@ class InstrumentSection:
     asset: Annotated[int, Ge(0)] = 1
     min_notional: Annotated[Usd, Ge(0)] = Usd(10_000_000)
     max_leverage: Annotated[int, Ge(1)] = 25
-    maker_fee_pct: Annotated[float, Interval(ge=-1, le=1)] = 0.015
-    taker_fee_pct: Annotated[float, Interval(ge=-1, le=1)] = 0.045
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,6 +105,9 @@ class VenueSection:
     """Share of blocks with two consensus batches; recorded: 3 of 18."""
     cash: Annotated[Usd, Gt(0)] = Usd(1_000_000_000_000)
     """Deposit of the trader."""
+    maker_fee_pct: Annotated[float, Interval(ge=-1, le=1)] = 0.015
+    """Of the account, in every instrument; negative is a rebate."""
+    taker_fee_pct: Annotated[float, Interval(ge=-1, le=1)] = 0.045
     discipline: Discipline = Discipline.FIFO
     class_order: ClassOrder = ClassOrder.VENUE
     rules: VenueConfig = field(default_factory=VenueConfig)
@@ -115,7 +118,7 @@ class VenueSection:
 class TraderSection(TraderConfig):
     """The trader: a profile, and whatever of it is different here."""
 
-    profile: str = "default"
+    profile: str = DEFAULT_PROFILE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

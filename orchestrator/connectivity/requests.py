@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from domain.commands import TRADING, AnyAction, AnyCommand, Cancel, Request, Route
-from domain.events import NotSent, Replied
+from domain.events import AnyResult, NotSent, Replied
 from domain.units import Ns, RequestId, millis
 from orchestrator.connectivity.feeds import FeedMachine, RequestsConfig
 
@@ -44,6 +44,11 @@ class Pending:
     sent_at: Ns
     deadline: Ns
     is_overdue: bool = False
+
+
+def first_result(event: Replied) -> AnyResult | None:
+    """The answer to a query; None where the reply holds none, which proves nothing."""
+    return event.results[0] if event.results else None
 
 
 class RequestLedger:

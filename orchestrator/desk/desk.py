@@ -335,6 +335,9 @@ class Desk:
                 case Replace(order=order, level=level):
                     cancels.append(order)
                     places.append((order.side, level))
+                case ModifyOrder(order=order, level=level) if self._is_stuck(order, level):
+                    self._holds_back = True
+                    cancels.append(order)
                 case ModifyOrder(order=order, level=level):
                     modifies.append((order, level))
                 case PlaceNew(side=side, level=level):
@@ -392,6 +395,13 @@ class Desk:
         if other is not None and side * (other - level.px) <= 0:
             return self._gated(GateReason.SELF_CROSS)
         return True
+
+    def _is_stuck(self, order: TrackedOrder, level: LadderLevel) -> bool:
+        """Whether there is no room for less beside the old generation: then the old one has to go first."""
+        bid, ask = self.tracker.fillable_exposure()
+        fillable = bid if order.side is Side.BUY else ask
+        room = self.limit.capacity(order.side, self.inventory.position) - fillable
+        return room < level.sz < order.remaining
 
     def _gated(self, reason: GateReason) -> bool:
         """Count it, and look again as soon as an order that was in the way is gone."""

@@ -195,6 +195,8 @@ class QuoteEngine:
                 return Stop(Step.ESTIMATORS, name)
         if mid is None or limit.lots <= 0:
             return Stop(Step.RISK, "limits_unknown")
+        if mid <= 2 * self.instrument.tick_at(int(mid)):
+            return Stop(Step.STRATEGY, "price_too_low")
         confidence = self.confidence(time)
         unsure = confidence < self.config.min_confidence
         quote = self._quote(mid, inventory, limit, kappa, sigma, time, now, unsure=unsure)

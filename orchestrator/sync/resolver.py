@@ -15,7 +15,7 @@ from domain.events import NotSent, OrderStatusReport, Replied
 from domain.orders import OrderState, TrackedOrder
 from domain.units import Cloid, InstrumentId, Ns, millis
 from orchestrator.connectivity.feeds import FeedMachine
-from orchestrator.connectivity.requests import Pending, RequestLedger
+from orchestrator.connectivity.requests import Pending, RequestLedger, first_result
 from orchestrator.desk.desk import Desk
 
 
@@ -130,7 +130,7 @@ class Resolver:
         desk, order, case = found
         case.is_waiting = False
         self._revision = -1
-        result = event.results[0]
+        result = first_result(event)
         if not isinstance(result, OrderStatusReport):
             return
         if result.update is not None:

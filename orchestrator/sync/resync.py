@@ -5,7 +5,7 @@ a gap is fetched by query: fills from a cursor with overlap, then the list of op
 position as a check. Nothing is quoted while a gap is being closed.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Annotated
@@ -21,15 +21,16 @@ from domain.events import (
     OpenOrdersReport,
     OrderStatus,
     OrderUpdate,
+    PositionEntry,
     PositionsReport,
     PositionsReported,
     Replied,
 )
 from domain.orders import InFlight
 from domain.units import InstrumentId, Ns, Pos, millis, seconds
-from orchestrator.connectivity.requests import Pending, RequestLedger
+from orchestrator.connectivity.requests import Pending, RequestLedger, first_result
 from orchestrator.desk.desk import Desk
-from orchestrator.fills import FillProcessor
+from orchestrator.fills import FillProcessor, next_page
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,21 +90,22 @@ class Resync:
         self._fills = fills
         self._book_fill = book_fill
         self._alert = alert
-        self._is_waiting = False
+        self._asked: Pending | None = None
         self._again_after = False
         self._mismatches = 0
         self._retry_at = Ns(0)
         self._since = Ns(0)
         self._asked_at = Ns(0)
-        self._stated: dict[InstrumentId, Pos] | None = None
+        self._stated: PositionsReported | None = None
         self._suspicious_at: Ns | None = None
 
     def request(self, now: Ns, *, gap: bool) -> None:
         """Ask for a resync; ``gap``: messages may have been lost, so do not quote meanwhile."""
         self.gates_quotes = self.gates_quotes or gap
-        if self.state is not _S.IDLE:
+        if self.state is not _S.IDLE and not gap:
             self._again_after = True
             return
+        self._abandon()
         self.runs += 1
         self._mismatches = 0
         self._since = Ns(max(self._fills.cursor - seconds(self.config.overlap_s), 0))
@@ -112,9 +114,11 @@ class Resync:
 
     def on_user_feed_down(self) -> None:
         """What is under way will not see what is now being lost: it starts over when asked."""
-        if self.state is not _S.IDLE:
-            self.state = _S.IDLE
-            self._is_waiting = False
+        self._abandon()
+
+    def _abandon(self) -> None:
+        self.state = _S.IDLE
+        self._asked = None
         self._again_after = False
 
     # --- decisions ------------------------------------------------------------------------------
@@ -123,18 +127,17 @@ class Resync:
         """Ask the next question, or act on a position that stayed different for too long."""
         if self._suspicious_at is not None and now >= self._suspicious_at:
             self._suspicious_at = None
-            if self._stated is not None and self._differing(self._stated):
+            if self._stated is not None and self._differing(self._stated.positions, self._stated.exch_time):
                 self.drifts += 1
                 self.request(now, gap=False)
-        if self.state is _S.IDLE or self._is_waiting or now < self._retry_at:
+        if self.state is _S.IDLE or self._asked is not None or now < self._retry_at:
             return
-        self._is_waiting = True
         self._asked_at = now
-        self._ledger.send((self._question(),), self, now)
+        self._asked = self._ledger.send((self._question(),), self, now)
 
     def deadline(self) -> Ns | None:
         """When the next question or check is due."""
-        asks = None if self.state is _S.IDLE or self._is_waiting else self._retry_at
+        asks = None if self.state is _S.IDLE or self._asked is not None else self._retry_at
         if asks is None or self._suspicious_at is None:
             return self._suspicious_at if asks is None else asks
         return min(asks, self._suspicious_at)
@@ -148,8 +151,8 @@ class Resync:
 
     def on_positions(self, event: PositionsReported, now: Ns) -> None:
         """The venue pushed its view; fills of the same block may still be under way."""
-        self._stated = {entry.instrument: entry.position for entry in event.positions}
-        if not self._differing(self._stated):
+        self._stated = event
+        if not self._differing(event.positions, event.exch_time):
             self._suspicious_at = None
         elif self._suspicious_at is None:
             self._suspicious_at = Ns(now + millis(self.config.drift_grace_ms))
@@ -158,11 +161,11 @@ class Resync:
 
     def on_reply(self, pending: Pending, event: Replied, now: Ns) -> None:
         """Use the answer if it is to the question that stands."""
-        if pending.is_overdue or not self._is_waiting:
+        if pending is not self._asked:
             return
-        self._is_waiting = False
+        self._asked = None
         self._retry_at = Ns(now + millis(self.config.retry_ms))
-        match self.state, event.results[0]:
+        match self.state, first_result(event):
             case _S.FILLS, FillsReport() as report:
                 self._on_fills(report, now)
             case _S.ORDERS, OpenOrdersReport() as report:
@@ -181,9 +184,9 @@ class Resync:
 
     def on_silence(self, pending: Pending, now: Ns) -> None:
         """Ask again after a while; questions are safe to repeat."""
-        if isinstance(pending.request.actions[0], Cancel):
+        if pending is not self._asked:
             return
-        self._is_waiting = False
+        self._asked = None
         self._retry_at = Ns(now + millis(self.config.retry_ms))
 
     def _on_fills(self, report: FillsReport, now: Ns) -> None:
@@ -192,7 +195,7 @@ class Resync:
         if report.is_complete or not report.fills:
             self._go(_S.ORDERS)
         else:
-            self._since = report.fills[-1].exch_time
+            self._since = next_page(report, self._since)
         self._retry_at = now
 
     def _on_orders(self, report: OpenOrdersReport, now: Ns) -> None:
@@ -217,37 +220,38 @@ class Resync:
         self._ledger.send((Cancel(entry.instrument, None, entry.oid),), self, now)
 
     def _on_position(self, report: PositionsReport, now: Ns) -> None:
-        stated = {entry.instrument: entry.position for entry in report.positions}
-        differing = self._differing(stated)
+        differing = self._differing(report.positions, report.as_of)
         if differing:
             self._mismatches += 1
             if self._mismatches < self.config.restate_after:
                 self._since = Ns(max(self._fills.cursor - seconds(self.config.overlap_s), 0))
                 self._go(_S.FILLS)
                 return
-            self._restate(stated, differing, report.as_of)
+            self._restate(differing, report.as_of)
         self._go(_S.IDLE)
         self.gates_quotes = False
         if self._again_after:
             self._again_after = False
             self.request(now, gap=False)
 
-    def _restate(self, stated: Mapping[InstrumentId, Pos], differing: list[InstrumentId], as_of: Ns) -> None:
-        for instrument in differing:
+    def _restate(self, differing: Mapping[InstrumentId, Pos], as_of: Ns) -> None:
+        for instrument, position in differing.items():
             desk = self._desks[instrument]
             had = desk.inventory.position
-            position = stated.get(instrument, Pos(0))
             desk.inventory.restate(position, desk.market.mid)
             text = f"{instrument}: local {had} lots, venue {position} lots; fills do not explain it"
             self._alert(Alert(Severity.WARNING, "position_drift", text))
         self._fills.opening_as_of = max(self._fills.opening_as_of, as_of)
 
-    def _differing(self, stated: Mapping[InstrumentId, Pos]) -> list[InstrumentId]:
-        return [
-            instrument
-            for instrument, desk in self._desks.items()
-            if desk.inventory.position != stated.get(instrument, 0)
-        ]
+    def _differing(self, positions: Iterable[PositionEntry], as_of: Ns) -> dict[InstrumentId, Pos]:
+        """Where ours is not the stated position plus our fills of later than it: what it should be."""
+        stated = {entry.instrument: entry.position for entry in positions}
+        differing = {}
+        for instrument, desk in self._desks.items():
+            position = Pos(stated.get(instrument, 0) + self._fills.moved_since(instrument, as_of))
+            if desk.inventory.position != position:
+                differing[instrument] = position
+        return differing
 
     def _go(self, to: ResyncState) -> None:
         assert to in TRANSITIONS[self.state], (self.state, to)  # noqa: S101

@@ -13,7 +13,7 @@ from annotated_types import Gt
 from domain.commands import Alert, Cancel, QueryOpenOrders, Severity
 from domain.events import NotSent, OpenOrdersReport, Replied
 from domain.units import InstrumentId, Ns, millis, seconds
-from orchestrator.connectivity.requests import Pending, RequestLedger
+from orchestrator.connectivity.requests import Pending, RequestLedger, first_result
 from orchestrator.desk.desk import Desk
 
 
@@ -108,7 +108,7 @@ class Shutdown:
 
     def on_reply(self, pending: Pending, event: Replied, now: Ns) -> None:
         """The list is empty: done. It is not: cancel what it shows and look again."""
-        result = event.results[0]
+        result = first_result(event)
         if isinstance(pending.request.actions[0], Cancel) or self.state is not _S.CONFIRMING:
             return
         self._is_waiting = False

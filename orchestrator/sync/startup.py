@@ -33,9 +33,9 @@ from domain.events import (
 )
 from domain.units import InstrumentId, Ns, Pos, millis, seconds
 from orchestrator.connectivity.feeds import FeedMachine
-from orchestrator.connectivity.requests import Pending, RequestLedger
+from orchestrator.connectivity.requests import Pending, RequestLedger, first_result
 from orchestrator.desk.desk import Desk
-from orchestrator.fills import FillProcessor
+from orchestrator.fills import FillProcessor, next_page
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,6 +109,7 @@ class StartUp:
         self._is_waiting = False
         self._retry_at = Ns(0)
         self._strays: list[Cancel] = []
+        self._fills_since = Ns(0)
 
     @property
     def is_done(self) -> bool:
@@ -153,8 +154,7 @@ class StartUp:
             case _S.CANCEL_ALL:
                 return tuple(self._strays)
             case _S.SYNC_FILLS:
-                overlap = seconds(self.config.fills_overlap_s)
-                return (QueryFills(Ns(max(self._fills.cursor - overlap, 0))),)
+                return (QueryFills(self._fills_since),)
             case _S.SYNC_POSITION | _S.CONFIRM_POSITION:
                 return (QueryPositions(),)
             case _S.SYNC_LIMITS:
@@ -173,16 +173,11 @@ class StartUp:
         if self.state is _S.CANCEL_ALL:
             self._go(_S.LIST_ORDERS)
             return
-        match self.state, event.results[0]:
+        match self.state, first_result(event):
             case _S.LIST_ORDERS, OpenOrdersReport() as report:
                 self._on_orders(report, now)
             case _S.SYNC_FILLS, FillsReport() as report:
-                for fill in report.fills:
-                    self._book_fill(fill, now)
-                if report.is_complete:
-                    self._step(_S.SYNC_POSITION, now)
-                else:
-                    self._retry_at = now
+                self._on_fills(report, now)
             case (_S.SYNC_POSITION | _S.CONFIRM_POSITION) as state, PositionsReport() as report:
                 self._on_positions(report, now)
                 self._step(_S.SYNC_LIMITS if state is _S.SYNC_POSITION else _S.DONE, now)
@@ -212,6 +207,7 @@ class StartUp:
             Cancel(order.instrument, None, order.oid) for order in report.orders if order.instrument in self._desks
         ]
         if not self._strays:
+            self._fills_since = Ns(max(self._fills.cursor - seconds(self.config.fills_overlap_s), 0))
             self._step(_S.SYNC_FILLS if self.is_later_life else _S.SYNC_POSITION, now)
             return
         self.cancel_tries += 1
@@ -223,11 +219,21 @@ class StartUp:
             self._retry_at = now
         self._go(_S.CANCEL_ALL)
 
+    def _on_fills(self, report: FillsReport, now: Ns) -> None:
+        for fill in report.fills:
+            self._book_fill(fill, now)
+        if report.is_complete or not report.fills:
+            self._step(_S.SYNC_POSITION, now)
+        else:
+            self._fills_since = next_page(report, self._fills_since)
+            self._retry_at = now
+
     def _on_positions(self, report: PositionsReport, now: Ns) -> None:
         stated = {entry.instrument: entry.position for entry in report.positions}
         for instrument, desk in self._desks.items():
             had = desk.inventory.position
-            correction = desk.inventory.restate(stated.get(instrument, Pos(0)), desk.market.mid)
+            position = stated.get(instrument, Pos(0)) + self._fills.moved_since(instrument, report.as_of)
+            correction = desk.inventory.restate(Pos(position), desk.market.mid)
             if correction:
                 text = f"{instrument}: local {had} lots, venue {had + correction} lots"
                 self._alert(Alert(Severity.WARNING, "position_drift", text))

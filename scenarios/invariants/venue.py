@@ -59,13 +59,17 @@ class NoTradeThrough(Invariant):
     """E3: nobody trades at a worse price while our better one rests; we never trade beyond our limit."""
 
     id = "E3"
-    rule = "no trade at a price worse than a resting better one; no fill beyond its limit"
+    rule = "no trade at a price worse than a resting better one; no fill beyond its limit or on the other side"
 
     def on_block(self, block: Block) -> None:
         """Compare each trade with our orders that rested before and after it."""
         for fill in block.fills:
             order = self.scope.truth.order(fill.oid)
-            if order is not None and fill.side * (fill.px - order.px) > 0:
+            if order is None:
+                continue
+            if fill.side is not order.side:
+                self.fail(f"order {fill.oid} to {order.side.name} was filled as a {fill.side.name}", str(fill.tid))
+            elif fill.side * (fill.px - order.px) > 0:
                 self.fail(
                     f"order {fill.oid} with limit {order.px} was filled at {fill.px}", order.cloid or str(fill.tid)
                 )

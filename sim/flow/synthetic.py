@@ -11,7 +11,7 @@ at the top of the book once a block and otherwise knows only what it sent itself
 that was filled meanwhile does nothing. Memory is bounded by rate times lifetime.
 
 What it does not have: autocorrelated returns, clustered volatility, a daily pattern, more buyers than
-sellers. The records have all four (see the table in `docs/markets.md`).
+sellers. The records have all four (the table is in `tests/sim/test_flow_facts.py`).
 """
 
 from dataclasses import dataclass

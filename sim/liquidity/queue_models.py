@@ -113,11 +113,9 @@ class PowerShare:
         return EstimatedPlace(self, level)
 
     def remaining(self, ahead: float, before: int, after: int) -> float:
-        """Share the fall; what is not there behind us left from ahead."""
+        """Share the fall. What is not there behind us leaves from ahead: the place sees to it."""
         back = max(before - ahead, 0.0)
-        cancelled = before - after
-        behind = min(self.share_behind(ahead, back) * cancelled, back)
-        return ahead - (cancelled - behind)
+        return ahead - (1.0 - self.share_behind(ahead, back)) * (before - after)
 
     def share_behind(self, front: float, back: float) -> float:
         """back^n / (back^n + front^n), with the smaller over the larger so that nothing overflows."""

@@ -79,8 +79,8 @@ class RecordedSide:
         return pick(self.levels, default=None)
 
     def best(self) -> Px | None:
-        """Best price, recorded or ours."""
-        return next(iter(self.prices()), None)
+        """Best price at which something is left: recorded lots that no taker of ours has had, or an order of ours."""
+        return next((px for px in self.prices() if self.available(px) or self.queue_at(px)), None)
 
     def prices(self) -> list[Px]:
         """Prices with recorded lots or orders of ours, in the order in which takers meet them."""

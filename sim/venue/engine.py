@@ -10,7 +10,7 @@ from typing import TypeAlias
 from domain.commands import AnyAction, Cancel, Modify, Place
 from domain.events import AnyResult, Cancelled, Executed, OrderStatus, Reason, Refused, Resting
 from domain.units import AccountId, InstrumentId, Ns, Oid, Px, Sz, Tif
-from sim.liquidity.base import NOBODY, Admit, MatchResult, Op, RestingOrder, StopReason
+from sim.liquidity.base import NOBODY, MatchResult, Op, RestingOrder, StopReason
 from sim.venue import checks, texts
 from sim.venue.accounts import Ledger
 from sim.venue.clearing import Clearing
@@ -22,12 +22,6 @@ from sim.venue.reports import Client, Reports
 
 OidSource: TypeAlias = Callable[[AccountId, Place, Oid], Oid]
 """``(account, placement, next of the counter) -> id``: a replay tells the recorded ids through this."""
-
-Passage: TypeAlias = Callable[[Admit], object]
-"""Lets the market of a record move on, and asks before each match with a watched order."""
-
-NO_OID = Oid(0)
-"""Stands for an order of a recorded market, whose record has none."""
 
 
 class _Touched:
@@ -130,21 +124,6 @@ class Engine:
             self._flow_takes(market, ops[stop.i])
             i = stop.i + 1
 
-    def let_pass(self, market: Market, passage: Passage) -> None:
-        """A market that moves by itself (a record) may trade with watched orders: the crowd takes them."""
-        market.is_touched = True
-        touched = _Touched()
-
-        def admit(maker: RestingOrder, px: Px, sz: Sz) -> int:
-            own = self._at_book[maker.oid]
-            admitted = self._admitted(own, sz, touched)
-            if admitted:
-                self.clearing.match(market, own.side.opposite, px, admitted, NO_OID, own, self.now)
-            return admitted
-
-        passage(admit)
-        self._settle(touched)
-
     def prime(self, client: Client, place: Place, oid: Oid, resting: Sz, placed_at: Ns) -> OwnOrder:
         """Let an order rest as if it had been placed long ago: no checks, no status, no news.
 
@@ -211,8 +190,8 @@ class Engine:
                 match(market, side, px, sz, own_taker, maker.oid, self.now)
                 return sz
             admitted = self._admitted(own, sz, touched)
-            if admitted:
-                match(market, side, px, admitted, own_taker, own, self.now)
+            if admitted:  # one operation of a recorded market may fill orders of both sides
+                match(market, own.side.opposite, px, admitted, own_taker, own, self.now)
             return admitted
 
         return market.liquidity.match(side, limit, lots, owner, admit), touched

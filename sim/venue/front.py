@@ -6,6 +6,7 @@ out what arrived, class by class, background flow in between, and then publishes
 
 from collections.abc import Iterable, Mapping, Sequence
 from hashlib import blake2b
+from itertools import accumulate
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -23,7 +24,7 @@ from sim.venue.accounts import Account, Ledger
 from sim.venue.batches import Arrival, Mempool, Schedule, Window
 from sim.venue.checks import payload_error
 from sim.venue.config import VenueConfig
-from sim.venue.engine import Engine, OidSource, Passage
+from sim.venue.engine import Engine, OidSource
 from sim.venue.market import Market
 from sim.venue.orders import OwnOrder
 from sim.venue.publications import (
@@ -39,7 +40,6 @@ FlowOp = Op
 """One operation of background flow, with an id that no other order of the venue has."""
 
 NO_FLOW: Mapping[InstrumentId, Sequence[FlowOp]] = MappingProxyType({})
-NO_PASSAGES: Mapping[InstrumentId, Passage] = MappingProxyType({})
 
 
 class PrimedOrder(NamedTuple):
@@ -132,14 +132,12 @@ class Venue:
         now: Ns,
         flow: Mapping[InstrumentId, Sequence[FlowOp]] = NO_FLOW,
         n_batches: int | None = None,
-        passages: Mapping[InstrumentId, Passage] = NO_PASSAGES,
     ) -> None:
         """Run the block of ``now``: what arrived since the last one, then the publications.
 
         Arrivals and background flow count as spread over the time since the last block, of which each
         consensus batch takes an equal part. A batch runs class by class, and the flow is sorted like
-        everything else; so a request meets the flow before it, not the flow after it. ``passages`` let
-        recorded markets catch up with the block before it is published.
+        everything else; so a request meets the flow before it, not the flow after it.
         """
         if now <= self.time:
             raise ValueError(f"a block at {now} cannot follow one at {self.time}")
@@ -155,15 +153,7 @@ class Venue:
                     continue
                 runs = self._schedule.of_ops(ops, window.n_batches)
                 self._engine.run_flow(self._markets[name], [op for run in runs for op in run])
-        for name, passage in passages.items():
-            self._engine.let_pass(self._markets[name], passage)
         self._publish(now)
-
-    def reserve_oids(self, n: int) -> Oid:
-        """The first of ``n`` ids of the counter, for background flow that has none of its own."""
-        first = self._engine.next_oid
-        self._engine.next_oid = Oid(first + n)
-        return first
 
     # --- out ------------------------------------------------------------------------------------
 
@@ -251,15 +241,18 @@ class Venue:
     # --- a block --------------------------------------------------------------------------------
 
     def _run(self, arrivals: Sequence[Arrival], flow: Mapping[InstrumentId, Sequence[FlowOp]], window: Window) -> None:
-        flows = [(self._markets[name], self._schedule.of_ops(ops, window.n_batches)) for name, ops in flow.items()]
+        stretches = [
+            Stretch(self._markets[name], self._schedule.of_ops(ops, window.n_batches))
+            for name, ops in flow.items()
+            if ops
+        ]
         for k, run in enumerate(self._schedule.of_arrivals(arrivals, window)):
-            stretches = [Stretch(market, runs[k]) for market, runs in flows if runs[k]]
             for arrival in run:
                 for stretch in stretches:
-                    stretch.advance(self._engine, window.rank(arrival.effective, len(stretch.ops)))
+                    stretch.advance(self._engine, k, window.rank(arrival.effective, stretch.sizes[k]))
                 self._execute(arrival)
-            for stretch in stretches:
-                stretch.advance(self._engine, len(stretch.ops))
+        for stretch in stretches:
+            stretch.finish(self._engine)
 
     def _execute(self, arrival: Arrival) -> None:
         client, request = self._clients[arrival.account], arrival.request
@@ -287,15 +280,24 @@ class Venue:
 
 
 class Stretch:
-    """The background flow of one class of a batch, of which a part has run."""
+    """The background flow of one instrument in the order in which it runs, of which a part has run."""
 
-    def __init__(self, market: Market, ops: Sequence[FlowOp]) -> None:
+    def __init__(self, market: Market, runs: Sequence[Sequence[FlowOp]]) -> None:
         self.market = market
-        self.ops = ops
+        self.sizes = [len(run) for run in runs]
+        self._starts = [0, *accumulate(self.sizes)]
+        self._ops = [op for run in runs for op in run]
         self._done = 0
 
-    def advance(self, engine: Engine, until: int) -> None:
-        """Run the operations up to number ``until``."""
+    def advance(self, engine: Engine, run: int, n: int) -> None:
+        """Run everything before operation ``n`` of a run."""
+        self._run_to(engine, self._starts[run] + n)
+
+    def finish(self, engine: Engine) -> None:
+        """Run the rest."""
+        self._run_to(engine, len(self._ops))
+
+    def _run_to(self, engine: Engine, until: int) -> None:
         if until > self._done:
-            engine.run_flow(self.market, self.ops[self._done : until])
+            engine.run_flow(self.market, self._ops[self._done : until])
             self._done = until

@@ -290,14 +290,16 @@ def test_cycles_keep_their_distance_and_events_never_wait_for_ever(sequence, deb
     accumulator, now, last = make(debounce_ms=debounce), Ns(0), None
     for what, gap in sequence:
         now = Ns(now + ms(gap))
-        {
-            "mid": lambda: accumulator.on_mid(moved(gap % 9), now),
-            "trade": lambda: accumulator.on_trade(now),
-            "fill": lambda: accumulator.on_fill(BUY, Oid(1), now, is_full=gap > 200),
-            "side": lambda: accumulator.on_side_event(SELL, now),
-            "force": lambda: accumulator.force(now),
-            "none": lambda: None,
-        }[what]()
+        if what == "mid":
+            accumulator.on_mid(moved(gap % 9), now)
+        elif what == "trade":
+            accumulator.on_trade(now)
+        elif what == "fill":
+            accumulator.on_fill(BUY, Oid(1), now, is_full=gap > 200)
+        elif what == "side":
+            accumulator.on_side_event(SELL, now)
+        elif what == "force":
+            accumulator.force(now)
         due = accumulator.due_at()
         trigger = accumulator.take(now)
         assert (trigger is not None) == (due is not None and due <= now)

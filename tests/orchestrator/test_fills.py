@@ -112,27 +112,30 @@ def test_consumers_hear_in_the_order_of_their_priority():
 
 def test_every_consumer_hears_each_fill_once():
     """FL-07."""
-    fills, heard = FillProcessor(FillsConfig()), {name: [] for name in "abc"}
-    for name in heard:
-        fills.subscribe(lambda told, now, name=name: heard[name].append(told.tid))
+    fills, diaries = FillProcessor(FillsConfig()), [[], [], []]
+    for diary in diaries:
+        fills.subscribe(lambda told, now, diary=diary: diary.append(told.tid))
     for tid in (1, 2, 1, 3, 2, 1):
         fills.process(trade(tid), Ns(0))
-    assert heard == {name: [1, 2, 3] for name in "abc"}
+    assert diaries == [[1, 2, 3]] * 3
 
 
 # --- before the opening position ----------------------------------------------------------------
 
 
 def test_fills_that_the_opening_position_contains_are_not_counted_on_top():
-    """EL-03: a stray's fill that arrives after the position was read is in it already."""
+    """EL-03: a stray's fill that arrives after the position was read is in it; only its order hears."""
     fills, booked = processor()
+    contained = []
+    fills.subscribe_before_opening(lambda told, now: contained.append(told.tid))
     fills.open(Ns(100), Ns(0))
     assert [fills.process(trade(tid, at=at), Ns(0)) for tid, at in ((1, 99), (2, 100), (3, 101))] == [
         False,
         False,
         True,
     ]
-    assert (booked, fills.before_opening) == ([3], 2)
+    fills.process(trade(1, at=99), Ns(0))
+    assert (booked, contained, fills.before_opening) == ([3], [1, 2], 2)
 
 
 def test_an_earlier_statement_does_not_reopen_the_book():

@@ -17,7 +17,7 @@ from domain.instrument import Instrument
 from domain.units import InstrumentId, Ns, Side, Tif
 from runtime.journal import Journal, digest_of, must_survive
 from runtime.journal_format import MAGIC, Decided, Header, Opened, Rescued, Took
-from runtime.journal_reader import Reader, read_journal
+from runtime.journal_reader import Reader
 from runtime.log import FileLog, MemoryLog
 from tests.runtime.strategies import commands, events, times
 from tests.runtime.toy import ToyRun
@@ -253,15 +253,6 @@ def test_after_sync_everything_is_in_the_file(tmp_path, durable):
     assert path.stat().st_mode & 0o777 == 0o600
     log.close()
     log.close()
-
-
-def test_reading_a_file_that_is_not_there(tmp_path):
-    """Protects the command line: a wrong path is one line."""
-    with pytest.raises(JournalError, match="nowhere"):
-        read_journal(tmp_path / "nowhere")
-    (tmp_path / "other").write_bytes(b"something else")
-    with pytest.raises(JournalError, match="other: not a makerlab journal"):
-        read_journal(tmp_path / "other")
 
 
 # --- what must be durable -----------------------------------------------------------------------

@@ -78,6 +78,7 @@ def test_it_gives_up_in_time_and_says_what_is_left():
     """Protects against waiting for ever: when no way works, people hear which orders may rest."""
     run = ToyRun(seed=44, core=lambda: ToyCore(fail_at=200)).start().run(1)
     run.venue.submit = lambda command: None
+    run.venue.trade = lambda order, sz: None
     run.venue.cut(Feed.USER)
     seconds = 1
     while run.driver.is_running:

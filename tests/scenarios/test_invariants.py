@@ -459,6 +459,15 @@ def test_e3_fill_beyond_the_limit(bench):
     assert "E3" in bench.broken
 
 
+def test_e3_fill_on_the_other_side(bench):
+    """An order to buy does not sell; both ledgers would agree on it."""
+    bench.truth.orders[10] = order_truth()
+    one = fill(side=Side.SELL)
+    bench.happen(one)
+    bench.block(updates=(update(),), fills=(one,))
+    assert "E3" in bench.broken
+
+
 def test_e4_crossed_book(bench):
     """Also a locked book is one that should have traded."""
     bench.truth.top = (101, 101)

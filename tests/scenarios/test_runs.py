@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from domain.units import NS_PER_S, Ns
-from runtime.log import MemoryLog
+from runtime.replay import replay
 from scenarios.replaying import core_of
 from scenarios.result import Ended, envelope
 from scenarios.runner import run
@@ -52,11 +52,7 @@ def test_more_checks_change_nothing():
 
 def test_journal_of_a_run_replays_on_a_bare_core():
     """The core under observation is the core: its journal replays without checks around it."""
-    from runtime.replay import replay
-
-    log = MemoryLog()
     running = running_of("eth-volatile", 60)
-    running = type(running)(running.setup, running_of("eth-volatile", 60).world, 7, log)
     result = run(running, 7)
     done = replay(running.journal.records(), core_of)
     assert done.events == result.events

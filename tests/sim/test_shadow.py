@@ -93,6 +93,26 @@ def test_a_trade_is_not_spent_twice():
     ]
 
 
+def test_the_lots_that_we_got_do_not_move_those_behind_us():
+    """Six lots trade: two that were ahead, four of ours. Our second order, ten lots back, moves by two."""
+    made = shadow(top(1, (99, 2), (101, 10)), top(3, (99, 10), (101, 10)), trade(5, Side.SELL, 99, 6))
+    made.advance(Ns(1))
+    rest(made, 1, Side.BUY, 99, 4)
+    made.advance(Ns(3))
+    rest(made, 2, Side.BUY, 99, 4, OTHERS)
+    assert made.depth_ahead(Oid(2)) == 14
+    assert made.advance(Ns(5)) == [PassiveExecution(Oid(1), Px(99), Sz(4), Ns(5))]
+    assert made.depth_ahead(Oid(2)) == 8
+
+
+def test_a_trade_that_ends_right_ahead_of_us_is_no_business_of_the_front():
+    """Exactly the queue ahead: we are first now, and the front is not stopped for a match without a fill."""
+    made = shadow(trade(1, Side.SELL, 99, 10))
+    rest(made, 1, Side.BUY, 99, 4)
+    assert made.execute(made.take_ops(Ns(1))).reason is StopReason.DONE
+    assert made.depth_ahead(Oid(1)) == 0
+
+
 def test_cancels_move_us_as_the_model_says():
     """The level falls from 30 to 20 with 10 of them ahead of us; a later rise stands behind us."""
     records = [top(1, (99, 30), (101, 10)), top(2, (99, 20), (101, 10)), top(3, (99, 90), (101, 10))]
@@ -220,6 +240,24 @@ def test_the_same_lots_are_not_taken_twice():
     assert taken(made.match(Side.BUY, Px(101), Sz(6), US)) == [(RECORDED, 101, 3)]
 
 
+def test_lots_taken_go_when_their_level_shrinks():
+    """Six taken of ten; the level falls to four, which may all be ours, and grows to nine: five are new."""
+    made = shadow(book(1, [(99, 10)], [(101, 4)]), book(2, [(99, 10)], [(101, 9)]))
+    made.match(Side.BUY, Px(101), Sz(6), US)
+    made.advance(Ns(1))
+    assert taken(made.match(Side.BUY, Px(101), Sz(9), US)) == []
+    made.advance(Ns(2))
+    assert taken(made.match(Side.BUY, Px(101), Sz(9), US)) == [(RECORDED, 101, 5)]
+
+
+def test_lots_taken_are_no_longer_ahead_of_us():
+    """Who bought the front of a queue and then joins its back has only the rest ahead."""
+    made = shadow()
+    made.match(Side.BUY, Px(101), Sz(6), US)
+    rest(made, 1, Side.SELL, 101, 5, OTHERS)
+    assert made.depth_ahead(Oid(1)) == 4
+
+
 def test_lots_taken_are_free_again_when_the_record_has_moved_past_them():
     """The recorded buyer took the front of the queue too: what the level holds after that is other people's."""
     made = shadow(trade(1, Side.BUY, 101, 6), book(1, [(99, 10)], [(101, 12)]))
@@ -230,11 +268,12 @@ def test_lots_taken_are_free_again_when_the_record_has_moved_past_them():
 
 def test_a_taker_meets_our_own_orders_in_the_queue():
     """Another account of ours trades in its place in the queue; an order of the same account expires."""
-    made = shadow()
+    made = shadow(top(1, (99, 10), (101, 13)))
     rest(made, 1, Side.SELL, 101, 5, OTHERS)
     rest(made, 2, Side.SELL, 101, 5, US)
-    result = made.match(Side.BUY, Px(102), Sz(17), US)
-    assert taken(result) == [(RECORDED, 101, 10), (OTHERS, 101, 5), (RECORDED, 102, 2)]
+    made.advance(Ns(1))
+    result = made.match(Side.BUY, Px(102), Sz(20), US)
+    assert taken(result) == [(RECORDED, 101, 10), (OTHERS, 101, 5), (RECORDED, 101, 3), (RECORDED, 102, 2)]
     assert [order.oid for order in result.expired] == [2]
     assert made.get(Oid(1)) is None
     assert made.get(Oid(2)) is None

@@ -30,6 +30,13 @@ class NaiveVenue:
         self.moved = []
         self.last = {}
 
+    def endow(self, account, name, position, px):
+        for who, lots in ((account, position), ("crowd", -position)):
+            money = self.money[who]
+            money["cost"][name] = abs(money["pos"].get(name, 0) + lots) * px
+            money["pos"][name] = money["pos"].get(name, 0) + lots
+            money["cash"] -= lots * px
+
     # --- looking ------------------------------------------------------------------------------------
 
     def position(self, account, name):
@@ -46,6 +53,10 @@ class NaiveVenue:
     def best(self, name, side):
         prices = [o["px"] for o in self.queue if o["name"] == name and o["side"] == side]
         return (max(prices) if side > 0 else min(prices)) if prices else None
+
+    def middle(self, name):
+        bid, ask = self.best(name, 1), self.best(name, -1)
+        return self.last.get(name) if bid is None or ask is None else Fraction(bid + ask, 2)
 
     def crosses(self, name, side, px):
         other = self.best(name, -side)
@@ -141,14 +152,11 @@ class NaiveVenue:
                 return "unknown_instrument"
             if isinstance(place, Cancel):
                 continue
-            if place.sz == 0:
-                return "zero_size"
-            if place.sz < 0:
-                return "invalid_size"
+            if place.sz <= 0:
+                return "invalid_size" if place.sz else "zero_size"
             if place.px <= 0 or (place.px >= 10**5 and place.px % 10):
                 return "invalid_price"
-            bid, ask = self.best(place.instrument, 1), self.best(place.instrument, -1)
-            middle = self.last.get(place.instrument) if bid is None or ask is None else Fraction(bid + ask, 2)
+            middle = self.middle(place.instrument)
             if middle is not None and abs(place.px - middle) > BAND * middle:
                 return "price_too_far"
         return None
@@ -352,13 +360,13 @@ class NaiveVenue:
         if own:
             order["filled"] += lots
             self.moved += [(account, name)] if (account, name) not in self.moved else []
-            self.fills.append((account, order["oid"], side, px, lots, fee, is_taker, before, pnl))
+            self.fills.append((name, account, order["oid"], side, px, lots, fee, is_taker, before, pnl))
 
     # --- records ------------------------------------------------------------------------------------
 
     def state(self, order, status, reason=None, remaining=None):
         remaining = order["sz"] - order["filled"] if remaining is None else remaining
-        self.updates.append((order["account"], order["oid"], order["cloid"], remaining, status, reason))
+        self.updates.append((order["name"], order["account"], order["oid"], order["cloid"], remaining, status, reason))
 
     def end(self, order, status, reason):
         order["ends"] += 1

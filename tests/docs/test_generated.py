@@ -1,0 +1,62 @@
+"""The generated parts of the reference: complete, and in tables that hold together."""
+
+import sys
+
+import pytest
+
+from makerlab.commands import COMMANDS
+from makerlab.exit_codes import ExitCode
+from scenarios.invariants import INVARIANTS
+from scenarios.loader import library
+from scenarios.result import RunResult
+from sim.faults import FAULTS
+from tests.docs.pages import ROOT, pages
+
+sys.path.insert(0, str(ROOT / "docs"))
+import generate  # noqa: E402
+
+sys.path.pop(0)
+
+
+@pytest.mark.parametrize("name", sorted(generate.PARTS))
+def test_a_part_is_used_and_its_tables_hold(name):
+    """A stray bar in a docstring would shift every cell behind it."""
+    assert any(f"<!-- generated: {name} -->" in page.read_text(encoding="utf-8") for page in pages())
+    text = generate.PARTS[name]()
+    width = 0
+    for line in text.splitlines():
+        cells = line.replace("\\|", "").count("|")
+        if not cells:
+            width = 0
+        elif line.startswith("|"):
+            width = width or cells
+            assert cells == width, line
+
+
+def test_every_mark_names_a_part():
+    """A typo in a mark would leave the page empty."""
+    for page in pages():
+        for found in generate.MARK.finditer(page.read_text(encoding="utf-8")):
+            assert found[1] in generate.PARTS
+
+
+@pytest.mark.parametrize(
+    ("part", "names"),
+    [
+        ("command_line", [f"makerlab {command.name}" for command in COMMANDS]),
+        ("exit_codes", [f"| {code.value} |" for code in ExitCode]),
+        ("faults", [f"`{fault().kind}`" for fault in FAULTS]),
+        ("invariants", [f"| {rule.id} |" for rule in INVARIANTS]),
+        ("library", [f"`{name}`" for name in library()]),
+        ("result", [f"`{key}`" for key in RunResult("name", 0).document()]),
+    ],
+)
+def test_nothing_is_left_out(part, names):
+    """What the code has, the reference has."""
+    text = generate.PARTS[part]()
+    assert [name for name in names if name not in text] == []
+
+
+def test_every_key_of_the_result_is_explained():
+    """The document is what other programs read."""
+    assert set(RunResult("name", 0).document()) == set(generate.RESULT_NOTES)

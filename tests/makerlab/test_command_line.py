@@ -1,0 +1,404 @@
+"""The command line: what is printed where, what exit codes say, how it behaves among other tools."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from importlib import import_module
+from xml.etree.ElementTree import parse
+
+import pytest
+
+from makerlab import run as run_module
+from makerlab.__main__ import dispatch, overview
+from makerlab.commands import COMMANDS
+from makerlab.exit_codes import ExitCode, worst
+from makerlab.run import exit_code
+from runtime.journal_format import MAGIC, Opened, encode
+from runtime.journal_reader import Reader
+from scenarios.loader import library
+from scenarios.result import Ended, Outcome, RunResult
+from tests.makerlab.command import ROOT, SHORT, json_of, makerlab, spawn
+from tests.scenarios.test_loader import FIVE_MISTAKES
+
+HEAVY = ("cyclopts", "matplotlib", "msgspec", "numpy", "pydantic", "rich", "simpy", "structlog")
+
+
+@pytest.fixture(autouse=True)
+def elsewhere(tmp_path, monkeypatch):
+    """Files go to a folder of the test."""
+    monkeypatch.chdir(tmp_path)
+
+
+def call(capsys, *arguments):
+    """Run a command line in this process: (exit code, stdout, stderr)."""
+    code = dispatch(list(arguments))
+    captured = capsys.readouterr()
+    return code, captured.out, captured.err
+
+
+# --- the commands -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command.name)
+def test_every_lazy_import_resolves(command):
+    """An import string is checked by nothing else before a user meets it."""
+    module, _, name = command.target.partition(":")
+    assert callable(getattr(import_module(module), name))
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command.name)
+def test_every_command_has_help(capsys, command):
+    """And no option is named that the function does not have."""
+    code, out, err = call(capsys, command.name, "--help")
+    assert (code, err) == (0, "")
+    assert f"makerlab {command.name}" in out
+    assert command.summary in overview()
+
+
+def test_overview_and_version_import_nothing_heavy(tmp_path):
+    """Start-up stays short because nothing is imported, whatever the machine."""
+    script = (
+        "import sys; from makerlab.__main__ import dispatch; dispatch(['--help']); dispatch(['--version']);"
+        f"print([name for name in {HEAVY!r} if name in sys.modules])"
+    )
+    env = {**os.environ, "PYTHONPATH": str(ROOT)}
+    out = subprocess.run(
+        [sys.executable, "-c", script], env=env, cwd=tmp_path, capture_output=True, text=True, check=True
+    )
+    assert out.stdout.splitlines()[-1] == "[]"
+    assert "makerlab COMMAND" in out.stdout
+
+
+def test_version_names_the_extras(capsys):
+    """What a bug report needs first."""
+    code, out, _ = call(capsys, "--version")
+    assert code == 0
+    assert "makerlab" in out
+    assert "extras:" in out
+
+
+def test_scenarios_are_listed_for_people_and_machines(capsys):
+    """Every shipped one, in both forms."""
+    _, out, _ = call(capsys, "scenarios")
+    _, text, _ = call(capsys, "scenarios", "--json")
+    document = json_of(text)
+    assert document["schema_version"] == 1
+    assert [row["name"] for row in document["scenarios"]] == library()
+    assert all(name in out for name in library())
+
+
+def test_schema_is_json(capsys):
+    """It goes into a file as it is."""
+    code, out, _ = call(capsys, "schema")
+    assert code == 0
+    assert json_of(out)["properties"].keys() >= {"name", "duration_s", "market", "faults", "expect"}
+
+
+# --- run ----------------------------------------------------------------------------------------
+
+
+def test_json_is_one_document_alone_on_stdout(capsys):
+    """Logs and progress go to stderr."""
+    code, out, err = call(capsys, "run", "eth-quiet", *SHORT, "--seed", "7", "--json")
+    document = json_of(out)
+    assert code == 0
+    assert (document["scenario"], document["seed"], document["schema_version"]) == ("eth-quiet", 7, 1)
+    assert document["journal_digest"]
+    assert document["world_digest"]
+    assert document["events"] > 0
+    assert document["metrics"]["pnl_usd"].keys() == {"total", "spread", "markout", "inventory", "fees"}
+    assert {"name", "bound", "measured", "holds"} == set(document["expectations"][0])
+    assert "eth-quiet seed 7" in err
+
+
+def test_files_go_to_a_folder_per_run(capsys, tmp_path):
+    """runs/SCENARIO-SEED unless said otherwise; the result file is what --json prints."""
+    _, out, _ = call(capsys, "run", "eth-quiet", *SHORT, "--seed", "3", "--json")
+    folder = tmp_path / "runs" / "eth-quiet-3"
+    assert json.loads((folder / "result.json").read_text()) == json_of(out)
+    assert (folder / "journal.mlj").read_bytes().startswith(MAGIC)
+    call(capsys, "run", "eth-quiet", *SHORT, "--out", "mine")
+    assert (tmp_path / "mine" / "result.json").exists()
+
+
+def test_the_table_has_what_a_trader_wants(capsys):
+    """Names of the figures that the command line promises."""
+    _, out, _ = call(capsys, "run", "eth-quiet", *SHORT)
+    for name in (
+        "spread captured",
+        "markout, 1 s",
+        "fees",
+        "fills",
+        "volume",
+        "inventory",
+        "placed",
+        "modified",
+        "cancelled",
+        "rejected",
+        "races",
+        "requests per minute",
+        "two-sided",
+        "gated",
+        "quote cycle",
+    ):
+        assert name in out, name
+
+
+def test_several_runs_come_in_an_envelope_and_jobs_change_nothing(capsys):
+    """Two processes give what one gives, in the same order."""
+    arguments = ("run", "eth-quiet", "two-markets", *SHORT, "--seeds", "2", "--json")
+    _, serial, _ = call(capsys, *arguments)
+    _, spread, _ = call(capsys, *arguments, "--jobs", "2")
+    documents = [json_of(text) for text in (serial, spread)]
+    for document in documents:
+        assert (document["schema_version"], document["total"]) == (1, 4)
+        for one in document["runs"]:
+            del one["wall"]
+    assert documents[0] == documents[1]
+    assert [(one["scenario"], one["seed"]) for one in documents[0]["runs"]] == [
+        ("eth-quiet", 0),
+        ("eth-quiet", 1),
+        ("two-markets", 0),
+        ("two-markets", 1),
+    ]
+
+
+def test_junit_has_a_case_per_expectation(capsys, tmp_path):
+    """A failed one carries what was wanted and what was measured."""
+    path = tmp_path / "sub" / "junit.xml"
+    call(capsys, "run", "eth-quiet", *SHORT, "--set", "expect.fills_min=100000", "--junit", str(path), "--json")
+    suite = parse(path).getroot().find("testsuite")
+    failed = [case.get("name") for case in suite if case.find("failure") is not None]
+    assert (suite.get("failures"), failed) == ("1", ["fills"])
+    assert "100000" in suite.find("testcase[@name='fills']/failure").get("message")
+
+
+def test_plots_and_report_are_files(capsys, tmp_path):
+    """PNG figures, and a page that needs nothing beside it."""
+    call(capsys, "run", "eth-quiet", *SHORT, "--plots", "--out", "p", "--json")
+    for name in ("market", "inventory", "pnl", "orders"):
+        assert (tmp_path / "p" / f"{name}.png").read_bytes().startswith(b"\x89PNG"), name
+    page = (tmp_path / "p" / "report.html").read_text()
+    assert page.count("data:image/png;base64,") == 8
+    assert "prefers-color-scheme: dark" in page
+    assert "http" not in page.replace("http-equiv", "")
+
+
+def test_same_journal_under_any_hash_seed(tmp_path):
+    """Two processes with different PYTHONHASHSEED: the same digests; another seed: others."""
+    documents = []
+    for hash_seed, seed in (("0", "7"), ("4242", "7"), ("0", "8")):
+        code, out, err = makerlab(
+            "run", "eth-quiet", *SHORT, "--seed", seed, "--json", cwd=tmp_path, PYTHONHASHSEED=hash_seed
+        )
+        assert code == 0, err
+        documents.append(json_of(out))
+    one, same, other = ((d["journal_digest"], d["world_digest"], d["metrics"]) for d in documents)
+    assert one == same
+    assert one[0] != other[0]
+    assert one[1] != other[1]
+
+
+# --- replay, story, book ------------------------------------------------------------------------
+
+
+@pytest.fixture
+def journal(capsys, tmp_path):
+    """The journal of a short run."""
+    call(capsys, "run", "eth-quiet", *SHORT, "--seed", "7", "--json")
+    return tmp_path / "runs" / "eth-quiet-7" / "journal.mlj"
+
+
+def test_replay_of_a_run_is_identical(capsys, journal):
+    """Exit code 0, and how much was compared."""
+    code, out, _ = call(capsys, "replay", str(journal), "--json")
+    assert code == 0
+    assert json_of(out)["identical"]
+    assert json_of(out)["decisions"] > 100
+
+
+def test_replay_of_a_torn_journal_says_where_it_ends(capsys, journal, tmp_path):
+    """What a crash leaves is still worth replaying."""
+    torn = tmp_path / "torn.mlj"
+    torn.write_bytes(journal.read_bytes()[:-5])
+    code, out, _ = call(capsys, "replay", str(torn))
+    assert code == 0
+    assert "torn" in out
+
+
+def test_replay_that_differs_is_exit_code_6(capsys, journal, tmp_path):
+    """Another config in the head stands for other code: the first difference is shown."""
+    other = tmp_path / "other.mlj"
+    with other.open("wb") as file:
+        file.write(MAGIC)
+        for record in Reader(journal.read_bytes()):
+            if isinstance(record, Opened):
+                record.header.config["desk"]["engine"]["level_notional_usd"] = 250.0
+            file.write(encode(record))
+    code, out, err = call(capsys, "replay", str(other))
+    assert (code, out) == (ExitCode.REPLAY_DIFFERS, "")
+    assert "recorded" in err
+    assert "replayed" in err
+
+
+def test_story_tells_one_order(capsys, journal):
+    """From the first intent to the end."""
+    cloid = next(
+        action.cloid
+        for record in Reader(journal.read_bytes())
+        for command in getattr(record, "commands", ())
+        for action in getattr(command, "actions", ())
+        if type(action).__name__ == "Place"
+    )
+    code, out, _ = call(capsys, "story", str(journal), cloid[:12])
+    assert code == 0
+    assert "place" in out.splitlines()[0]
+    assert "canceled" in out
+
+
+def test_book_shows_fills_rejects_and_levels(capsys, tmp_path):
+    """A small file whose answer can be worked out by hand."""
+    path = tmp_path / "orders.csv"
+    path.write_text("t,op,id,side,px,sz,tif\n1,limit,a,B,99.5,10,\n2,limit,b,S,99.5,4,Ioc\n3,limit,c,S,99.5,1,Alo\n")
+    code, out, _ = call(capsys, "book", str(path), "--json", "--levels", "1")
+    rows = json_of(out)["rows"]
+    assert code == 0
+    assert rows[1]["fills"] == [{"maker": "a", "taker": "b", "px": "99.5", "sz": "4"}]
+    assert rows[2]["reject"] == "would cross"
+    assert rows[2]["bids"] == [["99.5", "6", 1]]
+    _, table, _ = call(capsys, "book", str(path))
+    assert "would cross" in table
+
+
+# --- exit codes ---------------------------------------------------------------------------------
+
+
+def test_0_everything_holds(capsys):
+    """The plain case."""
+    assert call(capsys, "run", "eth-quiet", *SHORT, "--json")[0] == ExitCode.OK
+
+
+def test_1_an_expectation_failed(capsys):
+    """The run itself went through."""
+    assert call(capsys, "run", "eth-quiet", *SHORT, "--set", "expect.fills_min=100000", "--json")[0] == ExitCode.FAILED
+
+
+def test_2_five_mistakes_are_five_lines(capsys, tmp_path):
+    """Before anything runs, without a traceback, nothing on stdout."""
+    path = tmp_path / "bad.toml"
+    path.write_text(FIVE_MISTAKES)
+    code, out, err = call(capsys, "run", str(path))
+    assert (code, out) == (ExitCode.WRONG_INPUT, "")
+    assert len(err.splitlines()) == 5
+    assert all(": found " in line and ", want " in line for line in err.splitlines())
+    assert not (tmp_path / "runs").exists()
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("run",),
+        ("run", "no-such-scenario"),
+        ("run", "nowhere/no.toml"),
+        ("run", "eth-quiet", "--all"),
+        ("run", "eth-quiet", "--seed", "1", "--seeds", "2"),
+        ("run", "eth-quiet", "--seed", "-1"),
+        ("run", "eth-quiet", "--jobs", "0"),
+        ("run", "eth-quiet", "--set", "duration_s"),
+        ("run", "eth-quiet", "--set", "duration_s=soon"),
+        ("run", "eth-quiet", "eth-quiet"),
+        ("run", "eth-quiet", "--sed", "1"),
+        ("runn", "eth-quiet"),
+        ("replay",),
+        ("replay", "nowhere.mlj"),
+        ("story", "nowhere.mlj", "0x1"),
+        ("book", "nowhere.csv"),
+        ("book", "nowhere.csv", "--levels", "0"),
+    ],
+    ids=" ".join,
+)
+def test_2_wrong_input(capsys, arguments):
+    """A user's mistake is a line on stderr, never a traceback."""
+    code, out, err = call(capsys, *arguments)
+    assert (code, out) == (ExitCode.WRONG_INPUT, "")
+    assert err
+    assert "Traceback" not in err
+
+
+def test_2_missing_recording_says_which_folder(capsys, tmp_path, monkeypatch):
+    """The first thing that a new user of recorded scenarios meets."""
+    monkeypatch.setenv("MAKERLAB_DATA", str(tmp_path / "nothing"))
+    for name in ("eth-recorded", "hl-btc-l4"):
+        code, _, err = call(capsys, "run", name)
+        assert code == ExitCode.WRONG_INPUT
+        assert str(tmp_path / "nothing") in err
+        assert "MAKERLAB_DATA" in err
+
+
+def test_2_folder_that_cannot_be_written(capsys, tmp_path):
+    """Found before the run, not after it."""
+    (tmp_path / "file").write_text("")
+    code, _, err = call(capsys, "run", "eth-quiet", "--out", "file/x")
+    assert code == ExitCode.WRONG_INPUT
+    assert "a folder that can be written" in err
+
+
+def test_all_leaves_out_what_needs_missing_data(capsys, tmp_path, monkeypatch):
+    """Whoever has no recordings can still run everything else, and is told what was left out."""
+    monkeypatch.setenv("MAKERLAB_DATA", str(tmp_path / "nothing"))
+    overrides = [part for name in ("duration_s=1", "checks.every=100") for part in ("--set", name)]
+    _, out, err = call(capsys, "run", "--all", *overrides, "--json")
+    ran = {one["scenario"] for one in json_of(out)["runs"]}
+    assert ran == set(library()) - {"eth-recorded", "sol-recorded", "hl-btc-l4"}
+    assert err.count("left out") == 3
+
+
+def test_3_halted_by_risk_unless_expected():
+    """A kill is told apart from a figure that was missed."""
+    halted = [Outcome("ended", "completed", "halted", holds=False)]
+    expected = [Outcome("ended", "halted", "halted", holds=True)]
+    missed = [*expected, Outcome("fills", ">= 1", 0, holds=False)]
+    assert exit_code(RunResult("x", 0, Ended.HALTED, expectations=halted)) is ExitCode.HALTED
+    assert exit_code(RunResult("x", 0, Ended.HALTED, expectations=expected)) is ExitCode.OK
+    assert exit_code(RunResult("x", 0, Ended.HALTED, expectations=missed)) is ExitCode.FAILED
+
+
+def test_of_several_runs_the_worst_decides():
+    """One halted run among good ones is not hidden."""
+    assert worst([ExitCode.OK, ExitCode.HALTED, ExitCode.FAILED]) is ExitCode.HALTED
+    assert worst([ExitCode.OK, ExitCode.OK]) is ExitCode.OK
+
+
+@pytest.mark.parametrize("jobs", [(), ("--seeds", "2", "--jobs", "2")], ids=["here", "in processes"])
+def test_130_interrupted(tmp_path, jobs):
+    """Ctrl-C ends a long run at once and without a traceback, also when it is spread over processes."""
+    process = spawn("run", "eth-quiet", "--set", "duration_s=100000", *jobs, cwd=tmp_path)
+    while not list(tmp_path.glob("runs/*/journal.mlj")):
+        assert process.poll() is None
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=30)
+    assert (process.returncode, out) == (ExitCode.INTERRUPTED, "")
+    assert "interrupted" in err
+    assert "Traceback" not in err
+
+
+def test_141_nobody_reads_our_output(tmp_path):
+    """`makerlab ... | head` ends quietly."""
+    process = spawn("schema", cwd=tmp_path)
+    process.stdout.close()
+    assert process.wait(timeout=30) == ExitCode.BROKEN_PIPE
+    assert process.stderr.read() == ""
+    process.stderr.close()
+
+
+def test_demo_runs_the_main_job(capsys, monkeypatch, tmp_path):
+    """Table, report, and a last line that says what to try next; here with a short market."""
+    demo = import_module("makerlab.demo")
+    monkeypatch.setattr(demo, "load", lambda name: run_module.load(name, SHORT[1::2]))
+    code, out, _ = call(capsys, "demo")
+    assert code == 0
+    assert (tmp_path / "runs" / "demo" / "report.html").exists()
+    assert "P&L" in out
+    assert out.rstrip().splitlines()[-1].startswith("Next: makerlab run")

@@ -1,0 +1,104 @@
+"""The hard limit in the worst case (S15), and the kill switch (RK-19, RK-20)."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from domain.commands import Alert, Severity
+from domain.units import Pos, Side, Sz
+from orchestrator.risk.kill_switch import KillSwitch
+from orchestrator.risk.position_limit import PositionLimit
+from tests.orchestrator.messages import BUY, SELL
+
+
+def limit_of(lots: int) -> PositionLimit:
+    made = PositionLimit()
+    made.lots = Sz(lots)
+    return made
+
+
+def test_an_unknown_limit_admits_nothing():
+    """EL-04: uninitialised is zero is no orders; and nothing is beyond a limit that is not known."""
+    limit = PositionLimit()
+    assert [limit.capacity(side, Pos(0)) for side in Side] == [0, 0]
+    assert not limit.admits(BUY, Sz(1), Pos(0), Sz(0))
+    assert not limit.is_exceeded(Pos(1_000_000))
+
+
+@pytest.mark.parametrize(
+    ("position", "bid", "ask"), [(0, 100, 100), (90, 10, 190), (-90, 190, 10), (100, 0, 200), (250, 0, 350)]
+)
+def test_each_side_has_its_own_capacity(position, bid, ask):
+    """RC-14: long at 90 %: 10 % for bids, 190 % for asks; beyond the limit only the reducing side has any."""
+    limit = limit_of(100)
+    assert (limit.capacity(BUY, Pos(position)), limit.capacity(SELL, Pos(position))) == (bid, ask)
+
+
+@given(
+    st.integers(1, 200),
+    st.integers(-150, 150),
+    st.lists(st.tuples(st.sampled_from(Side), st.integers(1, 90)), max_size=12),
+)
+def test_no_set_of_admitted_orders_can_exceed_it(lots, position, wanted):
+    """S15: whatever fills of what was admitted, the limit holds if it held before; refusals are counted."""
+    limit, pending, refused = limit_of(lots), {BUY: 0, SELL: 0}, 0
+    for side, sz in wanted:
+        if limit.admits(side, Sz(sz), Pos(position), Sz(pending[side])):
+            pending[side] += sz
+        else:
+            refused += 1
+    assert limit.refused == refused
+    for side in Side:
+        if pending[side]:
+            assert side * position + pending[side] <= lots
+
+
+def test_the_last_lot_fits_and_one_more_does_not():
+    limit = limit_of(100)
+    assert limit.admits(BUY, Sz(10), Pos(60), Sz(30))
+    assert not limit.admits(BUY, Sz(11), Pos(60), Sz(30))
+    assert limit.admits(SELL, Sz(160), Pos(60), Sz(0))
+
+
+@pytest.mark.parametrize(("position", "is_beyond"), [(199, False), (200, False), (201, True), (-201, True)])
+def test_twice_the_limit_is_a_runaway(position, is_beyond):
+    """RK-20: 1.99 x is not, 2.01 x is."""
+    assert limit_of(100).is_exceeded(Pos(position), 2.0) is is_beyond
+
+
+# --- the kill switch ----------------------------------------------------------------------------
+
+
+def announced(switch: KillSwitch) -> list:
+    out: list = []
+    switch.decide(out)
+    return out
+
+
+def test_a_kill_is_announced_once_and_the_first_reason_stays():
+    """RK-19: the announcement is what makes it durable, so it must not be lost nor repeated."""
+    switch = KillSwitch()
+    assert (switch.is_latched, announced(switch)) == (False, [])
+    assert switch.latch("loss") is True
+    assert switch.latch("drawdown") is False
+    assert announced(switch) == [Alert(Severity.CRITICAL, "kill", "loss")]
+    assert announced(switch) == []
+    assert (switch.is_latched, switch.reason, switch.count) == (True, "loss", 1)
+
+
+def test_a_kill_survives_a_restart_without_a_new_announcement():
+    switch = KillSwitch()
+    switch.restore("loss")
+    assert (switch.is_latched, switch.reason, announced(switch)) == (True, "loss", [])
+    switch.restore(None)
+    assert not switch.is_latched
+
+
+def test_only_a_reset_lifts_it_and_it_can_latch_again():
+    switch = KillSwitch()
+    switch.latch("loss")
+    switch.reset()
+    assert (switch.is_latched, announced(switch)) == (False, [])
+    assert switch.latch("runaway")
+    assert switch.count == 2
+    assert [alert.text for alert in announced(switch)] == ["runaway"]

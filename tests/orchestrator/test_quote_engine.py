@@ -1,0 +1,219 @@
+"""Steps 1 to 5: what the desk wants on the book, and why it may want nothing."""
+
+import pytest
+
+from domain.units import USD, Ns, Pos, Px, Side, Sz
+from orchestrator.desk.inventory import Inventory
+from orchestrator.desk.market import Market
+from orchestrator.desk.quote_engine import QuoteEngine, QuoteEngineConfig, Step, Stop, Targets
+from orchestrator.risk.position_limit import PositionLimit
+from tests.orchestrator.messages import ETH, MID, TICK, bbo, s
+
+
+class Stage:
+    """An engine with what it is asked about."""
+
+    def __init__(self, *, lots: int = 500, **config):
+        self.engine = QuoteEngine(QuoteEngineConfig(**config), ETH)
+        self.market, self.inventory, self.limit = Market(), Inventory(), PositionLimit()
+        self.limit.lots = Sz(lots)
+
+    def top(self, now: int, mid: int = MID) -> None:
+        self.market.on_bbo(bbo(mid - 5 * TICK, mid + 5 * TICK, now), Ns(now))
+        if self.market.mid is not None:
+            self.engine.on_mid(self.market.mid, Ns(now), Ns(now))
+
+    def trade(self, now: int, depth: float = 4e-4) -> None:
+        self.engine.on_trade(Px(round(MID * (1 + depth))), float(MID), Ns(now))
+
+    def compute(self, now: int) -> Targets | Stop:
+        return self.engine.compute(self.market, self.inventory, self.limit, Ns(now))
+
+
+def warm(**config) -> Stage:
+    stage = Stage(warmup_timeout_s=0.0, **config)
+    stage.top(0)
+    return stage
+
+
+# --- warm-up ------------------------------------------------------------------------------------
+
+
+def test_warm_up_names_what_it_waits_for():
+    """QE-01, QE-09: first the book, then trades, then sigma; each named."""
+    stage = Stage(warmup_updates=3, warmup_trades=2)
+    assert stage.compute(0) == Stop(Step.WARM_UP, "book")
+    for n in range(3):
+        assert stage.compute(0) == Stop(Step.WARM_UP, "book")
+        stage.top(n)
+    assert stage.compute(5) == Stop(Step.WARM_UP, "kappa")
+    stage.trade(6)
+    assert stage.compute(6) == Stop(Step.WARM_UP, "kappa")
+    stage.trade(7)
+    assert stage.compute(7) == Stop(Step.WARM_UP, "sigma")
+    for n in range(1, 24):
+        stage.top(s(n))
+    assert isinstance(stage.compute(s(24)), Targets)
+
+
+def test_a_market_without_trades_is_quoted_at_the_timeout_with_the_priors():
+    """QE-09, QE-13, C-05: 30 s after the first data; nothing waits for what only quoting brings."""
+    stage = Stage()
+    stage.top(s(1))
+    assert stage.engine.warm_at() == s(31)
+    assert isinstance(stage.compute(s(31) - 1), Stop)
+    targets = stage.compute(s(31))
+    assert isinstance(targets, Targets)
+    assert stage.engine.kappa_effective(s(31)) == pytest.approx(2500)
+    assert stage.engine.sigma == stage.engine.config.prior_sigma
+    assert targets.bids
+    assert targets.asks
+
+
+def test_no_fill_is_needed_to_quote():
+    """QE-10, QE-13: warm-up counts inputs of the market only."""
+    stage = warm()
+    assert stage.inventory.fills == 0
+    assert isinstance(stage.compute(1), Targets)
+
+
+# --- estimators ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_an_impossible_sigma_stops_the_cycle_by_name(value):
+    """QE-02: an estimator gone wrong, whatever made it so."""
+    stage = warm()
+    volatility = stage.engine.volatility
+    volatility.pairs, volatility._pair_s, volatility._bipower = 1_000, 1.0, value
+    assert stage.compute(1) == Stop(Step.ESTIMATORS, "sigma")
+
+
+@pytest.mark.parametrize(("trades", "depths"), [(float("nan"), 0.0), (0.0, float("inf")), (-1e9, 0.0)])
+def test_an_impossible_kappa_stops_the_cycle_by_name(trades, depths):
+    """QE-02."""
+    stage = warm()
+    stage.engine.kappa._trades, stage.engine.kappa._depth_sum = trades, depths
+    assert stage.compute(1) == Stop(Step.ESTIMATORS, "kappa")
+
+
+def test_without_a_mid_there_is_no_quote():
+    stage = warm()
+    stage.market.forget()
+    assert stage.compute(1) == Stop(Step.ESTIMATORS, "mid")
+
+
+def test_a_market_that_does_not_move_has_the_prior_sigma():
+    """A sigma of zero would quote on top of the mid and derive no gamma."""
+    stage = Stage(warmup_timeout_s=0.0)
+    for n in range(60):
+        stage.top(s(n))
+    assert stage.engine.volatility.is_ready()
+    assert stage.engine.sigma == stage.engine.config.prior_sigma
+    assert isinstance(stage.compute(s(60)), Targets)
+
+
+# --- risk, strategy, ladder ---------------------------------------------------------------------
+
+
+def test_limits_that_are_not_known_stop_the_cycle():
+    """EL-04."""
+    assert warm(lots=0).compute(1) == Stop(Step.RISK, "limits_unknown")
+
+
+@pytest.mark.parametrize(("bid", "ask"), [(1, 2), (1, 3)])
+def test_a_price_of_a_tick_or_two_stops_the_strategy_and_not_the_process(bid, ask):
+    """A venue can print any price: one without room for a bid is a reason, not an error."""
+    stage = Stage(warmup_timeout_s=0.0)
+    stage.market.on_bbo(bbo(bid, ask, 0), Ns(0))
+    stage.engine.on_mid(stage.market.mid, Ns(0), Ns(0))
+    assert stage.compute(1) == Stop(Step.STRATEGY, "price_too_low")
+
+
+def test_a_ladder_without_a_level_stops_the_cycle():
+    """Capacity below the least order: nothing is lifted to it (T-05)."""
+    assert warm(lots=500, level_notional_usd=1.0).compute(1) == Stop(Step.LADDER, "no_level")
+
+
+def test_targets_are_legal_two_sided_and_outward():
+    """QE-05, S18: on the grid, strictly outward, worth the minimum, bid below ask."""
+    targets = warm().compute(1)
+    for side in Side:
+        levels = targets.of(side)
+        assert levels
+        prices = [px for px, _ in levels]
+        assert prices == sorted(set(prices), reverse=side is Side.BUY)
+        assert all(ETH.is_on_grid(px) and ETH.notional(px, sz) >= ETH.min_notional for px, sz in levels)
+    assert targets.bids[0].px < MID < targets.asks[0].px
+
+
+@pytest.mark.parametrize("position", [450, -450])
+def test_a_position_moves_both_quotes_against_itself(position):
+    """QM-03: long quotes lower on both sides, and buys little more."""
+    flat = warm().compute(1)
+    stage = warm()
+    stage.inventory.position = Pos(position)
+    held = stage.compute(1)
+    sign = 1 if position > 0 else -1
+    for side in Side:
+        assert sign * (held.of(side)[0].px - flat.of(side)[0].px) < 0
+    grows = held.bids if position > 0 else held.asks
+    assert sum(sz for _, sz in grows) <= 50
+
+
+@pytest.mark.parametrize("position", [500, 700, -500, -700])
+def test_at_and_beyond_the_limit_only_the_reducing_side_is_quoted(position):
+    """QM-19, RK-17."""
+    stage = warm(lots=500)
+    stage.inventory.position = Pos(position)
+    targets = stage.compute(1)
+    assert bool(targets.bids) is (position < 0)
+    assert bool(targets.asks) is (position > 0)
+
+
+def test_uncertainty_quotes_wider_and_smaller_on_both_sides():
+    """QE-12: below the minimum confidence, still two-sided."""
+    unsure = warm(min_confidence=0.5).compute(1)
+    sure = warm(min_confidence=0.0).compute(1)
+    assert unsure.confidence < 0.5
+    assert unsure.quote.half_spread > sure.quote.half_spread
+    for side in Side:
+        assert 0 < sum(sz for _, sz in unsure.of(side)) < sum(sz for _, sz in sure.of(side))
+
+
+def test_confidence_grows_with_what_was_seen():
+    stage = warm()
+    assert stage.engine.confidence(Ns(0)) == 0.0
+    for n in range(200):
+        stage.top(s(n), MID + (n % 3) * TICK)
+        stage.trade(s(n))
+    assert stage.engine.confidence(s(200)) > 0.8
+
+
+def test_gamma_follows_slow_estimates():
+    """Renewed every so often, so that this second's sigma does not cancel its own effect."""
+    stage = warm(gamma_refresh_s=300.0)
+    stage.compute(1)
+    first = stage.engine.gamma
+    for n in range(1, 100):
+        stage.top(s(n), MID + (n % 2) * 50 * TICK)
+    stage.compute(s(100))
+    assert stage.engine.gamma == first
+    stage.compute(s(301))
+    assert stage.engine.gamma != first
+
+
+def test_kappa_is_cut_at_its_ceiling():
+    """QM-11: trades at the touch of a one-tick market say little about depth."""
+    stage = warm()
+    for n in range(500):
+        stage.trade(s(n), depth=0.0)
+    assert stage.engine.kappa_effective(s(500)) == stage.engine.config.max_kappa
+
+
+def test_a_level_is_worth_what_the_config_says():
+    stage = warm(min_confidence=0.0, level_notional_usd=500.0)
+    targets = stage.compute(1)
+    for side in Side:
+        worth = sum(ETH.notional(px, sz) for px, sz in targets.of(side)) / USD
+        assert worth == pytest.approx(1_500, rel=0.03)

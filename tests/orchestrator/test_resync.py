@@ -1,0 +1,351 @@
+"""After a gap, or when something does not add up: belief and venue come together again."""
+
+import pytest
+
+from domain.commands import Cancel, Place, QueryFills, QueryOpenOrders, QueryPositions
+from domain.events import Feed, FeedDown, Fill, OrderUpdate, PositionsReported, Replied
+from orchestrator.core import TraderConfig
+from orchestrator.desk.desk import DeskConfig
+from orchestrator.sync.resync import TRANSITIONS, ResyncState
+from tests.orchestrator.desks import AT_ONCE
+from tests.orchestrator.messages import BTC, BUY, ETH, MID, SELL, TICK, ms, requests, s
+from tests.orchestrator.tiny_venue import Faults, Stage, heal, quoting
+
+S = ResyncState
+
+
+def places_at(stage: Stage, since: int) -> list[int]:
+    """Times at which placements were decided."""
+    return [
+        at
+        for at, entry in stage.story
+        if at >= since and entry in stage.commands and requests([entry]) and isinstance(entry.actions[0], Place)
+    ]
+
+
+def settle(stage: Stage, within: int = s(12)) -> Stage:
+    """Everything works again and a while has passed."""
+    heal(stage)
+    return stage.run_for(within)
+
+
+# --- gaps ---------------------------------------------------------------------------------------
+
+
+def test_the_table_is_a_circle_with_one_chord():
+    """Fills, orders, position, and back to fills only where the position differs."""
+    circle = {S.IDLE: {S.FILLS}, S.FILLS: {S.ORDERS}, S.ORDERS: {S.POSITION}, S.POSITION: {S.IDLE, S.FILLS}}
+    assert circle == TRANSITIONS
+
+
+def test_no_quote_after_feed_down_until_resync():
+    """RS-09, S22: from the loss on nothing is placed until fills, orders and position of the gap are known."""
+    stage = quoting()
+    lost_at = stage.now
+    stage.venue.cut(Feed.USER)
+    stage.run_for(s(8))
+    down = next(at for at, entry in stage.story if isinstance(entry, FeedDown) and at >= lost_at)
+    asked = [type(a) for a in stage.actions((QueryFills, QueryOpenOrders, QueryPositions, Place), since=down)]
+    assert asked[:4] == [QueryFills, QueryOpenOrders, QueryPositions, Place]
+    assert stage.is_two_sided()
+    assert stage.is_agreed()
+    assert stage.core.resync.runs == 1
+
+
+@pytest.mark.parametrize("after_ms", [1, 100, 400, 900])
+def test_a_fill_inside_the_gap_is_booked_before_the_next_quote(after_ms):
+    """RS-09, reliability 61: the channels do not replay; the fills query does."""
+    stage = quoting()
+    stage.venue.fills_replayed = 0
+    stage.venue.cut(Feed.USER)
+    stage.venue.faults.fate = lambda request: "lost" if isinstance(request.actions[0], Cancel) else None
+    stage.at(stage.now + ms(after_ms), stage.venue.take, SELL, 20)
+    stage.at(stage.now + ms(after_ms), heal, stage)
+    wrong = []
+
+    def tap(event, commands):
+        placed = [a for r in requests(commands) for a in r.actions if isinstance(a, Place)]
+        if placed and stage.desk.inventory.position != stage.venue.position():
+            wrong.append(stage.now)
+
+    stage.taps.append(tap)
+    stage.run_for(s(10))
+    assert wrong == []
+    assert stage.desk.inventory.position == 20
+    assert stage.desk.inventory.adjustments == 0
+    assert stage.is_agreed()
+    assert stage.is_two_sided()
+
+
+def test_an_order_that_ended_inside_the_gap_is_asked_about():
+    """RS-26, reliability 34: not listed is a question, not a verdict; the answer settles it with its size."""
+    stage = quoting()
+    gone = stage.venue.resting()[0]
+    stage.venue.cut(Feed.USER)
+    stage.venue.faults.fate = lambda request: "lost" if isinstance(request.actions[0], Cancel) else None
+    stage.at(stage.now + ms(5), stage.venue._cancel, Cancel(ETH.id, None, gone.oid))
+    stage.run_for(s(5))
+    settle(stage)
+    assert stage.is_agreed()
+    assert stage.is_two_sided()
+
+
+def test_an_orphan_found_after_the_gap_is_cancelled():
+    """S11, RS-25: an order of ours that we do not know does not survive, and people are told."""
+    stage = quoting()
+    stage.venue.cut(Feed.USER)
+    stage.at(stage.now + ms(50), stage.venue.stray, BUY, MID - 200 * TICK, 10)
+    stage.run_for(s(8))
+    assert "orphan_order" in stage.alerts
+    assert stage.core.resync.orphans_cancelled == 1
+    assert stage.is_agreed()
+    assert stage.is_two_sided()
+
+
+def test_an_orphan_does_not_delay_the_return():
+    """The answer to its cancel is not taken for the answer to the next question."""
+    stage = quoting()
+    stage.venue.cut(Feed.USER)
+    stage.at(stage.now + ms(50), stage.venue.stray, BUY, MID - 200 * TICK, 10)
+    start = stage.now
+    stage.run_for(s(8))
+    position_questions = stage.actions(QueryPositions, since=start)
+    assert len(position_questions) == 1
+
+
+def test_an_orphan_shown_by_a_channel_is_found_without_a_gap():
+    """An `open` of an order that we do not know starts a resync, without a pause in quoting."""
+    stage = quoting()
+    start = stage.now
+    stage.venue.stray(SELL, MID + 200 * TICK, 10)
+    stage.run_for(s(3))
+    assert stage.core.resync.orphans_cancelled == 1
+    assert stage.is_agreed()
+    assert [type(a) for a in stage.actions(Cancel, since=start)] == [Cancel]  # none of our own orders left the book
+
+
+def test_orders_of_other_instruments_are_not_ours_to_cancel():
+    """EL-01 holds in recovery too: an order on a coin without a desk is left alone."""
+    stage = Stage(instruments=(ETH, BTC))
+    stage.core = type(stage.core)(stage.config, (ETH,))
+    stage.begin().run_for(s(3))
+    other = stage.venue.stray(SELL, MID + 20 * TICK, 10, BTC)
+    stage.venue.cut(Feed.USER)
+    stage.run_for(s(8))
+    assert stage.venue.orders[other].status == "open"
+
+
+def test_a_gap_in_the_market_feed_withdraws_and_needs_no_resync():
+    """S21: orders go while the market is not seen; the account was seen all the time."""
+    stage = quoting()
+    stage.venue.cut(Feed.MARKET)
+    stage.run_for(ms(200))
+    assert stage.core.phase == "market_feed_down"
+    assert stage.venue.resting() == []
+    stage.run_for(s(5))
+    assert stage.is_two_sided()
+    assert stage.core.resync.runs == 0
+
+
+def test_after_a_market_gap_nothing_is_quoted_on_what_was_known_before():
+    """S21: the feed is live again but has not spoken yet."""
+    stage = quoting(beat=ms(500))
+    stage.venue.tops.clear()  # the venue will say nothing after the subscribe
+    stage.venue.cut(Feed.MARKET)
+    start = stage.now
+    stage.run_for(s(5))
+    assert stage.core.market_feed.is_live
+    assert stage.actions(Place, since=start) == []
+    stage.venue.quote(MID)
+    stage.run_for(s(1))
+    assert stage.is_two_sided()
+
+
+def test_a_gap_that_begins_in_the_middle_of_a_resync_starts_it_over():
+    """What was asked before the second loss cannot answer for it."""
+    stage = quoting()
+    stage.venue.cut(Feed.USER)
+    while stage.core.resync.state is not S.POSITION:
+        stage.run_for(ms(5))
+    stage.venue.cut(Feed.USER)
+    stage.venue.stray(BUY, MID - 6 * TICK, 20)
+    stage.at(stage.now + ms(40), stage.venue.take, SELL, 20)
+    settle(stage)
+    assert stage.desk.inventory.position == 20
+    assert stage.is_agreed()
+
+
+def test_a_resync_begun_during_the_outage_does_not_end_the_pause_of_the_gap():
+    """What was asked over the other route before the feed was back does not cover the rest of the gap."""
+    stage = quoting()
+    stage.venue.fills_replayed = 0
+    stage.venue.cut(Feed.USER)
+    stage.run_for(ms(100))
+    back_at = stage.core.user_feed.deadline()
+    stage.run(back_at - ms(130))
+    stage.core.resync.request(stage.now, gap=False)
+    while stage.core.resync.state is not S.POSITION or stage.core.resync.deadline() is not None:
+        stage.run_for(ms(1))
+    assert stage.now < back_at
+    # The position was asked; the answer takes a second, in which a fill happens and the feed comes back.
+    stage.venue.faults.delay = lambda message: s(1) * isinstance(message, Replied)
+    stage.at(stage.now + ms(25), stage.venue.stray, BUY, MID - 6 * TICK, 20)
+    stage.at(stage.now + ms(25), stage.venue.take, SELL, 20)
+    stage.at(stage.now + ms(26), heal, stage)
+    wrong = []
+
+    def tap(event, commands):
+        placed = [a for r in requests(commands) for a in r.actions if isinstance(a, Place)]
+        if placed and stage.desk.inventory.position != stage.venue.position():
+            wrong.append(stage.now)
+
+    stage.taps.append(tap)
+    stage.run_for(s(10))
+    assert wrong == []
+    assert stage.desk.inventory.position == 20
+    assert stage.is_agreed()
+
+
+# --- drift --------------------------------------------------------------------------------------
+
+
+def test_a_lost_fill_is_found_by_the_position_and_fetched():
+    """Reliability 6, RS-07: the stream dropped it, the position shows it, the query brings it: no adjustment."""
+    stage = quoting()
+    stage.venue.faults.drops = lambda event: isinstance(event, Fill | OrderUpdate)
+    stage.venue.take(SELL, 13)
+    stage.run_for(ms(100))
+    assert stage.desk.inventory.position == 0
+    settle(stage)
+    inventory = stage.desk.inventory
+    assert (inventory.position, inventory.fills, inventory.adjustments) == (13, 1, 0)
+    assert stage.core.resync.drifts == 1
+    assert stage.is_agreed()
+
+
+def test_a_difference_that_fills_do_not_explain_is_taken_over_after_three_checks():
+    """RU-07: three questions, then the venue's position is ours; told with both values; no profit or loss."""
+    stage = quoting()
+    worth = stage.desk.inventory.realized
+    start = stage.now
+    stage.venue.adjust(ETH, 37)
+    stage.run_for(s(12))
+    inventory = stage.desk.inventory
+    assert (inventory.position, inventory.adjustments, inventory.realized) == (37, 1, worth)
+    assert len(stage.actions(QueryPositions, since=start)) == 3
+    assert stage.alerts.count("position_drift") == 1
+    assert stage.is_two_sided()
+
+
+def test_a_difference_of_a_moment_starts_nothing():
+    """Position and fill travel apart: the fill that comes a second later explains it."""
+    stage = quoting()
+    stage.venue.faults.delay = lambda message: s(1) if isinstance(message, Fill) else 0
+    stage.venue.take(SELL, 13)
+    stage.run_for(s(6))
+    assert stage.desk.inventory.position == 13
+    assert (stage.core.resync.runs, stage.core.resync.drifts) == (0, 0)
+
+
+def test_fills_during_the_check_are_not_mistaken_for_a_drift():
+    """S1: the stated position is of a moment; fills after that moment count on top of it."""
+    stage = quoting(max_position=4_000, config=TraderConfig(desk=DeskConfig(engine=AT_ONCE)))
+    stage.venue.faults.delay = lambda message: ms(700) * isinstance(message, Replied)
+
+    def trade_all_the_time():
+        stage.venue.take(SELL, 1)
+        stage.later(ms(190), trade_all_the_time)
+
+    stage.later(0, trade_all_the_time)
+    for _ in range(12):
+        stage.run_for(s(2))
+        stage.core.resync.request(stage.now, gap=False)
+    stage.run_for(s(5))
+    assert stage.desk.inventory.adjustments == 0
+    assert "position_drift" not in stage.alerts
+
+
+def test_a_restatement_keeps_the_fills_that_came_after_it():
+    """What the venue stated is of a moment before the newest fills."""
+    stage = quoting(max_position=4_000)
+    stage.venue.faults.delay = lambda message: ms(90) * isinstance(message, Replied)
+    asked = []
+
+    def answers(action):
+        if isinstance(action, QueryPositions):
+            asked.append(action)
+            # a taker hits us between the statement and its arrival, each time
+            stage.later(ms(1), stage.venue.take, SELL, 2)
+
+    stage.venue.faults.answers = answers
+    stage.venue.adjust(ETH, 50)
+    stage.run_for(s(10))
+    settle(stage)
+    assert len(asked) >= 3
+    assert stage.desk.inventory.position == stage.venue.position()
+    assert stage.desk.inventory.adjustments == 1
+
+
+def test_a_fill_known_by_its_position_only_still_settles_its_order():
+    """S10: the venue's position contained a fill that arrives later: not counted twice, but its order learns of it."""
+    stage = quoting()
+    stage.venue.faults.drops = lambda event: isinstance(event, Fill)
+    stage.venue.faults.answers = lambda action: (
+        stage.venue._execute(QueryFills(s(10_000))) if isinstance(action, QueryFills) else None
+    )
+    stage.venue.take(SELL, 13)
+    stage.run_for(s(12))
+    assert stage.desk.inventory.position == 13
+    assert stage.desk.inventory.adjustments == 1
+    settle(stage, s(40))
+    assert stage.desk.inventory.position == stage.venue.position()
+    assert stage.desk.tracker.fillable_exposure() == stage.desk.tracker.pending_exposure()
+    assert stage.is_agreed()
+
+
+# --- whatever fails -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("how", ["lost", "mute", "empty"])
+@pytest.mark.parametrize("kind", [QueryFills, QueryOpenOrders, QueryPositions])
+def test_each_question_may_fail_and_is_asked_again(kind, how):
+    """No quote before the answer; no stop for ever without it."""
+    stage = quoting()
+    left = [3]
+
+    def fate(request):
+        if isinstance(request.actions[0], kind) and left[0]:
+            left[0] -= 1
+            return how
+        return None
+
+    stage.venue.faults = Faults(fate=fate)
+    stage.venue.cut(Feed.USER)
+    stage.run_for(s(25))
+    assert left == [0]
+    assert stage.is_two_sided()
+    assert stage.is_agreed()
+
+
+def test_many_fills_of_the_gap_come_in_pages():
+    """Reliability 5, 19: all pages, none twice."""
+    stage = quoting(max_position=4_000)
+    stage.venue.fills_page = 3
+    stage.venue.cut(Feed.USER)
+    stage.venue.faults.fate = lambda request: "lost" if isinstance(request.actions[0], Cancel) else None
+    for n in range(10):
+        stage.at(stage.now + ms(20 * n), stage.venue.take, SELL, 1)
+    stage.run_for(s(2))
+    settle(stage, s(20))
+    assert stage.desk.inventory.position == 10
+    assert stage.desk.inventory.fills == 10
+    assert stage.is_agreed()
+
+
+def test_a_pushed_position_while_starting_is_not_used():
+    """The start-up reads it itself, in its place."""
+    stage = Stage()
+    stage.venue.positions[ETH.id] = 5
+    stage.begin().run(ms(120))
+    assert any(isinstance(entry, PositionsReported) for _, entry in stage.story)
+    assert stage.desk.inventory.position == 0

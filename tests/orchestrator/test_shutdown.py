@@ -1,0 +1,171 @@
+"""The end of a life: nothing of ours rests, known by evidence; or people are told what is left."""
+
+import pytest
+
+from domain.commands import Cancel, Modify, Place, QueryOpenOrders, QueryOrder
+from domain.events import Feed, OrderUpdate, Restored, RestoredOrder
+from domain.units import Px, Sz
+from orchestrator.sync.shutdown import TRANSITIONS, ShutdownState
+from tests.orchestrator.messages import BTC, BUY, ETH, MID, SELL, TICK, cloid, ms, requests, s
+from tests.orchestrator.tiny_venue import Stage, quoting
+
+S = ShutdownState
+
+
+def sent_after_stop(stage: Stage, kinds: type | tuple = (Place, Modify)) -> list:
+    stopped_at = next(i for i, (_, e) in enumerate(stage.story) if type(e).__name__ == "StopRequested")
+    later = [entry for _, entry in stage.story[stopped_at:]]
+    return [a for r in requests(later) for a in r.actions if isinstance(a, kinds)]
+
+
+def test_the_table_ends():
+    assert [state for state in S if not TRANSITIONS[state]] == [S.STOPPED]
+    assert set(TRANSITIONS) == set(S)
+
+
+def test_an_orderly_end():
+    """OP-08: all cancelled, confirmed by a query, one last word, and then silence."""
+    stage = quoting()
+    stage.stop("enough")
+    stage.run_for(s(5))
+    assert stage.core.is_stopped
+    assert stage.venue.resting() == []
+    assert stage.desk.tracker.orders == {}
+    assert stage.alerts == ["stopped"]
+    assert sent_after_stop(stage) == []
+    assert len(sent_after_stop(stage, QueryOpenOrders)) == 1
+    assert stage.core.next_deadline() is None
+    said = len(stage.commands)
+    stage.run_for(s(60))
+    assert len(stage.commands) == said
+
+
+def test_a_second_request_changes_nothing():
+    stage = quoting()
+    stage.stop("first")
+    stage.stop("second")
+    stage.run_for(s(5))
+    assert (stage.core.shutdown.reason, stage.alerts) == ("first", ["stopped"])
+
+
+@pytest.mark.parametrize("at_ms", [0, 1, 60, 110, 160, 260, 540, 590, 610, 640, 2_000])
+@pytest.mark.parametrize("life", [1, 2])
+def test_it_can_be_asked_for_at_any_moment(at_ms, life):
+    """S23, reliability 42: during the start, with placements in flight, with strays of an earlier life on the book."""
+    stage = Stage()
+    restored = Restored(1, 7)
+    if life == 2:
+        stage.venue.stray(BUY, MID - 20 * TICK, 10, cloid=cloid(71))
+        stage.venue.stray(SELL, MID + 20 * TICK, 10)
+        restored = Restored(2, 8, (RestoredOrder(ETH.id, cloid(71), BUY, Px(MID - 20 * TICK), Sz(10)),))
+    stage.begin(restored).run(ms(at_ms))
+    stage.stop()
+    stage.run_for(s(15))
+    assert stage.core.is_stopped
+    assert stage.venue.resting() == []
+    assert stage.alerts[-1] == "stopped"
+    assert sent_after_stop(stage) == []
+
+
+@pytest.mark.parametrize("how", ["lost", "mute", "empty"])
+@pytest.mark.parametrize("kind", [Cancel, QueryOpenOrders])
+def test_lost_answers_are_asked_for_again(kind, how):
+    """The end is known by evidence, not by having asked."""
+    stage = quoting()
+    left = [2]
+
+    def fate(request):
+        if isinstance(request.actions[0], kind) and left[0]:
+            left[0] -= 1
+            return how
+        return None
+
+    stage.venue.faults.fate = fate
+    stage.stop()
+    stage.run_for(s(11))
+    assert stage.venue.resting() == []
+    assert stage.core.is_stopped
+    assert stage.alerts[-1] == "stopped"
+
+
+def test_a_fill_during_the_end_is_booked():
+    """The race of the last cancel: position and venue agree when it is over."""
+    stage = quoting()
+    stage.stop()
+    stage.at(stage.now + ms(10), stage.venue.take, SELL, 30)
+    stage.run_for(s(8))
+    assert stage.core.is_stopped
+    assert stage.desk.inventory.position == stage.venue.position() == 30
+
+
+def test_an_order_that_we_did_not_know_goes_too():
+    """The confirming list shows it: it is cancelled, and looked for again."""
+    stage = quoting()
+    stage.venue.faults.drops = lambda event: isinstance(event, OrderUpdate) and event.cloid == cloid(72)
+    stage.venue.stray(SELL, MID + 50 * TICK, 10, cloid=cloid(72))
+    stage.stop()
+    stage.run_for(s(9))
+    assert stage.venue.resting() == []
+    assert stage.core.is_stopped
+
+
+def test_orders_of_other_instruments_stay():
+    stage = Stage(instruments=(ETH, BTC))
+    stage.core = type(stage.core)(stage.config, (ETH,))
+    stage.begin().run_for(s(3))
+    other = stage.venue.stray(SELL, MID + 50 * TICK, 10, BTC)
+    stage.stop()
+    stage.run_for(s(5))
+    assert [o.oid for o in stage.venue.resting()] == [other]
+    assert stage.core.is_stopped
+
+
+def test_without_the_user_feed_the_other_route_serves():
+    """L4: failure of one path does not block another."""
+    stage = quoting()
+    stage.venue.faults.refuses_connections = set(Feed)
+    stage.venue.cut(Feed.USER)
+    stage.venue.cut(Feed.MARKET)
+    stage.stop()
+    stage.run_for(s(11))
+    assert stage.venue.resting() == []
+    assert stage.core.is_stopped
+
+
+def test_the_end_is_bounded():
+    """Nothing answers: after the time is up it ends all the same and says what it left."""
+    stage = quoting()
+    stage.venue.faults.fate = lambda request: "lost"
+    start = stage.now
+    stage.stop()
+    stage.run_for(s(60))
+    assert stage.core.is_stopped
+    ended = next(at for at, e in stage.story if getattr(e, "name", "") == "shutdown_incomplete")
+    assert ended - start == s(10)
+    assert stage.core.next_deadline() is None
+
+
+def test_an_unknown_placement_is_waited_for():
+    """S9: what may still land is not declared gone."""
+    stage = Stage()
+    stage.venue.faults.fate = lambda r: "lost" if isinstance(r.actions[0], Place) else None
+    stage.begin().run_for(s(1))
+    stage.stop()
+    stage.run_for(s(4))
+    assert not stage.core.is_stopped
+    stage.run_for(s(7))
+    assert stage.core.is_stopped
+    assert stage.actions(QueryOrder)
+
+
+def test_nothing_is_sent_after_the_end():
+    """S23: late facts are taken in, and answered by nothing that trades or asks."""
+    stage = quoting()
+    stage.stop()
+    stage.run_for(s(5))
+    said = len(stage.actions())
+    stage.venue.stray(BUY, MID - 50 * TICK, 10)
+    stage.venue.take(SELL, 5)
+    stage.venue.cut(Feed.USER)
+    stage.run_for(s(30))
+    assert len(stage.actions()) == said

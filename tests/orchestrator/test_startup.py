@@ -1,0 +1,382 @@
+"""From nothing to the first quote, in the order of C-01, whatever fails on the way."""
+
+import pytest
+
+from domain.commands import Cancel, Place, QueryFills, QueryLimits, QueryOpenOrders, QueryOrder, QueryPositions
+from domain.events import Feed, Fill, Reason, Refused, Restored, RestoredLedger, RestoredOrder, Subscribed
+from domain.units import Ns, Px, Sz, Tid, Usd
+from orchestrator.sync.startup import ASKING, TRANSITIONS, StartUpState
+from tests.orchestrator.messages import BTC, BUY, ETH, MID, SELL, TICK, cloid, ms, requests, s
+from tests.orchestrator.tiny_venue import Stage
+
+S = StartUpState
+QUERIES = {
+    "orders": QueryOpenOrders,
+    "positions": QueryPositions,
+    "limits": QueryLimits,
+    "fills": QueryFills,
+    "cancel": Cancel,
+}
+
+
+def later_life(**changes) -> Restored:
+    return Restored(**{"life": 2, "life_seed": 8, "clean_stop": False} | changes)
+
+
+def watch(stage: Stage) -> dict:
+    """What was true when the first placement was decided."""
+    seen: dict = {}
+
+    def tap(event, commands):
+        if seen:
+            return
+        if any(isinstance(action, Place) for request in requests(commands) for action in request.actions):
+            seen.update(
+                at=stage.now,
+                position=stage.desk.inventory.position,
+                true_position=stage.venue.position(),
+                resting=len(stage.venue.resting(ETH)),
+                asked=stage.queries(),
+            )
+
+    stage.taps.append(tap)
+    return seen
+
+
+def failing(stage: Stage, kind: type, times: int, how: str) -> None:
+    """The first requests of a kind fail: lost, unanswered, refused, or answered with nothing."""
+    left = [times]
+
+    def count_down() -> bool:
+        left[0] -= 1
+        return left[0] >= 0
+
+    if how == "refused":
+        refusal = Refused(Reason.OTHER, "internal error")
+        stage.venue.faults.answers = lambda action: refusal if isinstance(action, kind) and count_down() else None
+    else:
+        stage.venue.faults.fate = lambda request: how if isinstance(request.actions[0], kind) and count_down() else None
+
+
+# --- the order ----------------------------------------------------------------------------------
+
+
+def test_the_first_life_asks_in_the_documented_order():
+    """EL-05: orders, position, limits; then, warm, the position again; then the first placement."""
+    stage = Stage().begin()
+    stage.run(s(3))
+    assert stage.queries() == ["QueryOpenOrders", "QueryPositions", "QueryLimits", "QueryPositions", "Place"]
+    assert stage.core.phase == "quoting"
+    assert stage.is_two_sided()
+
+
+def test_a_later_life_fetches_the_fills_first():
+    """S30: what happened while we were down is booked before the position is compared."""
+    stage = Stage().begin(later_life())
+    stage.run(s(3))
+    assert stage.queries()[:5] == ["QueryOpenOrders", "QueryFills", "QueryPositions", "QueryLimits", "QueryPositions"]
+
+
+def test_nothing_is_placed_before_the_last_step():
+    """EL-05: with every answer delayed, the first placement still follows the last of them."""
+    stage = Stage(down=ms(900)).begin()
+    seen = watch(stage)
+    stage.run(s(10))
+    assert seen["asked"] == ["QueryOpenOrders", "QueryPositions", "QueryLimits", "QueryPositions", "Place"]
+
+
+def test_the_table_has_one_way_forward():
+    """Every state is reached, only DONE is final, and a step back is to the list of orders alone."""
+    assert set(TRANSITIONS) == set(S)
+    assert [state for state in S if not TRANSITIONS[state]] == [S.DONE]
+    assert {b for targets in TRANSITIONS.values() for b in targets} == set(S) - {S.WAIT_FEED}
+    assert set(ASKING) <= set(S)
+
+
+# --- clean slate --------------------------------------------------------------------------------
+
+
+def test_strays_are_cancelled_and_those_of_other_coins_left_alone():
+    """EL-01, EL-02: seven strays on two coins; the three of this coin go, the others stay."""
+    stage = Stage(instruments=(ETH, BTC))
+    stage.core = type(stage.core)(stage.config, (ETH,))
+    ours = [stage.venue.stray(BUY, MID - n * 20 * TICK, 10) for n in (1, 2, 3)]
+    others = [stage.venue.stray(SELL, MID + n * 20 * TICK, 10, BTC) for n in (1, 2, 3, 4)]
+    seen = watch(stage)
+    stage.begin().run(s(3))
+    assert seen["resting"] == 0
+    assert [action.oid for action in stage.actions(Cancel)] == ours
+    assert [order.oid for order in stage.venue.resting(BTC)] == others
+    assert stage.core.phase == "quoting"
+
+
+@pytest.mark.parametrize("how", ["refused", "lost", "mute"])
+def test_cancels_that_fail_are_repeated_until_none_rests(how):
+    """EL-02: the first two bulk cancels fail; zero own orders rest before the first placement."""
+    stage = Stage()
+    for n in (1, 2, 3):
+        stage.venue.stray(BUY, MID - n * 20 * TICK, 10)
+    failing(stage, Cancel, 6 if how == "refused" else 2, how)
+    seen = watch(stage)
+    stage.begin().run(s(20))
+    assert seen["resting"] == 0
+    assert stage.core.phase == "quoting"
+
+
+def test_a_slate_that_stays_dirty_is_told_to_people_and_tried_on():
+    """After five tries an alarm, then slower tries; never a quote."""
+    stage = Stage()
+    stage.venue.stray(BUY, MID - 20 * TICK, 10)
+    failing(stage, Cancel, 10_000, "refused")
+    stage.begin().run(s(60))
+    assert "clean_slate_failed" in stage.alerts
+    assert stage.actions(Place) == []
+    assert 5 < len(stage.actions(Cancel)) < 30
+    stage.venue.faults.answers = lambda action: None
+    stage.run(s(75))
+    assert stage.core.phase == "quoting"
+
+
+@pytest.mark.parametrize("delay_ms", [0, 400, 2_500])
+@pytest.mark.parametrize("life", [1, 2])
+def test_a_stray_that_fills_during_the_cancel_shows_in_the_position(life, delay_ms):
+    """C-01, EL-02: however late the fill itself arrives, the position is right before the first quote and after."""
+    stage = Stage()
+    oid = stage.venue.stray(BUY, MID - 20 * TICK, 17, cloid=cloid(71))
+    stage.venue.fills.clear()
+    restored = Restored(1, 7)
+    if life == 2:
+        restored = later_life(orders=(RestoredOrder(ETH.id, cloid(71), BUY, Px(MID - 20 * TICK), Sz(17)),))
+
+    def on_cancel(action):
+        if isinstance(action, Cancel) and action.oid == oid and stage.venue.orders[oid].filled == 0:
+            stage.venue.take(SELL, 9)  # the taker was there first
+
+    stage.venue.faults.answers = on_cancel
+    stage.venue.faults.delay = lambda message: ms(delay_ms) if isinstance(message, Fill) else 0
+    seen = watch(stage)
+    stage.begin(restored).run(s(20))
+    assert (seen["position"], seen["true_position"], seen["resting"]) == (9, 9, 0)
+    assert stage.desk.inventory.position == stage.venue.position() == 9
+    assert stage.desk.tracker.find(cloid(71), None) is None or stage.desk.tracker.find(cloid(71), None).is_settled
+    assert stage.is_agreed()
+
+
+# --- position -----------------------------------------------------------------------------------
+
+
+def test_the_position_of_the_venue_becomes_ours():
+    """EL-03: exchange holds +1.70, local 0: after the start local is +1.70, and one drift is told."""
+    stage = Stage()
+    stage.venue.positions[ETH.id] = 170
+    stage.begin().run(s(3))
+    assert stage.desk.inventory.position == 170
+    assert stage.alerts.count("position_drift") == 1
+    assert stage.desk.inventory.realized == 0
+
+
+def test_the_position_is_read_again_just_before_the_first_quote():
+    """C-01: what changed during a long warm-up is known before anything rests."""
+    stage = Stage(beat=None)
+    seen = watch(stage)
+    stage.begin()
+    stage.at(s(5), stage.venue.adjust, ETH, -40)
+    stage.at(s(6), stage.venue.quote, MID)
+    stage.run(s(8))
+    assert (seen["position"], stage.desk.inventory.position) == (-40, -40)
+
+
+def test_old_fills_are_neither_position_nor_profit_of_a_first_life():
+    """X-09: the snapshot after the subscribe repeats an account's history."""
+    stage = Stage()
+    stage.venue.stray(BUY, MID - 5 * TICK, 30)
+    stage.venue.take(SELL, 30)
+    stage.venue.stray(SELL, MID + 500 * TICK, 10)
+    stage.venue.take(BUY, 10)
+    stage.run(s(5))
+    stage.begin().run(s(9))
+    inventory = stage.desk.inventory
+    assert inventory.position == 20
+    assert (inventory.fills, inventory.fees, inventory.realized) == (0, 0, 0)
+    assert stage.core.kill_switch.reason is None
+
+
+def test_a_later_life_continues_position_and_cash():
+    """S30, S5: ledger of the journal plus the fills of the time between gives the venue's own figures."""
+    stage = Stage()
+    stage.venue.stray(BUY, MID - 5 * TICK, 30)
+    stage.venue.take(SELL, 10)
+    known = stage.venue.fills[0]
+    cash = stage.venue.cash
+    stage.run(s(30))
+    stage.venue.take(SELL, 20)  # while we were down
+    ledger = RestoredLedger(ETH.id, 10, Usd(cash), known.fee)
+    stage.begin(later_life(ledgers=(ledger,), tids=(known.tid,), fills_since=known.exch_time))
+    stage.run(s(40))
+    inventory = stage.desk.inventory
+    assert (inventory.position, inventory.cash) == (30, stage.venue.cash)
+    assert (inventory.fills, inventory.adjustments) == (1, 0)
+    assert "position_drift" not in stage.alerts
+
+
+@pytest.mark.parametrize("page", [1, 2, 5])
+def test_many_fills_come_in_pages(page):
+    """Reliability 5, 19: short pages, all inside the overlap, some known already: all fetched, none twice."""
+    stage = Stage()
+    stage.venue.fills_page = page
+    stage.run(s(100))
+    stage.venue.stray(BUY, MID - 5 * TICK, 100)
+    for n in range(12):
+        stage.at(s(100) + ms(n), stage.venue.take, SELL, 5)
+    stage.run(s(101))
+    first = stage.venue.fills[0]
+    ledger = RestoredLedger(ETH.id, 5, Usd(-5 * first.px - first.fee), first.fee)
+    stage.begin(later_life(ledgers=(ledger,), tids=(first.tid,), fills_since=first.exch_time))
+    stage.run(s(110))
+    assert stage.core.phase == "quoting"
+    assert (stage.desk.inventory.position, stage.desk.inventory.fills) == (60, 11)
+    assert len(stage.actions(QueryFills)) < 20
+
+
+def test_a_page_full_of_one_moment_does_not_hold_the_start_for_ever():
+    """Reliability 19: more fills of one moment than fit a page cannot all be fetched: go on, and take the position."""
+    stage = Stage()
+    stage.venue.fills_page = 2
+    stage.run(s(100))
+    for n in range(6):
+        stage.venue.stray(BUY, MID - (5 + n) * TICK, 5)
+    stage.venue.take(SELL, 30)
+    stage.begin(later_life(fills_since=s(95))).run(s(115))
+    assert stage.core.phase == "quoting"
+    assert stage.desk.inventory.position == 30
+    assert len(stage.actions(QueryFills)) < 20
+
+
+# --- limits -------------------------------------------------------------------------------------
+
+
+def test_limits_that_cannot_be_read_keep_the_market_free_of_us():
+    """EL-04: no order is placed until it succeeds."""
+    stage = Stage()
+    failing(stage, QueryLimits, 20, "refused")
+    stage.begin().run(s(5))
+    assert (stage.actions(Place), stage.core.phase) == ([], "starting")
+    stage.run(s(15))
+    assert stage.is_two_sided()
+
+
+def test_a_venue_that_allows_nothing_gets_nothing():
+    """EL-04: a stated limit of zero is a limit."""
+    stage = Stage(max_position=0).begin()
+    stage.run(s(60))
+    assert stage.actions(Place) == []
+
+
+# --- whatever fails -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("how", ["refused", "lost", "mute", "empty"])
+@pytest.mark.parametrize("kind", QUERIES)
+@pytest.mark.parametrize("life", [1, 2])
+def test_each_endpoint_may_fail_first(kind, how, life):
+    """Every step is repeated until it works, in the same order, and never skipped."""
+    stage = Stage()
+    stage.venue.stray(BUY, MID - 20 * TICK, 10)
+    failing(stage, QUERIES[kind], 3, how)
+    seen = watch(stage)
+    stage.begin(Restored(1, 7) if life == 1 else later_life()).run(s(30))
+    assert (seen["resting"], seen["position"]) == (0, 0)
+    assert stage.is_two_sided()
+    asked = seen["asked"]
+    in_order = ["QueryOpenOrders", "Cancel"] + ["QueryFills"] * (life == 2) + ["QueryPositions", "QueryLimits", "Place"]
+    places = [asked.index(name) for name in in_order]
+    assert places == sorted(places)
+
+
+@pytest.mark.parametrize("at_ms", range(60, 700, 40))
+def test_a_user_feed_lost_during_the_start_begins_it_again(at_ms):
+    """What was read may be history: the order of C-01 holds after the last reconnect."""
+    stage = Stage()
+    stage.venue.stray(BUY, MID - 20 * TICK, 10)
+    seen = watch(stage)
+    stage.at(ms(at_ms), stage.venue.cut, Feed.USER)
+    stage.begin().run(s(10))
+    assert stage.is_two_sided()
+    assert stage.is_agreed()
+    last_live = max(
+        at for at, entry in stage.story if isinstance(entry, Subscribed) and entry.channel.kind.feed == "user"
+    )
+    asked = [type(action) for action in stage.actions(tuple(QUERIES.values()), since=last_live)]
+    if seen["at"] > last_live:
+        in_order = [asked.index(kind) for kind in (QueryOpenOrders, QueryPositions, QueryLimits)]
+        assert in_order == sorted(in_order)
+        assert Cancel not in asked[in_order[1] :]
+
+
+def test_a_market_that_is_silent_is_waited_for():
+    """C-05: no data, no quote; with data and no trades the quote comes."""
+    stage = Stage(beat=None)
+    stage.venue.tops.clear()
+    stage.begin().run(s(60))
+    assert (stage.actions(Place), stage.core.phase) == ([], "starting")
+    stage.venue.quote(MID)
+    stage.run_for(s(2))
+    assert stage.is_two_sided()
+
+
+def test_a_kill_of_an_earlier_life_keeps_the_hands_off():
+    """RK-19: restart keeps it; nothing is placed until a person resets it."""
+    stage = Stage()
+    stage.begin(later_life(kill="loss")).run(s(30))
+    assert (stage.actions(Place), stage.core.phase) == ([], "kill")
+
+
+# --- intents of earlier lives -------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("fate", ["rests", "never arrived", "filled", "partly filled", "cancelled"])
+def test_intents_of_an_earlier_life_are_settled(fate):
+    """S11, S13, S30: whatever became of it, in the end nothing is in doubt and the position is right."""
+    stage = Stage()
+    if fate != "never arrived":
+        oid = stage.venue.stray(BUY, MID - 5 * TICK, 10, cloid=cloid(71))
+        if fate == "filled":
+            stage.venue.take(SELL, 10)
+        elif fate == "partly filled":
+            stage.venue.take(SELL, 4)
+        elif fate == "cancelled":
+            stage.venue._cancel(Cancel(ETH.id, None, oid))
+    intent = RestoredOrder(ETH.id, cloid(71), BUY, Px(MID - 5 * TICK), Sz(10))
+    stage.begin(later_life(orders=(intent,)))
+    stage.run(s(30))
+    assert stage.is_agreed()
+    assert stage.is_two_sided()
+    assert stage.desk.tracker.find(cloid(71), None).is_settled
+    assert stage.desk.inventory.position == {"filled": 10, "partly filled": 4}.get(fate, 0)
+    assert len(stage.actions(QueryOrder)) <= 6
+
+
+def test_an_intent_partly_filled_in_an_earlier_life_does_not_pass_for_resting():
+    """Its fill is fetched, and it stands where a target is: it must not be kept as if it were on the book."""
+    first = Stage().begin().run(s(3))
+    best = max((o.place for o in first.venue.resting() if o.place.side is BUY), key=lambda place: place.px)
+    stage = Stage()
+    oid = stage.venue.stray(BUY, best.px, best.sz + 4, cloid=cloid(71))
+    stage.venue.take(SELL, 4)
+    stage.venue._cancel(Cancel(ETH.id, None, oid))
+    intent = RestoredOrder(ETH.id, cloid(71), BUY, best.px, Sz(best.sz + 4))
+    stage.begin(later_life(orders=(intent,))).run(s(20))
+    assert stage.is_agreed()
+    assert stage.is_two_sided()
+
+
+def test_trade_ids_of_earlier_lives_are_not_booked_again():
+    """S2: over all process lives."""
+    stage = Stage()
+    stage.venue.stray(BUY, MID - 5 * TICK, 10)
+    stage.venue.take(SELL, 10)
+    told = stage.venue.fills[0]
+    ledger = RestoredLedger(ETH.id, 10, Usd(stage.venue.cash), told.fee)
+    stage.begin(later_life(ledgers=(ledger,), tids=(Tid(told.tid),), fills_since=Ns(told.exch_time)))
+    stage.run(s(5))
+    assert (stage.desk.inventory.position, stage.desk.inventory.fills) == (10, 0)
