@@ -5,9 +5,9 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-import generate  # noqa: E402 - found through the line above
-from sphinx.application import Sphinx  # noqa: E402
-from sphinx.environment import BuildEnvironment  # noqa: E402
+import generate
+from sphinx.application import Sphinx
+from sphinx.environment import BuildEnvironment
 
 project = "makerlab"
 author = "makerlab contributors"
@@ -17,6 +17,7 @@ extensions = ["myst_parser", "sphinx_copybutton"]
 source_suffix = {".md": "markdown"}
 exclude_patterns = ["_build"]
 nitpicky = True
+smartquotes = False  # "--set" stays as it is typed
 
 html_theme = "furo"
 html_title = "makerlab"

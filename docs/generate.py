@@ -459,6 +459,20 @@ def commands() -> str:
     )
 
 
+def message_parts() -> str:
+    """Return what messages are made of."""
+    parts = (
+        event_module.PublicTrade,
+        event_module.OpenOrder,
+        event_module.PositionEntry,
+        event_module.InstrumentLimits,
+        event_module.Channel,
+        event_module.RestoredOrder,
+        event_module.RestoredLedger,
+    )
+    return _structs(parts)
+
+
 def port_words() -> str:
     """Return the closed sets of words that events and commands use."""
     out = []
@@ -528,6 +542,7 @@ PARTS: dict[str, Callable[[], str]] = {
         result,
         events,
         commands,
+        message_parts,
         port_words,
         order_files,
         journal_records,

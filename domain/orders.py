@@ -110,6 +110,7 @@ class TrackedOrder:
         "certainty",
         "chain",
         "cloid",
+        "expires_at",
         "fill_tids",
         "fill_value",
         "filled",
@@ -152,6 +153,8 @@ class TrackedOrder:
         self.tif = tif
         self.reduce_only = reduce_only
         self.placed_at = now
+        self.expires_at: Ns | None = None
+        """After this moment a placement that has not arrived cannot arrive any more; None: not known."""
         self.state = OrderState.PENDING_NEW
         self.state_changed_at = now
         self.in_flight = InFlight.PLACE

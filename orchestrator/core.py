@@ -106,7 +106,6 @@ class Orchestrator:
         self._now = Ns(0)
         self._alerts: list[AnyCommand] = []
         self.fills.subscribe(self._on_new_fill, priority=0)
-        self.fills.subscribe(self._check_runaway, priority=20)
         self.fills.subscribe_before_opening(self._on_fill_before_opening)
         self._handlers: dict[type, Callable[[Any, Ns], None]] = {
             Restored: self._on_restored,
@@ -140,18 +139,9 @@ class Orchestrator:
         self._now = now
         out: list[AnyCommand] = []
         self.ledger.expire(now)
-        self.market_feed.decide(now, out)
-        self.user_feed.decide(now, out)
         self.shutdown.decide(now)
-        if not self.shutdown.is_stopping:
-            self.start_up.decide(now)
-        if self.start_up.is_done:
-            self.resolver.decide(now)
-            self.resync.decide(now)
         if not self.shutdown.is_stopped:
-            gate = self.account_gate()
-            for desk in self.desks.values():
-                desk.decide(gate, now)
+            self._decide_parts(now, out)
         self.kill_switch.decide(out)
         if self._alerts:
             out.extend(self._alerts)
@@ -161,6 +151,19 @@ class Orchestrator:
             out.extend(outbox)
             outbox.clear()
         return out
+
+    def _decide_parts(self, now: Ns, out: list[AnyCommand]) -> None:
+        self.market_feed.decide(now, out)
+        self.user_feed.decide(now, out)
+        if not self.shutdown.is_stopping:
+            self.start_up.decide(now)
+        if self._settles_doubts:
+            self.resolver.decide(now)
+            self.resync.decide(now)
+        self._check_runaway()
+        gate = self.account_gate()
+        for desk in self.desks.values():
+            desk.decide(gate, now)
 
     def next_deadline(self) -> Ns | None:
         """When to call ``decide`` even if nothing happens; None once stopped."""
@@ -332,13 +335,12 @@ class Orchestrator:
         """In the position already; its order must learn of it, or it never settles."""
         self.desks[fill.instrument].tracker.on_fill(fill, now)
 
-    def _check_runaway(self, fill: Fill, now: Ns) -> None:
-        del now
-        desk = self.desks[fill.instrument]
-        if desk.limit.is_exceeded(desk.inventory.position, RUNAWAY_FACTOR):
-            self.kill_switch.latch(
-                f"position runaway: {fill.instrument} {desk.inventory.position} lots, limit {desk.limit.lots}"
-            )
+    def _check_runaway(self) -> None:
+        """Whatever moved the position there: a fill, or the venue's own statement."""
+        for name, desk in self.desks.items():
+            position = desk.inventory.position
+            if desk.limit.is_exceeded(position, RUNAWAY_FACTOR):
+                self.kill_switch.latch(f"position runaway: {name} {position} lots, limit {desk.limit.lots}")
 
     # --- inside ---------------------------------------------------------------------------------
 
@@ -347,12 +349,17 @@ class Orchestrator:
             self.ledger.deadline(),
             self.market_feed.deadline(),
             self.user_feed.deadline(),
-            self.start_up.deadline(self._now),
+            None if self.shutdown.is_stopping else self.start_up.deadline(self._now),
             self.resync.deadline(),
-            self.resolver.deadline() if self.start_up.is_done else None,
+            self.resolver.deadline() if self._settles_doubts else None,
             self.shutdown.deadline(),
             *(desk.next_deadline() for desk in self.desks.values()),
         )
+
+    @property
+    def _settles_doubts(self) -> bool:
+        """After the start-up; and while stopping, whether or not it was ever done."""
+        return self.start_up.is_done or self.shutdown.is_stopping
 
     def _feed(self, feed: Feed) -> FeedMachine:
         return self.market_feed if feed is Feed.MARKET else self.user_feed
@@ -363,8 +370,8 @@ class Orchestrator:
             self.unknown_instrument += 1
         return desk
 
-    def _resync_without_gap(self, now: Ns) -> None:
-        self.resync.request(now, gap=False)
+    def _resync_without_gap(self, now: Ns, failures: int) -> None:
+        self.resync.request(now, gap=False, failures=failures)
 
     def _alert(self, alert: Alert) -> None:
         self._alerts.append(alert)

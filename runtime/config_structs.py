@@ -1,8 +1,7 @@
 """Lets pydantic check the domain's msgspec structs where a config holds them, such as an instrument."""
 
-from collections.abc import Callable
 from dataclasses import field, make_dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
 
@@ -25,20 +24,15 @@ def teach(kind: type) -> None:
 
 def _schema_of(_cls: type, source: type[msgspec.Struct], handler: "GetCoreSchemaHandler") -> "CoreSchema":
     """Check a dataclass with the same fields, then build the struct from it."""
-    from pydantic_core import core_schema  # noqa: PLC0415 - only where pydantic is in use
+    from pydantic import AfterValidator, PlainSerializer  # noqa: PLC0415 - only where pydantic is in use
 
-    names = [info.name for info in msgspec.structs.fields(source)]
-    twin = make_dataclass(source.__name__, map(_field, msgspec.structs.fields(source)), kw_only=True)
+    infos = msgspec.structs.fields(source)
+    twin = make_dataclass(source.__name__, map(_field, infos), kw_only=True)
 
     def build(values: object) -> msgspec.Struct:
-        return source(**{name: getattr(values, name) for name in names})
+        return source(**{info.name: getattr(values, info.name) for info in infos})
 
-    plain: Callable[[Any], Any] = msgspec.to_builtins
-    return core_schema.no_info_after_validator_function(
-        build,
-        handler.generate_schema(twin),
-        serialization=core_schema.plain_serializer_function_ser_schema(plain),
-    )
+    return handler.generate_schema(Annotated[twin, AfterValidator(build), PlainSerializer(msgspec.to_builtins)])
 
 
 def _field(info: msgspec.structs.FieldInfo) -> tuple[str, Any, Any]:

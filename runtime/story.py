@@ -76,7 +76,6 @@ class _Teller:
     def take(self, index: int, record: Record) -> None:
         if isinstance(record, Opened):
             self.instruments |= {instrument.id: instrument for instrument in record.header.instruments}
-            self.requests.clear()
             return
         self.head = f"#{index:<6} {record.now / NS_PER_S:14.6f} s  "
         if isinstance(record, Decided | Rescued):

@@ -203,22 +203,17 @@ class VirtualDriver:
         counters.thinking += thinking
         for tap in self.taps:
             tap(now, events, commands)
-        if life is not self._life:
-            return
-        if commands and thinking:
-            self._env.call_at(self._busy_until, self._finish, life, commands)
-        else:
-            self._finish(life, commands)
+        self._finish(life, commands)
 
     def _finish(self, life: Life, commands: tuple[AnyCommand, ...]) -> None:
+        """Let the commands leave when the thinking is over; a trader killed meanwhile sends nothing."""
         if life is not self._life:
             return
         now = self._env.now
-        if commands:
-            if now < self._busy_until:
-                self._env.call_at(self._busy_until, self._finish, life, commands)
-                return
-            life.carry_out(now, commands)
+        if commands and now < self._busy_until:
+            self._env.call_at(self._busy_until, self._finish, life, commands)
+            return
+        life.carry_out(now, commands)
         if life.is_over(now):
             life.end()
             self._close("stopped" if life.failure is None else "failed")

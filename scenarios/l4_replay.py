@@ -65,6 +65,8 @@ class L4Result:
     mismatches: tuple[str, ...] = ()
     """The first differences, spelled out."""
     n_mismatches: int = 0
+    world_digest: str | None = None
+    """Of everything that the venue did and said; the same for the same record and seed."""
 
     @property
     def is_exact(self) -> bool:
@@ -238,6 +240,7 @@ class _Checker:
             inputs=told,
             mismatches=tuple(self._shown),
             n_mismatches=count["differences"],
+            world_digest=self._venue.world_digest,
         )
 
     def _check_statuses(self, block: TruthBlock, slice_oids: set[Oid]) -> None:

@@ -56,7 +56,7 @@ class ObservedTrader:
                 self.cycle_times.append(spent)
         self._scope.now = now
         self._checker.step(Step(now, None, commands))
-        self._observer.on_gate(self._gate(), self._limits(), now)
+        self._observer.on_gate(self._gate(), self._limits, now)
         return commands
 
     def next_deadline(self) -> Ns | None:

@@ -4,7 +4,7 @@ Everything is a running sum, a bounded queue or a bounded sample, so memory does
 """
 
 from collections import Counter, OrderedDict, deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from math import nan
 from typing import Protocol, TypeVar
 
@@ -350,7 +350,7 @@ class Observer:
                 if action.cloid is not None:
                     self._leaving[action.cloid] = now
 
-    def on_gate(self, gate: str | None, limits: Mapping[InstrumentId, int], now: Ns) -> None:
+    def on_gate(self, gate: str | None, limits: Callable[[], Mapping[InstrumentId, int]], now: Ns) -> None:
         """Why the trader does not want to quote, after each decision; None while it does."""
         if gate != self._gate:
             if self._gate is not None and self._began is not None:
@@ -358,7 +358,7 @@ class Observer:
             self._gate, self._gate_since = gate, now
         if self._began is None and gate is None:
             self._began = now
-            for name, lots in limits.items():
+            for name, lots in limits().items():
                 self._markets[name].limit = lots
                 self._markets[name].trace.max_position = self._markets[name].instrument.size(lots)
 

@@ -207,8 +207,9 @@ class RunResult:
     seed: int
     ended: Ended = Ended.COMPLETED
     reason: str | None = None
-    journal_digest: str = ""
-    world_digest: str = ""
+    journal_digest: str | None = None
+    """None where there is no trader: a check against a record."""
+    world_digest: str | None = None
     events: int = 0
     expectations: list[Outcome] = field(default_factory=list)
     metrics: Metrics | dict[str, Any] = field(default_factory=Metrics)

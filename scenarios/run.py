@@ -56,7 +56,13 @@ def check_blocks(scenario: Scenario, seed: int) -> RunResult:
         class_order=rules_of(scenario.venue).class_order,
     )
     spent = perf_counter() - started
-    result = RunResult(scenario.name, seed, events=done.statuses_total + done.fills_total, metrics=_figures(done))
+    result = RunResult(
+        scenario.name,
+        seed,
+        world_digest=done.world_digest,
+        events=done.statuses_total + done.fills_total,
+        metrics=_figures(done),
+    )
     simulated = (feed.blocks[-1].time - feed.blocks[0].time) / 1e9 if feed.blocks else 0.0
     result.wall = Wall(run_s=spent, speed_x=simulated / spent, us_per_event=spent / max(result.events, 1) * 1e6)
     result.expectations = evaluate(scenario.expect, result)
@@ -65,7 +71,7 @@ def check_blocks(scenario: Scenario, seed: int) -> RunResult:
 
 def _figures(done: L4Result) -> dict[str, object]:
     """The figures by their names; ``mismatches`` counts, ``differences`` spells the first ones out."""
-    names = [field.name for field in fields(done) if field.name not in {"mismatches", "n_mismatches"}]
+    names = [field.name for field in fields(done) if field.name not in {"mismatches", "n_mismatches", "world_digest"}]
     return {
         **{name: getattr(done, name) for name in names},
         "left_out": dict(done.left_out),

@@ -363,7 +363,7 @@ class Desk:
             if order.oid is None or not self._admits(order.side, level):
                 continue
             modify = Modify(order.cloid, order.oid, self._place(order.side, level))
-            self.tracker.on_modify_sent(order, modify, now)
+            self.tracker.on_modify_sent(order, modify, now, Ns(now + self._ledger.timeout))
             actions.append(modify)
         return self._send(actions, now)
 
@@ -373,7 +373,7 @@ class Desk:
             if not self._admits(side, level):
                 continue
             place = self._place(side, level)
-            self.tracker.on_place_sent(place, now)
+            self.tracker.on_place_sent(place, now, expires_at=Ns(now + self._ledger.timeout))
             actions.append(place)
         return self._send(actions, now)
 

@@ -163,7 +163,9 @@ class OrderTracker:
 
     # --- what we send ---------------------------------------------------------------------------
 
-    def on_place_sent(self, place: Place, now: Ns, chain: Cloid | None = None) -> TrackedOrder:
+    def on_place_sent(
+        self, place: Place, now: Ns, chain: Cloid | None = None, expires_at: Ns | None = None
+    ) -> TrackedOrder:
         """An order exists for us from the moment at which we decide to send it."""
         self.revision += 1
         order = TrackedOrder(
@@ -177,6 +179,7 @@ class OrderTracker:
             reduce_only=place.reduce_only,
             chain=chain,
         )
+        order.expires_at = expires_at
         self.orders[place.cloid] = order
         return order
 
@@ -189,10 +192,10 @@ class OrderTracker:
         order.cancel_sent_at = now
         self.counters.cancels_sent += 1
 
-    def on_modify_sent(self, order: TrackedOrder, modify: Modify, now: Ns) -> None:
+    def on_modify_sent(self, order: TrackedOrder, modify: Modify, now: Ns, expires_at: Ns | None = None) -> None:
         """Both generations count until the venue has said which of them lives."""
         self.revision += 1
-        successor = self.on_place_sent(modify.place, now, order.chain)
+        successor = self.on_place_sent(modify.place, now, order.chain, expires_at)
         order.in_flight = InFlight.MODIFY
         order.cancel_sent_at = now
         order.successor = successor.cloid

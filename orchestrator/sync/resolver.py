@@ -47,7 +47,7 @@ class Resolver:
         ledger: RequestLedger,
         user_feed: FeedMachine,
         desks: Mapping[InstrumentId, Desk],
-        request_resync: Callable[[Ns], None],
+        request_resync: Callable[[Ns, int], None],
     ) -> None:
         """No case is open."""
         self.config = config
@@ -114,7 +114,7 @@ class Resolver:
         case.next_at = Ns(now + millis(delay))
         if order.is_terminal and order.final_filled is not None:
             # The end is known, fills are missing: they come by the fills query, not by status.
-            self._request_resync(now)
+            self._request_resync(now, case.tries - 1)
             return
         case.is_waiting = True
         self.asked += 1
@@ -170,9 +170,10 @@ class Resolver:
     def _is_absent(self, desk: Desk, order: TrackedOrder, case: _Case, now: Ns) -> bool:
         """Whether not being known proves that nothing more can come of this order."""
         if order.oid is None and order.state in (OrderState.PENDING_NEW, OrderState.CANCEL_PENDING):
-            margin = millis(self.config.expiry_margin_ms)
-            is_expired = now > order.placed_at + self._ledger.timeout + margin
-            return is_expired and case.misses >= self.config.misses
+            expires_at = order.expires_at or order.placed_at + self._ledger.timeout
+            if now <= expires_at + millis(self.config.expiry_margin_ms):
+                case.misses = 0  # it could still arrive: not being known proves nothing
+            return case.misses >= self.config.misses
         window = millis(desk.tracker.config.fill_window_ms)
         is_confirmed = order.state is OrderState.CANCEL_CONFIRMED and self._user_feed.is_live
         return is_confirmed and now > order.state_changed_at + window

@@ -38,7 +38,7 @@ class ResyncConfig:
     """Overlap and patience of the recovery by query."""
 
     overlap_s: Annotated[float, Ge(0)] = 10.0
-    """Fills are asked for from this long before the last one booked."""
+    """Fills are asked for from this long before the last one booked, and from further back at each failure."""
     retry_ms: Annotated[float, Gt(0)] = 1_000.0
     drift_grace_ms: Annotated[float, Gt(0)] = 2_000.0
     """A pushed position that differs for longer than this starts a resync."""
@@ -54,6 +54,10 @@ class ResyncState(StrEnum):
     ORDERS = "orders"
     POSITION = "position"
 
+
+FURTHER = 4
+"""Each time that fills do not explain what is missing, the next query reaches this much further back."""
+FURTHEST = 8
 
 _S = ResyncState
 TRANSITIONS: dict[ResyncState, frozenset[ResyncState]] = {
@@ -93,22 +97,27 @@ class Resync:
         self._asked: Pending | None = None
         self._again_after = False
         self._mismatches = 0
+        self._failures = 0
         self._retry_at = Ns(0)
         self._since = Ns(0)
         self._asked_at = Ns(0)
         self._stated: PositionsReported | None = None
         self._suspicious_at: Ns | None = None
 
-    def request(self, now: Ns, *, gap: bool) -> None:
-        """Ask for a resync; ``gap``: messages may have been lost, so do not quote meanwhile."""
+    def request(self, now: Ns, *, gap: bool, failures: int = 0) -> None:
+        """Ask for a resync; ``gap``: messages may have been lost, so do not quote meanwhile.
+
+        ``failures``: resyncs that have not brought what is missing, which must be older than thought.
+        """
         self.gates_quotes = self.gates_quotes or gap
+        self._failures = max(self._failures, failures)
         if self.state is not _S.IDLE and not gap:
             self._again_after = True
             return
         self._abandon()
         self.runs += 1
         self._mismatches = 0
-        self._since = Ns(max(self._fills.cursor - seconds(self.config.overlap_s), 0))
+        self._since = self._begin_of_search()
         self._go(_S.FILLS)
         self._retry_at = now
 
@@ -224,11 +233,12 @@ class Resync:
         if differing:
             self._mismatches += 1
             if self._mismatches < self.config.restate_after:
-                self._since = Ns(max(self._fills.cursor - seconds(self.config.overlap_s), 0))
+                self._since = self._begin_of_search()
                 self._go(_S.FILLS)
                 return
             self._restate(differing, report.as_of)
         self._go(_S.IDLE)
+        self._failures = 0
         self.gates_quotes = False
         if self._again_after:
             self._again_after = False
@@ -242,6 +252,10 @@ class Resync:
             text = f"{instrument}: local {had} lots, venue {position} lots; fills do not explain it"
             self._alert(Alert(Severity.WARNING, "position_drift", text))
         self._fills.opening_as_of = max(self._fills.opening_as_of, as_of)
+
+    def _begin_of_search(self) -> Ns:
+        steps = min(self._failures + self._mismatches, FURTHEST)
+        return Ns(max(self._fills.cursor - seconds(self.config.overlap_s) * FURTHER**steps, 0))
 
     def _differing(self, positions: Iterable[PositionEntry], as_of: Ns) -> dict[InstrumentId, Pos]:
         """Where ours is not the stated position plus our fills of later than it: what it should be."""

@@ -2,7 +2,7 @@
 
 from scenarios.invariants.accounting import AppliedAtOnce, AppliedOnce, Cash, NothingInvented, Position, ZeroSum
 from scenarios.invariants.base import Invariant, Scope
-from scenarios.invariants.exposure import NoSelfCross, ReduceOnly, WorstCase
+from scenarios.invariants.exposure import ExposureLimit, NoSelfCross, ReduceOnly
 from scenarios.invariants.orders import Lifecycle, NoUnknownOrders, SettleBeforeRelease
 from scenarios.invariants.venue import (
     CancelOnce,
@@ -25,7 +25,7 @@ INVARIANTS: tuple[type[Invariant], ...] = (
     Lifecycle,
     SettleBeforeRelease,
     NoUnknownOrders,
-    WorstCase,
+    ExposureLimit,
     ReduceOnly,
     NoSelfCross,
     FirstInFirstOut,

@@ -5,7 +5,7 @@ from domain.units import Side
 from scenarios.invariants.base import Block, Invariant, Step
 
 
-class WorstCase(Invariant):
+class ExposureLimit(Invariant):
     """S15: if everything of a side fills, the position is still inside the limit; unknown orders count in full."""
 
     id = "S15"

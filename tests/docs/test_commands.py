@@ -86,7 +86,8 @@ class Page:
             self.printed = None
             self.left_out += 1
             return
-        wanted = int(block.value) if block.mark == "exit" else 0
+        code = re.search(r"\d+$", block.value) if block.mark in ("exit", "needs") else None
+        wanted = int(code[0]) if code else 0
         done = subprocess.run(
             ["sh", "-eu", "-c", block.body],
             cwd=self.folder,
@@ -94,9 +95,12 @@ class Page:
             capture_output=True,
             text=True,
             timeout=100,
+            check=False,
         )
         self.printed = (done.stderr + done.stdout).splitlines()
-        assert done.returncode == wanted, f"{self.where}: exit {done.returncode}\n{block.body}{done.stderr}{done.stdout}"
+        assert done.returncode == wanted, (
+            f"{self.where}: exit {done.returncode}\n{block.body}{done.stderr}{done.stdout}"
+        )
 
     def compare(self, block) -> None:
         if self.printed is None:

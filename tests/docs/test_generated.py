@@ -11,9 +11,10 @@ from scenarios.loader import library
 from scenarios.result import RunResult
 from sim.faults import FAULTS
 from tests.docs.pages import ROOT, pages
+from tests.sim.test_flow_facts import RANGES
 
 sys.path.insert(0, str(ROOT / "docs"))
-import generate  # noqa: E402
+import generate
 
 sys.path.pop(0)
 
@@ -60,3 +61,11 @@ def test_nothing_is_left_out(part, names):
 def test_every_key_of_the_result_is_explained():
     """The document is what other programs read."""
     assert set(RunResult("name", 0).document()) == set(generate.RESULT_NOTES)
+
+
+def test_the_market_facts_of_the_page_are_those_of_the_tests():
+    """The table of explanation/markets.md is written by hand; its numbers are not its own."""
+    page = (ROOT / "docs/explanation/markets.md").read_text(encoding="utf-8")
+    for name, digits in (("ret1s_std_bps", 2), ("spread_bps_mean", 2), ("one_tick_share", 2), ("trades_per_min", 0)):
+        september, december, (low, high), _ = RANGES[name]
+        assert f"| {september:.{digits}f} | {december:.{digits}f} | {low} to {high} |" in page, name

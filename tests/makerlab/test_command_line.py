@@ -310,7 +310,7 @@ def test_2_five_mistakes_are_five_lines(capsys, tmp_path):
         ("run", "eth-quiet", "--set", "duration_s=soon"),
         ("run", "eth-quiet", "eth-quiet"),
         ("run", "eth-quiet", "--sed", "1"),
-        ("runn", "eth-quiet"),
+        ("begin", "eth-quiet"),
         ("replay",),
         ("replay", "nowhere.mlj"),
         ("story", "nowhere.mlj", "0x1"),

@@ -3,12 +3,24 @@
 import pytest
 
 from domain.commands import Cancel, Modify, Place, QueryFills, QueryOpenOrders, QueryOrder
-from domain.events import Feed, Fill, OrderStatus, OrderStatusReport, OrderUpdate, Reason, Refused, Replied
+from domain.events import (
+    Feed,
+    Fill,
+    OrderStatus,
+    OrderStatusReport,
+    OrderUpdate,
+    Reason,
+    Refused,
+    Replied,
+    Restored,
+    RestoredOrder,
+)
 from domain.orders import Certainty, OrderState
+from domain.units import Px, Sz
 from orchestrator.core import TraderConfig
 from orchestrator.desk.desk import DeskConfig
 from tests.orchestrator.desks import AT_ONCE
-from tests.orchestrator.messages import BUY, MID, SELL, TICK, ms, s
+from tests.orchestrator.messages import BUY, ETH, MID, SELL, TICK, cloid, ms, s
 from tests.orchestrator.tiny_venue import Stage, heal, quoting
 
 EXACT = TraderConfig(desk=DeskConfig(engine=AT_ONCE, size_tolerance=0.0))
@@ -310,10 +322,6 @@ def test_answers_that_prove_nothing_settle_nothing(how):
 
 def test_a_doubt_at_the_beginning_of_time_is_settled():
     """A virtual clock starts at zero: an intent restored there is asked about like any other."""
-    from domain.events import Restored, RestoredOrder
-    from domain.units import Px, Sz
-    from tests.orchestrator.messages import ETH, cloid
-
     intent = RestoredOrder(ETH.id, cloid(71), BUY, Px(MID - 5 * TICK), Sz(10))
     stage = Stage().begin(Restored(2, 8, (intent,)))
     stage.run_for(s(30))

@@ -64,7 +64,7 @@ from domain.events import (
     Woke,
 )
 from domain.instrument import Instrument
-from domain.units import Cloid, Epoch, InstrumentId, Ns, Oid, Pos, Px, Side, Sz, Tid, Usd, fee_of
+from domain.units import Cloid, Epoch, InstrumentId, Ns, Oid, Pos, Px, Side, Sz, Tid, Tif, Usd, fee_of
 from orchestrator.core import Orchestrator, TraderConfig
 from orchestrator.desk.desk import DeskConfig
 from tests.orchestrator.desks import AT_ONCE
@@ -81,6 +81,8 @@ class VenueOrder:
     filled: int = 0
     status: OrderStatus = OrderStatus.OPEN
     reason: Reason | None = None
+    is_stray: bool = False
+    """Not placed by the life under test, which cannot have reckoned with it."""
 
     @property
     def remaining(self) -> Sz:
@@ -128,6 +130,8 @@ class TinyVenue:
         self.log: list[AnyAction] = []
         """Every action that arrived, in order of arrival."""
         self.violations: list[str] = []
+        self.is_disturbed = False
+        """The position moved by what this life had no part in: it cannot answer for the exposure."""
         self.fills_page = 1_000
         self.fills_replayed = 20
         """Fills repeated after a subscribe."""
@@ -173,13 +177,15 @@ class TinyVenue:
     def adjust(self, instrument: Instrument, lots: int) -> None:
         """The position changes by something that is no fill (a liquidation, a person)."""
         self.positions[instrument.id] = self.position(instrument) + lots
+        self.is_disturbed = True
         self._publish_positions()
 
     def stray(self, side: Side, px: int, sz: int, instrument: Instrument = ETH, cloid: Cloid | None = None) -> Oid:
         """An order of this account that this life did not place."""
         oid = Oid(next(self._oids))
         number = cloid or Cloid(f"0x{'5' * 24}{oid:08x}")
-        order = VenueOrder(oid, Place(instrument.id, number, side, Px(px), Sz(sz), "alo"), self.stage.now)
+        place = Place(instrument.id, number, side, Px(px), Sz(sz), Tif.ALO)
+        order = VenueOrder(oid, place, self.stage.now, is_stray=True)
         self.orders[oid] = order
         self.by_cloid[number] = oid
         self._publish_order(order)
@@ -208,9 +214,9 @@ class TinyVenue:
         return self.positions.get(instrument.id, 0)
 
     def worst_case(self, instrument: Instrument = ETH) -> tuple[int, int]:
-        """(min, max) position if everything that rests on a side fills."""
+        """(min, max) position if everything of this life that rests on a side fills."""
         at = self.position(instrument)
-        rest = self.resting(instrument)
+        rest = [order for order in self.resting(instrument) if not order.is_stray]
         return (
             at - sum(order.remaining for order in rest if order.place.side is Side.SELL),
             at + sum(order.remaining for order in rest if order.place.side is Side.BUY),
@@ -269,11 +275,12 @@ class TinyVenue:
     def _arrive(self, request: Request, sent_at: Ns, fate: str | None) -> None:
         now = self.stage.now
         self.log.extend(request.actions)
+        before = {name: self.worst_case(instrument) for name, instrument in self.instruments.items()}
         if request.expires_in is not None and now > sent_at + request.expires_in:
             results: tuple[Result, ...] = (Refused(Reason.EXPIRED, "expired"),)
         else:
             results = tuple(self.faults.answers(action) or self._execute(action) for action in request.actions)
-        self._check()
+        self._check(before)
         if fate == "mute":
             return
         if fate == "empty":
@@ -360,6 +367,7 @@ class TinyVenue:
         before = self.position(instrument)
         fee = fee_of(Usd(place.px * lots), instrument.maker_fee)
         order.filled += lots
+        self.is_disturbed |= order.is_stray
         self.positions[place.instrument] = before + place.side * lots
         self.cash -= place.side * place.px * lots + fee
         fill = Fill(
@@ -381,14 +389,14 @@ class TinyVenue:
         mine = [o for o in self.resting() if o.place.instrument == instrument and o.place.side is side]
         return sorted(mine, key=lambda order: (-side * order.place.px, order.oid))
 
-    def _check(self) -> None:
-        """What must hold at the venue after every request of ours."""
-        for instrument in self.instruments.values():
-            low, high = self.worst_case(instrument)
-            start = self.position(instrument)
-            if high > max(self.max_position, start) or low < min(-self.max_position, start):
-                self.violations.append(f"S15: {instrument.id} may become {low}..{high}, limit {self.max_position}")
-            bids, asks = self._book(instrument.id, Side.BUY), self._book(instrument.id, Side.SELL)
+    def _check(self, before: dict[InstrumentId, tuple[int, int]]) -> None:
+        """What no request of ours may bring about, whatever the state before it was."""
+        most = self.max_position
+        for name, instrument in self.instruments.items():
+            (was_low, was_high), (low, high) = before[name], self.worst_case(instrument)
+            if not self.is_disturbed and (high > max(most, was_high) or low < min(-most, was_low)):
+                self.violations.append(f"S15: {name} may become {low}..{high}, limit {most}")
+            bids, asks = ([o for o in self._book(name, side) if not o.is_stray] for side in Side)
             if bids and asks and bids[0].place.px >= asks[0].place.px:
                 self.violations.append(f"S17: own bid {bids[0].place.px} meets own ask {asks[0].place.px}")
 

@@ -84,7 +84,7 @@ def problems(kind, text, *overrides):
 def test_five_mistakes_are_five_lines():
     """Protects the user: one look at the file is enough, whatever is wrong with it."""
     text = """
-        nmae = "x"
+        nam = "x"
         is_fast = 1
         [desk]
         gamma = "high"
@@ -98,7 +98,7 @@ def test_five_mistakes_are_five_lines():
         "desks[0].levels: found 0, want >= 1",
         "desks[1].mode: found \"angry\", want 'calm' or 'wild'",
         "is_fast: found 1, want true or false",
-        'nmae: found "x", want a key of this table (did you mean name?)',
+        'nam: found "x", want a key of this table (did you mean name?)',
     ]
 
 
@@ -261,7 +261,7 @@ def test_a_problem_says_which_file_it_came_from(tmp_path):
         ('extends = "missing.toml"', "missing.toml: found No such file or directory, want a readable TOML file"),
         ('extends = "self.toml"', "want no circle"),
         ("extends = 3", "extends: found 3, want a file or profile, or a list of them"),
-        ('extends = "stabel"', 'extends: found "stabel", want a .toml file or a profile (did you mean stable?)'),
+        ('extends = "stabl"', 'extends: found "stabl", want a .toml file or a profile (did you mean stable?)'),
     ],
 )
 def test_extends_that_leads_nowhere(tmp_path, text, says):

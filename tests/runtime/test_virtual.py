@@ -149,12 +149,12 @@ def test_waiting_market_data_is_conflated_and_counted():
 def test_a_stalled_process_is_late_with_everything():
     """Protects the model of a pause: events wait, timers come late, commands leave late; order is kept."""
     core = Scripted({KillReset: [Connect(Feed.USER)]}, deadlines=[6 * MS])
-    bench = Bench(core, thinking_us=500.0).at(5 * MS, KillReset("a"))
+    bench = Bench(core, thinking_us=500.0).at(5 * MS, KillReset("a")).at(5 * MS + 50, KillReset("waits already"))
     bench.env.call_at(5 * MS + 100, bench.driver.stall, Ns(30 * MS))
     bench.at(7 * MS, StopRequested("b")).run(50 * MS)
     resumed = 5 * MS + 500_000 + 30 * MS
     assert [(time, command) for time, command, _ in bench.adapter.left] == [(resumed, Connect(Feed.USER))]
-    assert core.heard[2:] == [(resumed, StopRequested("b"))]
+    assert core.heard[2:] == [(resumed, KillReset("waits already")), (resumed, StopRequested("b"))]
 
 
 # --- the write-ahead rule -----------------------------------------------------------------------
@@ -326,6 +326,18 @@ def _places(command):
             yield action
         elif hasattr(action, "place"):
             yield action.place
+
+
+def test_what_arrives_for_a_dead_life_does_not_disturb_the_next():
+    """Protects restarts from a message that an adapter delivers late: it is for nobody."""
+    core = Scripted()
+    bench = Bench(core).run(5 * MS)
+    late = bench.adapter.sink
+    bench.driver.kill_trader()
+    bench.driver.start_trader(Restored(5, 6))
+    bench.env.call_at(8 * MS, late, KillReset("for the dead"))
+    bench.at(9 * MS, KillReset("for the living")).run(20 * MS)
+    assert core.heard[1:] == [(5 * MS, Restored(5, 6)), (9 * MS, KillReset("for the living"))]
 
 
 def test_two_traders_at_once_are_refused():

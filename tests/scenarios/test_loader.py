@@ -4,6 +4,7 @@ import json
 import tomllib
 from importlib.resources import files
 
+import jsonschema
 import pytest
 
 from domain.errors import ConfigError
@@ -103,6 +104,21 @@ def test_shipped_scenarios_are_sound(name):
     text = (files("scenarios") / "library" / f"{name}.toml").read_text(encoding="utf-8")
     assert text.splitlines()[0] == SCHEMA_LINE
     tomllib.loads(text)
+
+
+@pytest.mark.parametrize("name", library())
+def test_shipped_scenarios_fit_the_schema(name):
+    """What an editor would underline is what the loader refuses, and nothing else."""
+    text = (files("scenarios") / "library" / f"{name}.toml").read_text(encoding="utf-8")
+    jsonschema.validate(tomllib.loads(text), json.loads(schema_text()))
+
+
+def test_the_schema_refuses_what_the_loader_refuses():
+    """An unknown key, and a file that neither says nor extends what it needs."""
+    whole = json.loads(schema_text())
+    for text in (FIVE_MISTAKES, 'name = "x"\nduration_s = 1'):
+        with pytest.raises(jsonschema.ValidationError):
+            jsonschema.validate(tomllib.loads(text), whole)
 
 
 def test_the_required_scenarios_are_shipped():

@@ -42,7 +42,7 @@ class Bench:
         self.observer = Observer(
             self.trace, {ETH: Instrument(ETH, 4)}, self.truth, duration=seconds(duration_s), stale_after=seconds(15)
         )
-        self.observer.on_gate(None, {ETH: 20_000}, Ns(0))
+        self.observer.on_gate(None, lambda: {ETH: 20_000}, Ns(0))
 
     def block(self, t, *, mid=MID, fills=(), resting=()):
         self.truth.top = (mid - 50, mid + 50)
@@ -158,9 +158,9 @@ def test_a_lost_connection_and_what_it_hid(bench):
 
 def test_gates_become_spans_of_the_figures(bench):
     """A stretch without quoting has a begin, an end and a name."""
-    bench.observer.on_gate("stale_data", {}, seconds(10))
-    bench.observer.on_gate(None, {}, seconds(12))
-    bench.observer.on_gate("kill", {}, seconds(50))
+    bench.observer.on_gate("stale_data", dict, seconds(10))
+    bench.observer.on_gate(None, dict, seconds(12))
+    bench.observer.on_gate("kill", dict, seconds(50))
     bench.finish(60)
     assert [(span.start, span.end, span.name) for span in bench.trace.gates] == [
         (10, 12, "stale_data"),

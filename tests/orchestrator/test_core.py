@@ -1,0 +1,467 @@
+"""The four calls: what composes, what never happens, and that the trader is a pure function of its events."""
+
+import copy
+import os
+import pickle
+import subprocess
+import sys
+import typing
+from pathlib import Path
+from random import Random
+
+import msgspec
+import pytest
+
+from domain.commands import Alert, Cancel, Connect, Modify, Place, Request, Route, Subscribe
+from domain.events import (
+    AnyEvent,
+    BboChanged,
+    BookReported,
+    ClockSync,
+    Feed,
+    Fill,
+    KillReset,
+    OpenOrdersReported,
+    OrderUpdate,
+    Restored,
+    StopRequested,
+    TradesPrinted,
+    Woke,
+)
+from domain.units import Epoch, InstrumentId, Ns, RequestId
+from orchestrator.core import Orchestrator
+from tests.orchestrator.messages import BTC, BUY, ETH, MID, SELL, TICK, bbo, book, cloid, fill, ms, requests, s, trades
+from tests.orchestrator.tiny_venue import QUICK, Stage, noisy, quoting
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def events_of(stage: Stage) -> list[tuple[Ns, AnyEvent]]:
+    """What went in."""
+    return [(at, entry) for at, entry in stage.story if isinstance(entry, typing.get_args(AnyEvent))]
+
+
+def decisions(core: Orchestrator, events) -> list[list]:
+    """What comes out."""
+    out = []
+    for now, event in events:
+        core.apply(event, now)
+        out.append(core.decide(now))
+    return out
+
+
+def eventful(seed: int = 5) -> Stage:
+    """A run with a bit of everything: moves, fills, faults, gaps, strays, a drift, a kill and a stop."""
+    rng = Random(seed)
+    stage = Stage(max_position=2_000)
+    noisy(stage, rng, level=0.1)
+    stage.mid_after = lambda mid: mid + rng.choice((-3, -1, 0, 1, 3)) * TICK
+    stage.begin()
+    for second in range(3, 40, 2):
+        stage.at(s(second), stage.venue.take, rng.choice((BUY, SELL)), rng.randrange(1, 20))
+        stage.at(s(second), stage.venue.print_trade, MID + rng.randrange(-20, 20) * TICK)
+    stage.at(s(12), stage.venue.cut, Feed.USER)
+    stage.at(s(18), stage.venue.stray, BUY, MID - 300 * TICK, 10)
+    stage.at(s(24), stage.venue.cut, Feed.MARKET)
+    stage.at(s(28), stage.venue.adjust, ETH, 11)
+    stage.run(s(40))
+    stage.core.kill_switch.latch("test")  # the one thing here that no event brings
+    stage._take(KillReset("a person"))
+    stage.run(s(50))
+    stage.stop()
+    return stage.run(s(65))
+
+
+# --- the calls ----------------------------------------------------------------------------------
+
+
+def test_every_event_has_a_handler():
+    """EL-06, EL-07: each kind of message reaches one; none is unknown to the core."""
+    core = Orchestrator(QUICK, (ETH,))
+    assert set(core._handlers) == set(typing.get_args(AnyEvent))
+
+
+def test_each_kind_of_message_is_taken_in_once():
+    """EL-06: book, trades, fills, own orders: counted where they arrive."""
+    stage = quoting()
+    desk, market = stage.desk, stage.desk.market
+    before = (market.n_books, market.n_quotes, market.n_trades, stage.core.fills.applied, desk.accumulator.stats.total)
+    now = stage.now
+    for event in (
+        book([MID - 5 * TICK], [MID + 5 * TICK], now),
+        bbo(MID - 5 * TICK, MID + 5 * TICK, now),
+        trades((9_001, MID, now), time=now),
+        fill(9_002, BUY, 1, MID, at=now),
+    ):
+        stage._take(event)
+    after = (market.n_books, market.n_quotes, market.n_trades, stage.core.fills.applied, desk.accumulator.stats.total)
+    assert [b - a for a, b in zip(before, after, strict=True)] == [1, 1, 1, 1, 4]
+
+
+def test_messages_of_other_instruments_are_counted_and_left_alone():
+    """EL-07: nothing breaks, nothing is booked."""
+    stage = quoting()
+    stranger = InstrumentId("DOGE")
+    for event in (
+        bbo(1, 2, stage.now, instrument=BTC),
+        book([1], [2], stage.now, instrument=BTC),
+        trades((1, 5, 1), time=1, instrument=BTC),
+        fill(1, BUY, 5, 100, instrument=stranger),
+    ):
+        stage._take(event)
+    assert stage.core.unknown_instrument == 4
+    assert stage.desk.inventory.position == 0
+
+
+def test_nothing_is_decided_before_the_first_event():
+    """The first event of a life is Restored; before it there is nothing to connect for."""
+    core = Orchestrator(QUICK, (ETH,))
+    core.apply(Restored(1, 7), Ns(0))
+    assert core.decide(Ns(0)) == [Connect(Feed.MARKET), Connect(Feed.USER)]
+
+
+def test_a_wake_up_without_a_reason_does_nothing():
+    """Late and repeated wake-ups are harmless."""
+    stage = quoting()
+    for offset in range(50):
+        stage.core.apply(Woke(), stage.now)
+        assert stage.core.decide(Ns(stage.now + offset)) == []
+
+
+def test_the_clock_of_the_venue_is_noted():
+    stage = quoting()
+    stage._take(ClockSync(Ns(5), Ns(1)))
+    assert stage.core.clock == ClockSync(Ns(5), Ns(1))
+
+
+def test_subscriptions_cover_every_channel_of_every_instrument():
+    stage = Stage(instruments=(ETH, BTC)).begin()
+    stage.run(s(1))
+    subscribed = [entry.channel for _, entry in stage.story if isinstance(entry, Subscribe)]
+    assert len(subscribed) == len(set(subscribed)) == 2 * 3 + 3
+
+
+def test_two_instruments_are_quoted_side_by_side():
+    """Market, orders and inventory exist per instrument; a fill of one does not touch the other."""
+    stage = quoting(instruments=(ETH, BTC))
+    assert stage.is_two_sided(ETH)
+    assert stage.is_two_sided(BTC)
+    stage.venue.take(SELL, 5, instrument=BTC)
+    stage.run_for(s(2))
+    positions = {name: desk.inventory.position for name, desk in stage.core.desks.items()}
+    assert positions == {"ETH": 0, "BTC": 5}
+    assert stage.is_agreed()
+
+
+# --- kill ---------------------------------------------------------------------------------------
+
+
+def trading_after(stage: Stage, name: str) -> list:
+    """Placements and modifies decided after an alert."""
+    at = next(index for index, (_, entry) in enumerate(stage.story) if isinstance(entry, Alert) and entry.name == name)
+    return [
+        action
+        for _, entry in stage.story[at:]
+        if isinstance(entry, Request)
+        for action in entry.actions
+        if isinstance(action, Place | Modify)
+    ]
+
+
+@pytest.mark.parametrize(("lots", "is_killed"), [(795, False), (805, True)])
+def test_a_position_beyond_twice_its_limit_kills(lots, is_killed):
+    """RK-20: 1.99 times only reduces, 2.01 times kills: cancels, announces, places nothing more."""
+    stage = quoting(max_position=400)
+    stage._take(fill(9_000, BUY, lots, MID, at=stage.now, oid=99_999))
+    stage.venue.positions[ETH.id] = lots
+    stage.run_for(s(20))
+    assert (stage.core.halt_reason is not None) is is_killed
+    if is_killed:
+        assert stage.alerts.count("kill") == 1
+        assert trading_after(stage, "kill") == []
+        assert stage.venue.resting() == []
+    else:
+        assert {order.place.side for order in stage.venue.resting()} == {SELL}
+
+
+def test_a_position_that_the_venue_states_kills_as_well():
+    """RK-20: it does not matter whether a fill or a statement moved it there."""
+    stage = quoting(max_position=400)
+    stage.venue.adjust(ETH, 900)
+    stage.run_for(s(20))
+    assert stage.core.halt_reason is not None
+    assert stage.venue.resting() == []
+
+
+def test_a_life_that_begins_beyond_twice_the_limit_places_nothing():
+    """RK-20 at the start: the position was read before the limit was known."""
+    stage = Stage(max_position=400)
+    stage.venue.positions[ETH.id] = -900
+    stage.begin().run(s(10))
+    assert stage.core.halt_reason is not None
+    assert stage.actions(Place) == []
+
+
+def test_a_kill_cancels_what_was_in_flight():
+    """S23: an order on its way when the latch falls does not stay."""
+    stage = Stage(max_position=400).begin()
+    while not stage.actions(Place):
+        stage.run_for(ms(10))
+    stage.core.kill_switch.latch("test")
+    stage._take(Woke())
+    stage.run_for(s(5))
+    assert stage.venue.resting() == []
+    assert trading_after(stage, "kill") == []
+
+
+def test_a_kill_with_unanswered_placements_ends_with_an_empty_book():
+    """S23, reliability 42: the replies are lost too; the status query finds the orders, and they go."""
+    stage = Stage(max_position=400)
+    left = [1]
+
+    def fate(request):
+        if isinstance(request.actions[0], Place) and left[0]:
+            left[0] -= 1
+            return "mute"
+        return None
+
+    stage.venue.faults.fate = fate
+    stage.venue.faults.drops = lambda event: isinstance(event, OrderUpdate)
+    stage.begin()
+    while not stage.actions(Place):
+        stage.run_for(ms(10))
+    stage.core.kill_switch.latch("test")
+    stage._take(Woke())
+    stage.run_for(s(10))
+    assert stage.venue.resting() == []
+
+
+def test_only_a_person_lifts_the_kill():
+    """RK-19: no event of the market, of the account or of a connection does."""
+    stage = quoting()
+    stage.core.kill_switch.latch("test")
+    stage._take(Woke())
+    stage.venue.cut(Feed.USER)
+    stage.venue.cut(Feed.MARKET)
+    stage.run_for(s(30))
+    assert (stage.core.phase, stage.venue.resting()) == ("kill", [])
+    stage._take(KillReset("the operator"))
+    stage.run_for(s(3))
+    assert stage.core.phase == "quoting"
+    assert stage.is_two_sided()
+    assert "kill_reset" in stage.alerts
+
+
+# --- outages ------------------------------------------------------------------------------------
+
+
+def test_cancels_take_the_other_route_while_the_user_feed_is_down():
+    """L4: what rests is withdrawn at once, over REST, and confirmed."""
+    stage = quoting()
+    stage.venue.cut(Feed.USER)
+    stage.run_for(ms(120))
+    sent = [entry for _, entry in stage.story if isinstance(entry, Request) and isinstance(entry.actions[0], Cancel)]
+    assert {request.route for request in sent} == {Route.REST}
+    assert stage.venue.resting() == []
+
+
+def test_requests_decided_before_the_loss_are_not_replayed_after_it():
+    """S22, reliability 41: a request of an older connection is not sent, and its order never existed."""
+    stage = quoting()
+    start = stage.now
+    stage.venue.quote(MID + 100 * TICK)
+    stage.venue.cut(Feed.USER)  # the trader learns of it after it has decided on the move
+    stage.run_for(s(10))
+    arrived = {a.cloid for a in stage.venue.log if isinstance(a, Place)}
+    not_sent = [e.request_id for _, e in stage.story if type(e).__name__ == "NotSent"]
+    assert not_sent
+    of_them = {
+        a.cloid
+        for _, e in stage.story
+        if isinstance(e, Request) and e.request_id in not_sent
+        for a in e.actions
+        if isinstance(a, Place)
+    }
+    assert not of_them & arrived
+    assert stage.actions(Place, since=start)
+    assert stage.is_agreed()
+    assert stage.is_two_sided()
+
+
+def test_both_feeds_down_and_back():
+    stage = quoting()
+    for feed in Feed:
+        stage.venue.cut(feed)
+    stage.run_for(s(15))
+    assert stage.is_two_sided()
+    assert stage.is_agreed()
+    assert stage.core.snapshot().feed_downs == 2
+
+
+def test_fifty_disconnects_heal_by_themselves():
+    """CN-13: always back to quoting, no step by hand."""
+    stage = quoting()
+    for number in range(50):
+        stage.venue.cut(Feed.USER if number % 3 else Feed.MARKET)
+        stage.run_for(s(6) + ms(137 * number % 900))
+        assert stage.is_two_sided(), number
+        assert stage.is_agreed()
+
+
+def test_a_silent_feed_is_withdrawn_from_after_fifteen_seconds():
+    """C-04, S20: the connection lives, the data does not move."""
+    stage = quoting()
+    stage.venue.tops, silent = {}, stage.venue.tops
+    stage.run_for(s(14))
+    assert stage.is_two_sided()
+    stage.run_for(s(1.6))
+    assert stage.venue.resting() == []
+    assert stage.core.desks[ETH.id].gate == "stale_data"
+    stage.venue.tops = silent
+    stage.run_for(s(2))
+    assert stage.is_two_sided()
+
+
+# --- a pure function ----------------------------------------------------------------------------
+
+
+def test_a_replay_decides_the_same():
+    """Architecture 5: same events at the same times, same commands; nothing else goes in."""
+    stage = eventful()
+    events = [(at, e) for at, e in events_of(stage)]
+    cut = next(i for i, (_, e) in enumerate(events) if isinstance(e, KillReset))
+    first, second = (decisions(Orchestrator(QUICK, (ETH,)), events[:cut]) for _ in range(2))
+    assert first == second
+    recorded = [entry for at, entry in stage.story if entry in stage.commands and at < events[cut][0]]
+    flat = [command for commands in first for command in commands]
+    assert flat[: len(recorded)] == recorded
+
+
+@pytest.mark.parametrize("how", ["pickle", "deepcopy"])
+def test_a_copy_taken_at_any_moment_goes_on_the_same(how):
+    """Crash tests fork the trader: a copy shares nothing and misses nothing."""
+    events = events_of(eventful())
+    whole = decisions(Orchestrator(QUICK, (ETH,)), events)
+    core = Orchestrator(QUICK, (ETH,))
+    for index, (now, event) in enumerate(events):
+        if index % 97 == 0:
+            twin = pickle.loads(pickle.dumps(core)) if how == "pickle" else copy.deepcopy(core)
+            rest = events[index : index + 400]
+            assert decisions(twin, rest) == whole[index : index + len(rest)]
+            assert twin.next_deadline() is not None or twin.is_stopped
+        core.apply(event, now)
+        assert core.decide(now) == whole[index]
+
+
+def test_looking_changes_nothing():
+    """T-18: a trader whose snapshot is taken after every step decides the same."""
+    events = events_of(eventful())
+    core, watched = Orchestrator(QUICK, (ETH,)), Orchestrator(QUICK, (ETH,))
+    for now, event in events:
+        for each in (core, watched):
+            each.apply(event, now)
+        watched.snapshot()
+        watched.snapshot(now)
+        assert watched.next_deadline() == core.next_deadline()
+        assert watched.decide(now) == core.decide(now)
+        watched.snapshot(now)
+    assert watched.snapshot() == core.snapshot()
+
+
+def test_the_decisions_do_not_depend_on_the_hash_seed(tmp_path):
+    """Same commit, config and events: the same bytes out of any process under any PYTHONHASHSEED."""
+    events = events_of(eventful())
+    (tmp_path / "events.json").write_bytes(msgspec.json.encode(events))
+    script = f"""
+import hashlib, msgspec
+from domain.events import AnyEvent
+from tests.orchestrator.messages import BTC, ETH
+from tests.orchestrator.tiny_venue import QUICK
+from orchestrator.core import Orchestrator
+events = msgspec.json.decode(open({str(tmp_path / "events.json")!r}, "rb").read(), type=list[tuple[int, AnyEvent]])
+core, digest = Orchestrator(QUICK, (ETH, BTC)), hashlib.sha256()
+for now, event in events:
+    core.apply(event, now)
+    digest.update(msgspec.json.encode(core.decide(now)))
+    digest.update(repr(core.next_deadline()).encode())
+digest.update(repr(core.snapshot()).encode())
+print(len(events), digest.hexdigest())
+"""
+    printed = {
+        subprocess.run(
+            [sys.executable, "-c", script],
+            cwd=ROOT,
+            env=os.environ | {"PYTHONHASHSEED": seed},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for seed in ("0", "1", "31337")
+    }
+    assert len(printed) == 1
+    assert int(printed.pop().split()[0]) == len(events) > 300
+
+
+def test_the_snapshot_is_frozen_and_adds_up():
+    stage = eventful()
+    told = stage.core.snapshot()
+    desk = told.desks[0]
+    with pytest.raises(AttributeError):
+        told.phase = "x"
+    assert desk.position == stage.desk.inventory.position
+    assert told.fills_applied == desk.fills
+    assert desk.worst_case_min <= desk.position <= desk.worst_case_max
+    assert desk.placed + desk.rejected >= desk.filled + desk.cancelled
+    assert told.requests_sent == len([e for e in stage.commands if isinstance(e, Request)])
+    assert told.phase == "stopped"
+
+
+def test_events_that_no_one_asked_for_are_harmless():
+    """Answers to nobody, lists that were not subscribed to, the past: taken in without a word."""
+    stage = quoting()
+    said = len(stage.commands)
+    stage._take(OpenOrdersReported(stage.now, stage.now, ()))
+    stage._take(TradesPrinted(ETH.id, stage.now, stage.now, ()))
+    stage._take(BboChanged(ETH.id, Ns(0), stage.now, None, None))
+    stage._take(BookReported(ETH.id, Ns(0), stage.now, (), ()))
+    assert len(stage.commands) == said
+    assert stage.core.phase == "quoting"
+
+
+def test_stopping_twice_and_killing_after_the_end_are_harmless():
+    stage = quoting()
+    stage.stop()
+    stage.run_for(s(5))
+    stage._take(StopRequested("again"))
+    stage._take(KillReset("late"))
+    assert stage.core.is_stopped
+
+
+def test_request_ids_and_client_ids_never_repeat():
+    """S12: within a life, over all owners; across lives by the seed."""
+    stage = eventful()
+    sent = [entry for entry in stage.commands if isinstance(entry, Request)]
+    ids = [request.request_id for request in sent]
+    assert ids == sorted(set(ids)) == [RequestId(n) for n in range(1, len(ids) + 1)]
+    placed = [a.cloid if isinstance(a, Place) else a.place.cloid for a in stage.actions((Place, Modify))]
+    assert len(placed) == len(set(placed))
+    assert cloid(1) not in placed
+
+
+def test_a_request_holds_actions_of_one_kind():
+    """The port raises for a mixed or empty request."""
+    for request in requests(eventful().commands):
+        assert request.actions
+        assert len({type(action) for action in request.actions}) == 1
+        assert request.epoch >= Epoch(0)
+
+
+def test_every_fill_of_the_venue_is_booked_once():
+    """S1, S2, S5: after all of it, position, cash and fees are the venue's own."""
+    stage = eventful()
+    inventory = stage.desk.inventory
+    ours = [f for f in stage.venue.fills if f.instrument == ETH.id]
+    assert inventory.position == stage.venue.position()
+    assert stage.core.fills.applied + stage.core.fills.before_opening == len({f.tid for f in ours})
+    assert inventory.fees == sum(f.fee for f in ours)
+    assert any(isinstance(entry, Fill) for _, entry in stage.story)
