@@ -29,6 +29,7 @@ from runtime.config_schema import schema as json_schema
 from scenarios import result as result_module
 from scenarios.expectations import KINDS, Expect
 from scenarios.invariants import INVARIANTS
+from scenarios.l4_replay import L4Result
 from scenarios.loader import library as library_names
 from scenarios.loader import load, load_library
 from scenarios.schema import Scenario
@@ -392,7 +393,7 @@ RESULT_NOTES = {
     "schema_version": "version of this shape; keys are added without a new version, none changes its meaning",
     "scenario": "name of the scenario",
     "seed": "seed of the run",
-    "journal_digest": "hash of every event that the trader took in and every decision it made; empty without a trader",
+    "journal_digest": "hash of every event that the trader took in and every decision it made; null without a trader",
     "world_digest": "hash of every block of the venue: statuses and fills of the trader, public frames",
     "events": "events that the trader took in",
     "ended": "how the run ended, see below",
@@ -426,6 +427,18 @@ def result() -> str:
         out.append(first_line(getdoc(cls)) + "\n")
         out.append(_fields_of(cls))
     return "\n".join(out)
+
+
+def record_check() -> str:
+    """Return the figures of a check against recorded blocks."""
+    said = notes(L4Result)
+    rows = [
+        (code(name), first_line(said.get(name)))
+        for name in written_types(L4Result)
+        if name not in ("mismatches", "n_mismatches", "world_digest")
+    ]
+    rows += [("`mismatches`", "How many differences there are."), ("`differences`", first_line(said["mismatches"]))]
+    return table(("key", "meaning"), rows)
 
 
 def _fields_of(cls: type) -> str:
@@ -540,6 +553,7 @@ PARTS: dict[str, Callable[[], str]] = {
         library,
         flows,
         result,
+        record_check,
         events,
         commands,
         message_parts,

@@ -102,6 +102,20 @@ class Reason(StrEnum):
     OTHER = "other"
 
 
+PAYLOAD_REASONS = frozenset(
+    (
+        Reason.EMPTY_BATCH,
+        Reason.ZERO_SIZE,
+        Reason.INVALID_SIZE,
+        Reason.INVALID_PRICE,
+        Reason.PRICE_TOO_FAR,
+        Reason.UNKNOWN_INSTRUMENT,
+        Reason.EXPIRED,
+    )
+)
+"""Refusals of a whole payload: the venue gives one of these for all its actions."""
+
+
 class Event(msgspec.Struct, frozen=True, tag=True, array_like=True, gc=False):
     """Root of all events; the tag makes a journal of them self-describing."""
 

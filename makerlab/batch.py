@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from runtime.log import FileLog
+from runtime.logs import configure
 from scenarios.result import RunResult
 from scenarios.run import run_scenario
 from scenarios.schema import Scenario
@@ -37,7 +38,8 @@ class Job:
 
 
 def work(job: Job, tick: Tick | None = None) -> RunResult:
-    """Run a job and write its files."""
+    """Run a job and write its files; what the trader alerts goes to stderr."""
+    configure(level="warning")
     job.folder.mkdir(parents=True, exist_ok=True)
     journal = job.folder / JOURNAL
     log = FileLog(journal)

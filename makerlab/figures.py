@@ -56,6 +56,7 @@ def _trader(metrics: Metrics) -> list[Section]:
         Section("Fills and inventory", list(_fills(metrics))),
         Section("Orders", list(_orders(metrics))),
         Section("Quoting", list(_quoting(metrics))),
+        *([Section("Faults", list(_faults(metrics)))] if metrics.faults else []),
         Section("Truth and belief at the end", list(_agreement(metrics))),
     ]
 
@@ -127,12 +128,21 @@ def _quoting(metrics: Metrics) -> Iterable[Row]:
             yield Row("two-sided again within", f"{metrics.requoted_after_s:.2f} s")
 
 
+def _faults(metrics: Metrics) -> Iterable[Row]:
+    for fault in metrics.faults:
+        did = ", ".join(f"{count:,} {what.replace('_', ' ')}" for what, count in fault.counts.items() if count)
+        yield Row(fault.kind, f"{fault.starts_at_s:g} to {fault.ends_at_s:g} s", did)
+
+
 def _agreement(metrics: Metrics) -> Iterable[Row]:
     differs = ", ".join(f"{name} {value:+g}" for name, value in metrics.position_difference.items())
     yield Row("position", "differs" if differs else "equal", differs)
     cash = metrics.pnl_difference_usd
     yield Row("cash and fees", usd(cash) if cash else "equal")
     yield Row("orders left", f"{metrics.resting_orders_at_end} resting", f"{metrics.unknown_orders_at_end} unknown")
+    alerts = {name: count for name, count in metrics.alerts.items() if name != "stopped"}
+    if alerts:
+        yield Row("alerts", f"{sum(alerts.values())}", ", ".join(f"{n} {name}" for name, n in alerts.items()))
 
 
 # --- a check against a record -------------------------------------------------------------------

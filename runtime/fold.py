@@ -15,6 +15,7 @@ from domain.events import (
     Fill,
     FillsReport,
     KillReset,
+    PositionsReport,
     Replied,
     Restored,
     RestoredLedger,
@@ -70,6 +71,8 @@ class Fold:
         self._orders = OwnOrders()
         self._ledgers: dict[InstrumentId, _Ledger] = {}
         self._tids: dict[Tid, Ns] = {}
+        self._before_opening: list[Fill] | None = []
+        """Fills seen before the venue first stated a position: some may be history of the account."""
         self._cursor = _FillsCursor()
         self._kill: str | None = None
         self._is_stopped = True
@@ -126,13 +129,31 @@ class Fold:
         for fill in fills_in(event):
             if fill.tid not in self._tids:
                 self._tids[fill.tid] = fill.exch_time
-                self._ledgers.setdefault(fill.instrument, _Ledger()).book(fill)
+                self._book(fill)
+        if self._before_opening is not None and isinstance(event, Replied):
+            match event.results:
+                case (PositionsReport() as report, *_):
+                    self._open(report, self._before_opening)
+
+    def _book(self, fill: Fill) -> None:
+        self._ledgers.setdefault(fill.instrument, _Ledger()).book(fill)
+        if self._before_opening is not None:
+            self._before_opening.append(fill)
+
+    def _open(self, report: PositionsReport, fills: Sequence[Fill]) -> None:
+        """The first statement is where the first life begins: what came before it is in it."""
+        self._before_opening = None
+        self._ledgers = {entry.instrument: _Ledger(entry.position) for entry in report.positions}
+        for fill in fills:
+            if fill.exch_time > report.as_of:
+                self._book(fill)
 
     def _start_life(self, event: Restored) -> None:
         """What the life was told is the truth for it, also where a lost tail told us less."""
         self._life = event.life
         self._is_stopped = False
         self._kill = event.kill
+        self._before_opening = [] if event.life == 1 else None
         self._ledgers = {
             ledger.instrument: _Ledger(ledger.position, ledger.cash, ledger.fees) for ledger in event.ledgers
         }

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 
 from domain.commands import AnyAction, AnyCommand, Cancel, Modify, Place, QueryOpenOrders, QueryOrder, Request
 from domain.events import (
+    PAYLOAD_REASONS,
     AnyEvent,
     AnyResult,
     Cancelled,
@@ -36,19 +37,6 @@ KEPT = 10_000
 
 EXPIRY_SLACK = Ns(10 * NS_PER_S)
 """How long after its expiry a placement might still show up: travel time and clock error."""
-
-PAYLOAD_REASONS = frozenset(
-    (
-        Reason.EMPTY_BATCH,
-        Reason.ZERO_SIZE,
-        Reason.INVALID_SIZE,
-        Reason.INVALID_PRICE,
-        Reason.PRICE_TOO_FAR,
-        Reason.UNKNOWN_INSTRUMENT,
-        Reason.EXPIRED,
-    )
-)
-"""Refusals of a whole payload: the venue gives one for all actions."""
 
 
 class OwnOrder:

@@ -3,10 +3,12 @@
 It takes resolved configs and knows no files; `scenarios.loader` makes them, `scenarios.runner` runs them.
 """
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from domain.commands import Alert
 from domain.errors import ConfigError
 from domain.events import Channel, ChannelKind, Feed, PublicTrade, TradesPrinted
 from domain.instrument import Instrument
@@ -15,6 +17,7 @@ from exchange_adapters.simulated import SimulatedAdapter
 from orchestrator.core import Orchestrator, TraderConfig
 from runtime.journal import Journal
 from runtime.log import Log
+from runtime.logs import log_alert
 from runtime.provenance import make_header
 from runtime.story import story
 from runtime.virtual import DriverConfig, VirtualDriver
@@ -98,8 +101,16 @@ class Running:
         )
         self.journal = Journal(log)
         header = make_header(seed, setup.trader_tree, tuple(instruments.values()), setup.name)
+        self.alerts: Counter[str] = Counter()
+        """Alerts of the trader, by name."""
         self.driver = VirtualDriver(
-            world.env, SimulatedAdapter(self.session), self._new_life, self.journal, header, setup.driver
+            world.env,
+            SimulatedAdapter(self.session),
+            self._new_life,
+            self.journal,
+            header,
+            setup.driver,
+            on_alert=self._on_alert,
         )
         self.injected: list[Injected] = [fault.install(world, self.session) for fault in setup.faults]
         self._scope: Scope | None = None
@@ -126,6 +137,10 @@ class Running:
         self.trace.faults = [Span(i.starts_at / NS_PER_S, i.ends_at / NS_PER_S, i.kind) for i in self.injected]
 
     # --- inside ---------------------------------------------------------------------------------
+
+    def _on_alert(self, now: Ns, alert: Alert) -> None:
+        self.alerts[alert.name] += 1
+        log_alert(now, alert)
 
     def _new_life(self) -> ObservedTrader:
         core = Orchestrator(self.setup.trader, tuple(self.world.instruments.values()))

@@ -181,6 +181,8 @@ class Metrics:
     """Of all instruments together: two-sided where each of them is."""
     cycles: int = 0
     faults: list[FaultFigures] = field(default_factory=list)
+    alerts: dict[str, int] = field(default_factory=dict)
+    """Alerts of the trader by name; their texts are in the journal and, from warnings on, in the log."""
     checks: dict[str, int] = field(default_factory=dict)
     """How often each invariant was evaluated."""
     markets: dict[str, MarketFigures] = field(default_factory=dict)

@@ -97,6 +97,7 @@ def _compare_views(running: Running, metrics: Metrics) -> None:
     trader, truth = running.trader, running.truth
     metrics.resting_orders_at_end = len(truth.resting())
     metrics.faults = running.fault_figures()
+    metrics.alerts = dict(sorted(running.alerts.items()))
     if trader is None:
         return
     cash = 0

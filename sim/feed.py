@@ -13,7 +13,7 @@ Policy (when to connect, what to resend) is the trader's; nothing is retried her
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple, Protocol
 
 from msgspec.structs import replace
 
@@ -30,12 +30,11 @@ from domain.events import (
     Replied,
     Subscribed,
 )
-from domain.units import AccountId, Epoch, Ns, RequestId, millis
-from sim.environment import Call
+from domain.instrument import Instrument
+from domain.units import AccountId, Epoch, InstrumentId, Ns, RequestId, millis
+from sim.environment import Call, Environment
 from sim.links import Link, LinkName, LinksConfig
-
-if TYPE_CHECKING:
-    from sim.world import World
+from sim.rng import Streams
 
 SNAPSHOTS = frozenset((ChannelKind.FILLS, ChannelKind.POSITIONS, ChannelKind.OPEN_ORDERS))
 """Channels whose state follows every subscribe, however often. The replayed trades are history, not state."""
@@ -83,10 +82,26 @@ class Sender(NamedTuple):
     life: int
 
 
+class Beyond(Protocol):
+    """What a session needs of the world around it."""
+
+    env: Environment
+    streams: Streams
+    instruments: dict[InstrumentId, Instrument]
+
+    def accept(self, request: Request, sender: Sender, expires_at: Ns | None) -> None:
+        """Take a request that has arrived at the venue."""
+        ...
+
+    def snapshot(self, account: AccountId, channel: Channel) -> tuple[AnyEvent, ...]:
+        """What follows the acknowledgement of a subscription."""
+        ...
+
+
 class Session:
     """What an adapter sits on, and what faults act on. Made by `World.attach`."""
 
-    def __init__(self, world: "World", account: AccountId, links: LinksConfig, ip: str, name: str) -> None:
+    def __init__(self, world: Beyond, account: AccountId, links: LinksConfig, ip: str, name: str) -> None:
         self.world = world
         self.account = account
         self.ip = ip

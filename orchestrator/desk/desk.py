@@ -11,6 +11,7 @@ from annotated_types import Ge, Interval
 
 from domain.commands import AnyAction, Cancel, Modify, Place
 from domain.events import (
+    PAYLOAD_REASONS,
     BboChanged,
     BookReported,
     Fill,
@@ -185,11 +186,12 @@ class Desk:
     # --- results of requests (Owner) ------------------------------------------------------------
 
     def on_reply(self, pending: Pending, event: Replied, now: Ns) -> None:
-        """One result per action; a single refusal of several actions is meant for all."""
+        """One result per action; a single refusal of the payload is meant for all of them."""
         actions, results = pending.request.actions, event.results
         self._uptime_is_due = True
-        if len(results) == 1 and len(actions) > 1 and isinstance(results[0], Refused):
-            results *= len(actions)
+        match results:
+            case (Refused(reason=reason),) if reason in PAYLOAD_REASONS:
+                results *= len(actions)
         for index, action in enumerate(actions):
             if index < len(results):
                 self._on_result(action, results[index], now)

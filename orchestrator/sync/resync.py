@@ -14,6 +14,7 @@ from annotated_types import Ge, Gt
 
 from domain.commands import Alert, AnyAction, Cancel, QueryFills, QueryOpenOrders, QueryPositions, Severity
 from domain.events import (
+    Cancelled,
     Fill,
     FillsReport,
     NotSent,
@@ -24,7 +25,10 @@ from domain.events import (
     PositionEntry,
     PositionsReport,
     PositionsReported,
+    Reason,
+    Refused,
     Replied,
+    Result,
 )
 from domain.orders import InFlight
 from domain.units import InstrumentId, Ns, Pos, millis, seconds
@@ -103,6 +107,8 @@ class Resync:
         self._asked_at = Ns(0)
         self._stated: PositionsReported | None = None
         self._suspicious_at: Ns | None = None
+        self._gap_from: Ns | None = None
+        """Time of the last fill booked when the feed was lost: fills after it may be missing."""
 
     def request(self, now: Ns, *, gap: bool, failures: int = 0) -> None:
         """Ask for a resync; ``gap``: messages may have been lost, so do not quote meanwhile.
@@ -122,8 +128,13 @@ class Resync:
         self._retry_at = now
 
     def on_user_feed_down(self) -> None:
-        """What is under way will not see what is now being lost: it starts over when asked."""
+        """What is under way will not see what is now being lost: it starts over when asked.
+
+        A fill that streams in after the reconnect must not move the search past those of the gap.
+        """
         self._abandon()
+        if self._gap_from is None:
+            self._gap_from = self._fills.cursor
 
     def _abandon(self) -> None:
         self.state = _S.IDLE
@@ -170,6 +181,9 @@ class Resync:
 
     def on_reply(self, pending: Pending, event: Replied, now: Ns) -> None:
         """Use the answer if it is to the question that stands."""
+        if isinstance(pending.request.actions[0], Cancel):
+            self._on_orphan_answered(first_result(event), now)
+            return
         if pending is not self._asked:
             return
         self._asked = None
@@ -193,6 +207,9 @@ class Resync:
 
     def on_silence(self, pending: Pending, now: Ns) -> None:
         """Ask again after a while; questions are safe to repeat."""
+        if isinstance(pending.request.actions[0], Cancel):
+            self._look_again(now)
+            return
         if pending is not self._asked:
             return
         self._asked = None
@@ -202,6 +219,7 @@ class Resync:
         for fill in report.fills:
             self._book_fill(fill, now)
         if report.is_complete or not report.fills:
+            self._gap_from = None
             self._go(_S.ORDERS)
         else:
             self._since = next_page(report, self._since)
@@ -227,6 +245,19 @@ class Resync:
         text = f"{entry.instrument} {entry.side.name} {entry.remaining}@{entry.px} oid={entry.oid}"
         self._alert(Alert(Severity.WARNING, "orphan_order", text))
         self._ledger.send((Cancel(entry.instrument, None, entry.oid),), self, now)
+
+    def _on_orphan_answered(self, result: Result | None, now: Ns) -> None:
+        is_gone = isinstance(result, Cancelled) or (isinstance(result, Refused) and result.reason is Reason.NOT_OPEN)
+        if not is_gone:
+            self._look_again(now)
+
+    def _look_again(self, now: Ns) -> None:
+        """The cancel of an orphan did not work, or may not have: the list of orders will say."""
+        if self.state is _S.IDLE:
+            self.request(now, gap=False)
+            self._retry_at = Ns(now + millis(self.config.retry_ms))
+        else:
+            self._again_after = True
 
     def _on_position(self, report: PositionsReport, now: Ns) -> None:
         differing = self._differing(report.positions, report.as_of)
@@ -255,7 +286,8 @@ class Resync:
 
     def _begin_of_search(self) -> Ns:
         steps = min(self._failures + self._mismatches, FURTHEST)
-        return Ns(max(self._fills.cursor - seconds(self.config.overlap_s) * FURTHER**steps, 0))
+        last = self._fills.cursor if self._gap_from is None else self._gap_from
+        return Ns(max(last - seconds(self.config.overlap_s) * FURTHER**steps, 0))
 
     def _differing(self, positions: Iterable[PositionEntry], as_of: Ns) -> dict[InstrumentId, Pos]:
         """Where ours is not the stated position plus our fills of later than it: what it should be."""

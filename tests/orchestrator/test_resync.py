@@ -3,7 +3,7 @@
 import pytest
 
 from domain.commands import Cancel, Place, QueryFills, QueryOpenOrders, QueryPositions
-from domain.events import Feed, FeedDown, Fill, OrderUpdate, PositionsReported, Replied
+from domain.events import Feed, FeedDown, Fill, OrderUpdate, PositionsReported, Reason, Refused, Replied
 from orchestrator.core import TraderConfig
 from orchestrator.desk.desk import DeskConfig
 from orchestrator.sync.resync import TRANSITIONS, ResyncState
@@ -111,6 +111,30 @@ def test_an_orphan_does_not_delay_the_return():
     stage.run_for(s(8))
     position_questions = stage.actions(QueryPositions, since=start)
     assert len(position_questions) == 1
+
+
+@pytest.mark.parametrize("how", ["lost", "mute", "empty", "refused"])
+def test_an_orphan_whose_cancel_fails_is_cancelled_again(how):
+    """S11: having asked for its end is not its end; the list is read again until it is gone, at a measured pace."""
+    stage = quoting()
+    left = [3]
+
+    def is_next(action):
+        if isinstance(action, Cancel) and left[0]:
+            left[0] -= 1
+            return True
+        return False
+
+    if how == "refused":
+        busy = Refused(Reason.OTHER, "busy")
+        stage.venue.faults.answers = lambda action: busy if is_next(action) else None
+    else:
+        stage.venue.faults.fate = lambda request: how if is_next(request.actions[0]) else None
+    start = stage.now
+    stage.venue.stray(SELL, MID + 200 * TICK, 10)
+    stage.run_for(s(30))
+    assert stage.is_agreed()
+    assert len(stage.actions(QueryOpenOrders, since=start)) <= 5
 
 
 def test_an_orphan_shown_by_a_channel_is_found_without_a_gap():
@@ -235,6 +259,42 @@ def test_a_difference_that_fills_do_not_explain_is_taken_over_after_three_checks
     assert len(stage.actions(QueryPositions, since=start)) == 3
     assert stage.alerts.count("position_drift") == 1
     assert stage.is_two_sided()
+
+
+def test_a_fill_lost_long_ago_is_searched_for_further_back():
+    """Newer fills have moved the cursor on: each search that finds nothing reaches further into the past."""
+    stage = quoting()
+    stage.venue.faults.drops = lambda event: isinstance(event, Fill | OrderUpdate | PositionsReported)
+    stage.venue.take(SELL, 2)
+    heal(stage)
+    for _ in range(12):
+        stage.venue.faults.drops = lambda event: isinstance(event, PositionsReported)
+        stage.run_for(s(2))
+        stage.venue.take(BUY, 1)
+    settle(stage, s(20))
+    stage.venue._publish_positions()
+    stage.run_for(s(10))
+    assert stage.desk.inventory.position == stage.venue.position()
+    assert stage.desk.inventory.adjustments == 0
+
+
+def test_an_end_whose_fills_were_lost_long_ago_is_settled():
+    """S10, L3: it holds its exposure until the fill is found, and it is found."""
+    stage = quoting()
+    best = max((o for o in stage.venue.resting() if o.place.side is BUY), key=lambda o: o.place.px)
+    stage.venue.faults.drops = lambda event: isinstance(event, Fill | PositionsReported)
+    stage.venue.faults.answers = lambda action: (
+        stage.venue._execute(QueryFills(s(10_000))) if isinstance(action, QueryFills) else None
+    )
+    stage.venue.take(SELL, best.place.sz)
+    stage.run_for(ms(100))
+    stage.venue.faults.drops = lambda event: isinstance(event, PositionsReported)
+    for _ in range(15):
+        stage.run_for(s(2))
+        stage.venue.take(BUY, 1)
+    settle(stage, s(60))
+    assert stage.desk.tracker.find(best.place.cloid, None).is_settled
+    assert stage.is_agreed()
 
 
 def test_a_difference_of_a_moment_starts_nothing():

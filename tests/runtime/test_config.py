@@ -84,7 +84,7 @@ def problems(kind, text, *overrides):
 def test_five_mistakes_are_five_lines():
     """Protects the user: one look at the file is enough, whatever is wrong with it."""
     text = """
-        nam = "x"
+        names = "x"
         is_fast = 1
         [desk]
         gamma = "high"
@@ -98,7 +98,7 @@ def test_five_mistakes_are_five_lines():
         "desks[0].levels: found 0, want >= 1",
         "desks[1].mode: found \"angry\", want 'calm' or 'wild'",
         "is_fast: found 1, want true or false",
-        'nam: found "x", want a key of this table (did you mean name?)',
+        'names: found "x", want a key of this table (did you mean name?)',
     ]
 
 

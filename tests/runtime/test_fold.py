@@ -18,6 +18,8 @@ from domain.events import (
     NotSent,
     OrderStatus,
     OrderUpdate,
+    PositionEntry,
+    PositionsReport,
     Reason,
     Refused,
     Replied,
@@ -312,3 +314,18 @@ def test_the_cursor_of_a_later_life_starts_with_a_gap():
     assert fold([*begin, *took(SUBSCRIBED, fill(1, time=90))]).fills_since == 40
     closed = [*begin, *took(SUBSCRIBED), query(1, 30), answer(1), *took(fill(1, time=90))]
     assert fold(closed).fills_since == 90
+
+
+def test_history_of_the_account_is_not_our_profit():
+    """Fills that the first stated position already contains move neither position nor cash of the next life."""
+    stated = PositionsReport(200, (PositionEntry("BTC", 7),), 0)
+    records = took(
+        Restored(1, 5),
+        fill(1, fee=2, time=100),
+        fill(2, fee=2, sz=3, time=300),
+        Replied(1, 210, (stated,)),
+        fill(1, fee=2, time=100),
+    )
+    restored = fold(records, seed=1)
+    assert restored.ledgers == (RestoredLedger("BTC", 10, -302, 2),)
+    assert restored.tids == (1, 2)
