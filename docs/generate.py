@@ -24,6 +24,7 @@ from domain import events as event_module
 from domain.units import NS_PER_MS, USD, Tif
 from makerlab.app import build as build_app
 from makerlab.exit_codes import ExitCode
+from makerlab.scenarios import simulated
 from runtime import config, journal_format
 from runtime.config_schema import schema as json_schema
 from scenarios import result as result_module
@@ -367,10 +368,8 @@ def library() -> str:
     for name in library_names():
         scenario = load_library(name)
         what = ", ".join(code(fault.kind) for fault in scenario.faults) or "none"
-        rows.append(
-            (code(name), prose(scenario.market.title), f"{scenario.duration_s:g}", what, prose(scenario.description))
-        )
-    return table(("name", "market", "seconds", "faults", "what happens"), rows)
+        rows.append((code(name), prose(scenario.market.title), simulated(scenario), what, prose(scenario.description)))
+    return table(("name", "market", "simulated", "faults", "what happens"), rows)
 
 
 def flows() -> str:
@@ -393,6 +392,8 @@ RESULT_NOTES = {
     "schema_version": "version of this shape; keys are added without a new version, none changes its meaning",
     "scenario": "name of the scenario",
     "seed": "seed of the run",
+    "overrides": "texts of the `--set` options, in their order",
+    "recording": "name of the recorded market; null for a synthetic one",
     "journal_digest": "hash of every event that the trader took in and every decision it made; null without a trader",
     "world_digest": "hash of every block of the venue: statuses and fills of the trader, public frames",
     "events": "events that the trader took in",

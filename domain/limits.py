@@ -16,6 +16,7 @@ class VenueLimits:
     """Documented and recorded figures of the venue, as of a date."""
 
     as_of: str = "2026-08-22"
+    """Day on which the figures were looked up (year-month-day)."""
     book_levels: Annotated[int, Ge(1)] = 20
     """Levels a side in a book snapshot."""
     book_interval: Annotated[Ns, Ge(0)] = Ns(500 * NS_PER_MS)

@@ -6,7 +6,11 @@ that compute.
 """
 
 import os
+import signal
 import sys
+from io import TextIOWrapper
+from types import FrameType
+from typing import TextIO
 
 from makerlab.commands import COMMANDS
 from makerlab.exit_codes import ExitCode
@@ -53,6 +57,8 @@ def dispatch(argv: list[str]) -> int:
 
 def main() -> None:
     """Run the process: map every way out to an exit code."""
+    _open_streams()
+    signal.signal(signal.SIGTERM, _terminate)
     try:
         code = dispatch(sys.argv[1:])
         sys.stdout.flush()
@@ -60,10 +66,44 @@ def main() -> None:
         sys.stderr.write("interrupted\n")
         code = ExitCode.INTERRUPTED
     except BrokenPipeError:
-        # The interpreter flushes stdout once more at exit: give it a place that takes everything.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _discard_stdout()
         code = ExitCode.BROKEN_PIPE
+    except OSError as error:
+        try:
+            sys.stdout.flush()
+        except OSError:
+            _discard_stdout()
+        where = error.filename or "output"
+        sys.stderr.write(f"{where}: found {error.strerror or error}, want a place that can be read and written\n")
+        code = ExitCode.FAILED
     sys.exit(int(code))
+
+
+def _open_streams() -> None:
+    """Make stdout and stderr take every text: a closed one swallows it, one of few letters spells the others."""
+    if sys.stdout is None:
+        sys.stdout = _nowhere()
+    if sys.stderr is None:
+        sys.stderr = _nowhere()
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def _nowhere() -> TextIO:
+    return os.fdopen(os.open(os.devnull, os.O_WRONLY), "w", encoding="utf-8")
+
+
+def _discard_stdout() -> None:
+    """The interpreter flushes stdout once more at exit: give it a place that takes everything."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _terminate(number: int, frame: FrameType | None) -> None:
+    """End as the signal wants, but by way of what stops the processes of `--jobs` and closes the files."""
+    del number, frame
+    sys.stderr.write("terminated\n")
+    sys.exit(int(ExitCode.TERMINATED))
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ The commands themselves are plain functions of plain arguments, so that the pars
 """
 
 import sys
+from difflib import get_close_matches
 
 from cyclopts import App, CycloptsError
 
@@ -19,12 +20,12 @@ def build() -> App:
         name="makerlab",
         help="A simulation-first testbed for market making.",
         version=version_text,
-        help_format="plaintext",
+        help_format="markdown",
         result_action="return_value",
         suppress_keyboard_interrupt=False,
     )
     for command in COMMANDS:
-        app.command(command.target, name=command.name, help=command.summary)
+        app.command(command.target, name=command.name)  # its help is the docstring, read when it is asked for
     app.register_install_completion_command()
     return app
 
@@ -34,7 +35,7 @@ def invoke(argv: list[str]) -> int:
     try:
         result = build()(argv, exit_on_error=False, print_error=False)
     except CycloptsError as error:
-        sys.stderr.write(f"makerlab: {_one_line(error)}\nTry `makerlab {' '.join(argv[:1])} --help`.\n")
+        sys.stderr.write(f"makerlab: {_one_line(error)}\nTry `{_help_for(argv)}`.\n")
         return ExitCode.WRONG_INPUT
     except (ConfigError, JournalError) as error:
         sys.stderr.write(f"{error}\n")
@@ -43,6 +44,12 @@ def invoke(argv: list[str]) -> int:
         sys.stderr.write(f"{error}\n")
         return ExitCode.REPLAY_DIFFERS
     return int(result) if isinstance(result, int) else ExitCode.OK
+
+
+def _help_for(argv: list[str]) -> str:
+    """The help that fits a command line: of the command that is there or was meant, else the overview."""
+    near = get_close_matches(argv[0], [command.name for command in COMMANDS], 1)
+    return " ".join(("makerlab", *near, "--help"))
 
 
 def _one_line(error: CycloptsError) -> str:

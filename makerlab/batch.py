@@ -18,6 +18,8 @@ from scenarios.run import run_scenario
 from scenarios.schema import Scenario
 
 JOURNAL = "journal.mlj"
+RESULT = "result.json"
+REPORT = "report.html"
 
 Tick = Callable[[float], None]
 
@@ -30,6 +32,8 @@ class Job:
     seed: int
     folder: Path
     plots: bool = False
+    overrides: tuple[str, ...] = ()
+    """What the scenario was loaded with, for the result."""
 
     @property
     def title(self) -> str:
@@ -44,17 +48,20 @@ def work(job: Job, tick: Tick | None = None) -> RunResult:
     journal = job.folder / JOURNAL
     log = FileLog(journal)
     log.truncate(0)
+    for name in (RESULT, REPORT):  # of a run before: never beside the journal of another
+        (job.folder / name).unlink(missing_ok=True)
     try:
         result = run_scenario(job.scenario, job.seed, log, tick)
     finally:
         log.close()
+    result.overrides = job.overrides
     result.files["journal"] = str(journal)
     if not result.journal_digest:  # a check against a record has no trader and so no journal
         journal.unlink(missing_ok=True)
         del result.files["journal"]
     if job.plots and result.trace is not None:
         _draw(result, job.folder)
-    result.files["result"] = str(job.folder / "result.json")
+    result.files["result"] = str(job.folder / RESULT)
     result.write(job.folder)
     return result
 

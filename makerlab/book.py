@@ -11,24 +11,34 @@ from rich.text import Text
 
 from domain.errors import ConfigError, Problem
 from domain.units import Px, Sz
+from makerlab.options import Whole
 from makerlab.output import print_json, result_console
 from scenarios.result import SCHEMA_VERSION
 from sim.liquidity.order_file import Levels, OrderFile, Report, Step, run_order_file, step_as_dict, unscaled
 
 MAX_LEVELS = 1_000
 
+SINGULAR = {
+    "rows": "row",
+    "fills": "fill",
+    "executions": "execution",
+    "executions at the front": "execution at the front",
+}
+
 
 def book(
     file: Path,
     /,
     *,
-    levels: int = 5,
+    levels: Whole = 5,
     as_json: Annotated[bool, Parameter(name="--json", negative="")] = False,
 ) -> int:
     """Run a file of orders through the reference book.
 
-    Prints after each row what became of it, its fills, and the best levels. The file has the columns
-    t,op,id,side,px,sz,tif (and user, if there are several); op is limit, add, reduce, delete, move or execute.
+    Prints after each row what became of it, its fills, and the best levels.
+
+    The file has the columns t,op,id,side,px,sz,tif (and user, if there are several), in any order. op is limit,
+    add, reduce, delete, move or execute; side is B or S; tif is Gtc (or empty), Ioc or Alo.
 
     Parameters
     ----------
@@ -76,7 +86,12 @@ def _print(report: Report) -> None:
             Text(_levels(step.asks, report.file)),
         )
     console.print(table)
-    console.print(", ".join(f"{count:,} {name}" for name, count in report.counts.items()), markup=False)
+    console.print(", ".join(_tally(name, count) for name, count in report.counts.items()), markup=False)
+
+
+def _tally(name: str, count: int) -> str:
+    """Only what is a noun has a singular: "1 row", but "1 rests"."""
+    return f"{count:,} {SINGULAR.get(name, name) if count == 1 else name}"
 
 
 def _outcome(step: Step) -> str:

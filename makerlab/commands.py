@@ -16,7 +16,7 @@ COMMANDS = (
     CommandLine("demo", "makerlab.demo:demo", "Make markets on an embedded synthetic market; writes a report."),
     CommandLine("scenarios", "makerlab.scenarios:list_scenarios", "List the built-in scenarios."),
     CommandLine("replay", "makerlab.replay:replay", "Feed a journal to the trader again and compare every decision."),
-    CommandLine("story", "makerlab.story:story", "Tell the life of one order, from a journal."),
+    CommandLine("story", "makerlab.story:story", "List the orders of a journal, or tell the life of one."),
     CommandLine("book", "makerlab.book:book", "Run a file of orders through the reference book."),
     CommandLine("schema", "makerlab.schema:schema", "Print the JSON schema of scenario files, for editors."),
 )

@@ -5,8 +5,9 @@ from pathlib import Path
 from domain.errors import ConfigError
 from makerlab.batch import Job, work
 from makerlab.exit_codes import ExitCode
+from makerlab.options import Whole
 from makerlab.output import log, progress, result_console
-from makerlab.run import exit_code
+from makerlab.run import exit_code, prepare, wrong_numbers
 from makerlab.tables import print_result
 from scenarios.loader import load
 
@@ -14,7 +15,7 @@ SCENARIO = "eth-quiet"
 FOLDER = Path("runs/demo")
 
 
-def demo(*, out: Path = FOLDER, seed: int = 7) -> int:
+def demo(*, out: Path = FOLDER, seed: Whole = 7) -> int:
     """Make markets on an embedded synthetic market: prints a table, writes a report.
 
     Needs no network, key or config, and takes a few seconds.
@@ -26,11 +27,15 @@ def demo(*, out: Path = FOLDER, seed: int = 7) -> int:
     seed
         Another seed is another day.
     """
+    if problems := wrong_numbers(seed):
+        raise ConfigError(problems)
     scenario = load(SCENARIO)
+    job = Job(scenario, seed, out, plots=True)
+    prepare([job], None, plots=False)  # without matplotlib it runs, too
     console = result_console()
     with progress(f"{scenario.duration_s / 60:g} simulated minutes") as tick:
         try:
-            result = work(Job(scenario, seed, out, plots=True), tick)
+            result = work(job, tick)
         except ConfigError as error:
             log(str(error))
             result = work(Job(scenario, seed, out), tick)

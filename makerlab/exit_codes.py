@@ -18,6 +18,8 @@ class ExitCode(IntEnum):
     """The same journal led to other decisions: code or platform changed."""
     INTERRUPTED = 130
     """Ctrl-C; files hold what was done until then."""
+    TERMINATED = 143
+    """SIGTERM; files hold what was done until then."""
     BROKEN_PIPE = 141
     """Nobody reads our output any more (`makerlab ... | head`), as for any Unix tool."""
 

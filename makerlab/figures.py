@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
-from scenarios.result import Metrics, Outcome, RunResult
+from scenarios.result import SPLIT_HORIZON_S, Markout, Metrics, Outcome, RunResult
 
 
 class Row(NamedTuple):
@@ -32,6 +32,11 @@ def usd(value: float) -> str:
     """Money with a sign, to the cent or finer where it is small."""
     text = f"{value:+,.4f}" if 0 < abs(value) < 1 else f"{value:+,.2f}"
     return "0.00" if not value else text
+
+
+def counted(count: int, noun: str) -> str:
+    """Write a number of things, in the plural where it is not one."""
+    return f"{count:,} {noun}" + ("" if count == 1 else "s")
 
 
 def bound_of(outcome: Outcome) -> str:
@@ -64,22 +69,38 @@ def _trader(metrics: Metrics) -> list[Section]:
 def _pnl(metrics: Metrics) -> Iterable[Row]:
     pnl = metrics.pnl_usd
     volume = metrics.volume_usd
+    if not metrics.fills and not pnl.total:
+        yield Row("total", usd(0.0), "no fills")
+        return
 
     def bps(value: float) -> str:
         return f"{value / volume * 1e4:+.3f} bps of volume" if volume else ""
 
     yield Row("total", usd(pnl.total), bps(pnl.total))
     yield Row("  spread captured", usd(pnl.spread), bps(pnl.spread))
-    yield Row("  markout, 1 s after the fill", usd(pnl.markout), bps(pnl.markout))
+    for markout in metrics.markouts_usd:
+        if markout.horizon_s == SPLIT_HORIZON_S:
+            note = f"{bps(pnl.markout)}; net {_against(markout)}"
+            yield Row("  markout, 1 s after the fill", usd(pnl.markout), note)
     yield Row("  inventory after that", usd(pnl.inventory), bps(pnl.inventory))
     yield Row("  fees", usd(-pnl.fees), bps(-pnl.fees))
     for markout in metrics.markouts_usd:
-        note = f"net of the spread {usd(markout.net)}; {markout.adverse_pct:.0f} % of fills adverse"
-        yield Row(f"markout at {markout.horizon_s:g} s, gross", usd(markout.gross), note)
+        if markout.horizon_s != SPLIT_HORIZON_S:
+            yield Row(
+                f"markout at {markout.horizon_s:g} s, gross",
+                usd(markout.gross),
+                f"net of the spread {_against(markout)}",
+            )
+
+
+def _against(markout: Markout) -> str:
+    return f"{usd(markout.net)}; {markout.adverse_pct:.0f} % of fills adverse"
 
 
 def _fills(metrics: Metrics) -> Iterable[Row]:
     yield Row("fills", f"{metrics.fills:,}", f"{metrics.taker_fills} as taker")
+    if not metrics.fills:
+        return
     yield Row("volume", f"{metrics.volume_usd:,.0f} USD")
     for name, market in metrics.markets.items():
         stats = market.inventory
@@ -99,7 +120,7 @@ def _orders(metrics: Metrics) -> Iterable[Row]:
     yield Row("modified", f"{orders.modified:,}")
     yield Row("cancelled", f"{orders.cancelled:,}")
     yield Row("rejected", f"{orders.rejected:,}", reasons)
-    races = f"{metrics.race_fills} fills between the sending of a cancel and its effect"
+    races = f"{counted(metrics.race_fills, 'fill')} between the sending of a cancel and its effect"
     yield Row("races", f"{metrics.races:,}", races if metrics.races else "")
     yield Row("requests per minute", f"{metrics.requests_per_minute:,.1f}", f"{metrics.requests:,} in all")
     yield Row("actions per minute", f"{metrics.actions_per_minute:,.1f}")
@@ -107,11 +128,14 @@ def _orders(metrics: Metrics) -> Iterable[Row]:
 
 def _quoting(metrics: Metrics) -> Iterable[Row]:
     quoting = metrics.quoting
-    yield Row("start-up", f"{quoting.startup_s:.2f} s", "until the first quote was allowed")
-    yield Row("market data fresh", f"{quoting.fresh_s:,.1f} s", f"of {quoting.observed_s:,.1f} s")
-    fresh = f"{quoting.two_sided_of_fresh_pct:.2f} % of the fresh time"
-    yield Row("two-sided", f"{quoting.two_sided_s:,.1f} s", fresh)
-    if len(metrics.markets) > 1:
+    was_allowed = quoting.observed_s > 0
+    note = "until the first quote was allowed" if was_allowed else "no quote was allowed in this time"
+    yield Row("start-up", f"{quoting.startup_s:.2f} s", note)
+    if was_allowed:
+        yield Row("market data fresh", f"{quoting.fresh_s:,.1f} s", f"of {quoting.observed_s:,.1f} s")
+        fresh = f"{quoting.two_sided_of_fresh_pct:.2f} % of the fresh time"
+        yield Row("two-sided", f"{quoting.two_sided_s:,.1f} s", fresh)
+    if was_allowed and len(metrics.markets) > 1:
         for name, market in metrics.markets.items():
             fresh = f"{market.quoting.two_sided_of_fresh_pct:.2f} % of the fresh time"
             yield Row(f"  {name} two-sided", f"{market.quoting.two_sided_s:,.1f} s", fresh)
@@ -170,10 +194,11 @@ def _rows(table: dict[str, Any] | list[Any]) -> Iterable[Row]:
 
 def _run(result: RunResult) -> Section:
     wall = result.wall
-    rows = [
-        Row("events", f"{result.events:,}", f"{wall.us_per_event:.1f} µs each"),
-        Row("speed", f"{wall.speed_x:,.0f} x real time", f"{wall.run_s:.2f} s on this machine"),
-    ]
+    rows = [Row("events", f"{result.events:,}", f"{wall.us_per_event:.1f} µs each")]
+    if isinstance(result.metrics, Metrics):
+        rows.append(Row("speed", f"{wall.speed_x:,.0f} x real time", f"{wall.run_s:.2f} s on this machine"))
+    else:
+        rows.append(Row("time", f"{wall.run_s:.2f} s", "on this machine"))
     if wall.cycle_us_p50 is not None and wall.cycle_us_p99 is not None:
         cycles = result.metrics.cycles if isinstance(result.metrics, Metrics) else 0
         note = f"p99 {wall.cycle_us_p99:,.0f} µs, {cycles:,} cycles"

@@ -5,6 +5,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+from makerlab.figures import counted
 from makerlab.output import print_json, result_console
 from scenarios.replaying import replay_file
 from scenarios.result import SCHEMA_VERSION
@@ -40,10 +41,11 @@ def replay(journal: Path, /, *, as_json: Annotated[bool, Parameter(name="--json"
         )
         return 0
     console = result_console()
-    console.print(f"identical: {done.decisions:,} decisions with {done.commands:,} commands on {done.events:,} events")
+    decisions, commands = counted(done.decisions, "decision"), counted(done.commands, "command")
+    console.print(f"identical: {decisions} with {commands} on {counted(done.events, 'event')}")
     for failure in done.failures:
         console.print(f"the core failed as recorded: {failure}", markup=False)
     if done.undecided:
-        console.print(f"{done.undecided} events at the end have no recorded decision any more")
+        console.print(f"without a recorded decision at the end: {counted(done.undecided, 'event')}")
     console.print(f"journal {end}", markup=False)
     return 0

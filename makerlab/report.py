@@ -4,7 +4,7 @@ from base64 import b64encode
 from html import escape
 from pathlib import Path
 
-from makerlab.figures import bound_of, measured_of, sections
+from makerlab.figures import bound_of, counted, measured_of, sections
 from scenarios.plots import DARK, LIGHT, draw_all
 from scenarios.result import Ended, RunResult
 
@@ -51,17 +51,18 @@ def write_report(result: RunResult, folder: Path) -> Path:
 
 def page(result: RunResult) -> str:
     """Return the whole page as text."""
-    title = escape(f"{result.scenario}, seed {result.seed}")
+    title = escape(result.title)
     verdict = '<span class="good">all holds</span>' if result.holds else '<span class="bad">does not hold</span>'
     if result.ended is not Ended.COMPLETED:
         verdict += f' <span class="bad">({escape(str(result.ended))}: {escape(str(result.reason))})</span>'
+    wanted = counted(len(result.expectations), "expectation")
     parts = [
         "<!doctype html>",
         f'<html lang="en"><head><meta charset="utf-8"><title>{title}</title>',
         '<meta name="viewport" content="width=device-width, initial-scale=1">',
         f"<style>{STYLE}</style></head><body>",
         f"<h1>{title}: {verdict}</h1>",
-        f'<p class="soft">makerlab, {len(result.expectations)} expectations, {result.events:,} events</p>',
+        f'<p class="soft">makerlab, {wanted}, {counted(result.events, "event")}</p>',
         _tiles(result),
         *_figures(result),
         f'<div class="columns">{"".join(_tables(result))}</div>',
@@ -135,7 +136,7 @@ def _expectations(result: RunResult) -> str:
 def _violations(result: RunResult) -> str:
     if not result.violations:
         return ""
-    out = [f'<h2 class="bad">{result.n_violations} violations</h2>']
+    out = [f'<h2 class="bad">{counted(result.n_violations, "violation")}</h2>']
     for violation in result.violations:
         text = f"{violation.name} at {violation.t_s:.6f} s: {violation.text}"
         out.append(f"<p>{escape(text)}</p>" + (f"<pre>{escape(violation.story)}</pre>" if violation.story else ""))

@@ -1,5 +1,6 @@
 """`makerlab run`: run scenarios, print what came out, say by the exit code whether it holds."""
 
+import os
 from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
@@ -8,25 +9,29 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from domain.errors import ConfigError, Problem
-from makerlab.batch import Job, work, work_all
+from makerlab.batch import JOURNAL, RESULT, Job, work, work_all
 from makerlab.exit_codes import ExitCode, worst
 from makerlab.junit import write_junit
+from makerlab.options import Whole
 from makerlab.output import log, print_json, progress, result_console
 from makerlab.tables import print_result, print_summary
 from scenarios.loader import library, load
 from scenarios.result import Ended, RunResult, envelope
-from scenarios.run import missing_data
+from scenarios.run import data_problems, missing_data
 from scenarios.schema import Scenario
 
 RUNS = Path("runs")
+MAX_SEED = 2**63 - 1
+"""The journal keeps it in 64 bits."""
+MAX_SEEDS = 100_000
 
 
 def run(  # noqa: PLR0913 - the options of a command
     *scenarios: str,
     all_: Annotated[bool, Parameter(name="--all", negative="")] = False,
-    seed: int | None = None,
-    seeds: int | None = None,
-    jobs: int = 1,
+    seed: Whole | None = None,
+    seeds: Whole | None = None,
+    jobs: Whole = 1,
     set_: Annotated[tuple[str, ...], Parameter(name="--set", negative="")] = (),
     out: Path | None = None,
     as_json: Annotated[bool, Parameter(name="--json", negative="")] = False,
@@ -59,13 +64,19 @@ def run(  # noqa: PLR0913 - the options of a command
     plots
         Also draw figures and write report.html.
     """
-    worlds = _load(scenarios, set_, all_=all_)
-    queue = _queue(worlds, _seeds(seed, seeds, jobs), out, plots=plots)
-    _prepare(queue, junit, plots=plots)
+    problems = wrong_numbers(seed, seeds, jobs)
+    try:
+        worlds = _load(scenarios, set_, all_=all_)
+    except ConfigError as error:
+        raise ConfigError([*problems, *error.problems]) from error
+    if problems:
+        raise ConfigError(problems)
+    queue = _queue(worlds, list(range(seeds)) if seeds is not None else [seed or 0], out, set_, plots=plots)
+    prepare(queue, junit, plots=plots)
     results = _run_all(queue, jobs)
+    _print(results, as_json=as_json)
     if junit is not None:
         write_junit(results, junit)
-    _print(results, as_json=as_json)
     return worst([exit_code(result) for result in results])
 
 
@@ -100,37 +111,37 @@ def _load(names: Sequence[str], overrides: Sequence[str], *, all_: bool) -> list
         missing = missing_data(scenario)
         if missing and all_:
             log(f"{name}: left out ({missing[0]})")
-        elif missing:
-            problems += missing
-        else:
-            found.append(scenario)
+            continue
+        problems += data_problems(scenario)
+        found.append(scenario)
     if problems:
         raise ConfigError(list(dict.fromkeys(problems)))
     return found
 
 
-def _seeds(seed: int | None, seeds: int | None, jobs: int) -> list[int]:
+def wrong_numbers(seed: int | None, seeds: int | None = None, jobs: int = 1) -> list[Problem]:
+    """What is wrong with the numbers of a command line."""
     problems = []
     if seed is not None and seeds is not None:
         problems.append(Problem("--seeds", f"--seed {seed} and --seeds {seeds}", "one of them"))
-    if seed is not None and seed < 0:
-        problems.append(Problem("--seed", str(seed), ">= 0"))
-    if seeds is not None and seeds < 1:
-        problems.append(Problem("--seeds", str(seeds), ">= 1"))
+    if seed is not None and not 0 <= seed <= MAX_SEED:
+        problems.append(Problem("--seed", str(seed), f"0 to {MAX_SEED}"))
+    if seeds is not None and not 1 <= seeds <= MAX_SEEDS:
+        problems.append(Problem("--seeds", str(seeds), f"1 to {MAX_SEEDS}"))
     if jobs < 1:
         problems.append(Problem("--jobs", str(jobs), ">= 1"))
-    if problems:
-        raise ConfigError(problems)
-    return list(range(seeds)) if seeds is not None else [seed or 0]
+    return problems
 
 
-def _queue(worlds: list[Scenario], seeds: list[int], out: Path | None, *, plots: bool) -> list[Job]:
+def _queue(
+    worlds: list[Scenario], seeds: list[int], out: Path | None, overrides: tuple[str, ...], *, plots: bool
+) -> list[Job]:
     is_one = len(worlds) * len(seeds) == 1
     queue = []
     for world in worlds:
         for seed in seeds:
             folder = out if is_one and out is not None else (out or RUNS) / f"{world.name}-{seed}"
-            queue.append(Job(world, seed, folder, plots))
+            queue.append(Job(world, seed, folder, plots, overrides))
     twice = sorted({str(job.folder) for job in queue if sum(job.folder == other.folder for other in queue) > 1})
     if twice:
         raise ConfigError(
@@ -139,17 +150,27 @@ def _queue(worlds: list[Scenario], seeds: list[int], out: Path | None, *, plots:
     return queue
 
 
-def _prepare(queue: list[Job], junit: Path | None, *, plots: bool) -> None:
+def prepare(queue: list[Job], junit: Path | None, *, plots: bool) -> None:
     """Find out now what would otherwise end a run after its work is done."""
     problems = []
     if plots and find_spec("matplotlib") is None:
         problems.append(Problem("--plots", "no matplotlib", "the extra `study`: pip install 'makerlab[study]'"))
-    folders = {job.folder for job in queue} | ({junit.parent} if junit is not None else set())
-    for folder in sorted(folders):
+    outputs = [job.folder / name for job in queue for name in (JOURNAL, RESULT)] + (
+        [junit] if junit is not None else []
+    )
+    for folder in sorted({path.parent for path in outputs}):
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             problems.append(Problem(str(folder), error.strerror or "an error", "a folder that can be written"))
+        else:
+            if not os.access(folder, os.W_OK | os.X_OK):
+                problems.append(Problem(str(folder), "no permission to write", "a folder that can be written"))
+    for path in outputs:
+        if path.is_dir():
+            problems.append(Problem(str(path), "a folder", "a file that can be written"))
+        elif path.exists() and not os.access(path, os.W_OK):
+            problems.append(Problem(str(path), "no permission to write", "a file that can be written"))
     if problems:
         raise ConfigError(problems)
 
@@ -162,7 +183,7 @@ def _run_all(queue: list[Job], processes: int) -> list[RunResult]:
         return [_run_here(job) for job in queue]
 
     def say(job: Job, result: RunResult) -> None:
-        log(f"{job.title}: {'holds' if result.holds else 'FAILED'} ({result.wall.run_s:.1f} s)")
+        log(_ending(job, result))
 
     return work_all(queue, min(processes, len(queue)), say)
 
@@ -174,8 +195,13 @@ def _run_here(job: Job) -> RunResult:
     except KeyboardInterrupt:
         log(f"{job.title}: stopped, the journal so far is in {job.folder}")
         raise
-    log(f"{job.title}: {'holds' if result.holds else 'FAILED'} ({result.wall.run_s:.1f} s), files in {job.folder}")
+    log(_ending(job, result))
     return result
+
+
+def _ending(job: Job, result: RunResult) -> str:
+    verdict = "holds" if result.holds else "FAILED"
+    return f"{job.title}: {verdict} ({result.wall.run_s:.1f} s), files in {job.folder}"
 
 
 def _print(results: list[RunResult], *, as_json: bool) -> None:

@@ -9,6 +9,7 @@ from rich.table import Table
 from makerlab.output import print_json, result_console
 from scenarios.loader import library, load_library
 from scenarios.result import SCHEMA_VERSION
+from scenarios.schema import Scenario
 
 
 def list_scenarios(*, as_json: Annotated[bool, Parameter(name="--json", negative="")] = False) -> int:
@@ -26,6 +27,7 @@ def list_scenarios(*, as_json: Annotated[bool, Parameter(name="--json", negative
                 "name": s.name,
                 "description": s.description,
                 "duration_s": s.duration_s,
+                "recording": s.market.recording,
                 "market": s.market.title,
                 "faults": [fault.kind for fault in s.faults],
             }
@@ -39,6 +41,11 @@ def list_scenarios(*, as_json: Annotated[bool, Parameter(name="--json", negative
     table.add_column("simulated", justify="right", no_wrap=True)
     table.add_column("what happens", overflow="fold")
     for s in scenarios:
-        table.add_row(s.name, s.market.title, f"{s.duration_s:g} s", s.description)
+        table.add_row(s.name, s.market.title, simulated(s), s.description)
     result_console().print(table)
     return 0
+
+
+def simulated(scenario: Scenario) -> str:
+    """How much time a run simulates; of a recorded scenario the duration is only an upper bound."""
+    return f"{scenario.duration_s:g} s" if scenario.market.recording is None else "to the end of the record"

@@ -5,7 +5,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from makerlab.figures import bound_of, measured_of, sections
+from makerlab.figures import bound_of, counted, measured_of, sections
 from scenarios.result import Ended, RunResult
 
 MAX_VIOLATIONS = 3
@@ -15,7 +15,7 @@ MAX_VIOLATIONS = 3
 def print_result(console: Console, result: RunResult) -> None:
     """Print one run: headline, figures, expectations, what went wrong."""
     verdict = ("all holds", "bold green") if result.holds else ("does not hold", "bold red")
-    headline = Text.assemble((result.scenario, "bold"), f", seed {result.seed}: ", verdict)
+    headline = Text.assemble((result.scenario, "bold"), result.title.removeprefix(result.scenario), ": ", verdict)
     if result.ended is not Ended.COMPLETED:
         headline.append(f" ({result.ended}: {result.reason})", style="bold red")
     console.print(headline)
@@ -36,7 +36,7 @@ def print_result(console: Console, result: RunResult) -> None:
             console.print(Text(violation.story, style="dim"))
     hidden = result.n_violations - MAX_VIOLATIONS
     if hidden > 0:
-        console.print(Text(f"and {hidden} more violations", style="red"))
+        console.print(Text(f"and {counted(hidden, 'more violation')}", style="red"))
 
 
 def expectations(result: RunResult) -> Table:
@@ -67,10 +67,10 @@ def print_summary(console: Console, results: list[RunResult]) -> None:
 
 
 def _columns(result: RunResult) -> tuple[str, ...]:
-    speed = f"{result.wall.speed_x:,.0f}x"
     metrics = result.metrics
     if isinstance(metrics, dict):
-        return ("", "", "", "", speed)
+        return ("", "", "", "", "")
+    speed = f"{result.wall.speed_x:,.0f}x"
     two_sided = f"{metrics.quoting.two_sided_of_fresh_pct:.1f} %"
     return (f"{metrics.pnl_usd.total:+,.2f}", f"{metrics.fills:,}", two_sided, f"{metrics.races:,}", speed)
 

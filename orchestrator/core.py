@@ -164,6 +164,8 @@ class Orchestrator:
         gate = self.account_gate()
         for desk in self.desks.values():
             desk.decide(gate, now)
+        if self._settles_doubts:
+            self.resolver.close_clear()
 
     def next_deadline(self) -> Ns | None:
         """When to call ``decide`` even if nothing happens; None once stopped."""

@@ -25,6 +25,7 @@ class FillsConfig:
     """Bounds of the deduplicator."""
 
     capacity: Annotated[int, Ge(1)] = 10_000
+    """Trade ids remembered; a fill older than those forgotten counts as a repetition. Five pages of a query."""
 
 
 def next_page(report: FillsReport, since: Ns) -> Ns:

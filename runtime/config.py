@@ -22,6 +22,8 @@ T = TypeVar("T")
 EXTENDS = "extends"
 _KIND = "kind"
 _SET = "--set"
+_UNPARSED = (ValueError, RecursionError)
+"""What the parsers raise: wrong syntax, numbers of thousands of digits, brackets nested too deep."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,9 +76,16 @@ def profile_names() -> list[str]:
 def override(assignments: Iterable[str]) -> Tree:
     """``a.b=value`` as TOML would read it; a bare word is a text."""
     tree = Tree()
+    problems: list[Problem] = []
     for assignment in assignments:
-        data = _assignment(assignment)
-        tree |= Tree(data, dict.fromkeys(_leaves(data), _SET))
+        try:
+            data = _assignment(assignment)
+        except ConfigError as error:
+            problems += error.problems
+        else:
+            tree |= Tree(data, dict.fromkeys(_leaves(data), _SET))
+    if problems:
+        raise ConfigError(problems)
     return tree
 
 
@@ -84,7 +93,7 @@ def parse(text: str, name: str) -> dict[str, Any]:
     """TOML text as plain values; a syntax error says where."""
     try:
         return tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except _UNPARSED as error:
         raise ConfigError([Problem(name, str(error), "valid TOML")]) from error
 
 
@@ -118,7 +127,7 @@ def _find(source: Path | str, folder: Path, where: str) -> Path | Traversable:
 
 def _parse_file(source: Path | Traversable, name: str) -> dict[str, Any]:
     try:
-        text = source.read_text(encoding="utf-8")
+        text = source.read_text(encoding="utf-8-sig")  # editors on Windows begin with a mark
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "bytes that are not UTF-8"
         raise ConfigError([Problem(name, reason, "a readable TOML file")]) from error
@@ -126,7 +135,7 @@ def _parse_file(source: Path | Traversable, name: str) -> dict[str, Any]:
         return parse(text, name)
     try:
         data = json.loads(text)
-    except json.JSONDecodeError as error:
+    except _UNPARSED as error:
         raise ConfigError([Problem(name, str(error), "valid JSON")]) from error
     if not isinstance(data, dict):
         raise ConfigError([Problem(name, show(data), "an object")])
@@ -139,10 +148,12 @@ def _profiles() -> Traversable:
 
 def _assignment(text: str) -> dict[str, Any]:
     key, equals, value = text.partition("=")
+    if not equals or "\n" in text or "\r" in text:  # TOML would take an empty text, or a whole file
+        raise ConfigError([Problem(_SET, show(text), "key.key=value with a TOML value")])
     for candidate in (value, json.dumps(value)) if value.strip().replace("-", "_").isidentifier() else (value,):
         try:
             return tomllib.loads(f"{key}{equals}{candidate}")
-        except tomllib.TOMLDecodeError:
+        except _UNPARSED:
             continue
     raise ConfigError([Problem(_SET, show(text), "key.key=value with a TOML value")])
 

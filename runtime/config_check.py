@@ -8,6 +8,7 @@ with a unit (see `config_types`).
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import date, time
 from difflib import get_close_matches
 from types import NoneType
 from typing import TYPE_CHECKING, Any, TypeVar, get_args, get_origin
@@ -24,6 +25,8 @@ T = TypeVar("T")
 Path = tuple[str | int, ...]
 
 _ADAPTERS: "dict[type, TypeAdapter[Any]]" = {}
+_MAX_INT = 10**18
+"""Whole numbers go into the journal as 64 bits."""
 _SHOWN = 60
 """Characters shown of a wrong value."""
 
@@ -45,6 +48,7 @@ _WANTS = {
     "less_than": "< {lt}",
     "less_than_equal": "<= {le}",
     "multiple_of": "a multiple of {multiple_of}",
+    "string_too_short": "a text of at least {min_length} characters",
     "too_short": "at least {min_length} entries",
     "too_long": "at most {max_length} entries",
     "enum": "{expected}",
@@ -197,6 +201,10 @@ def _convert(kind: object, value: object, path: Path, findings: _Findings) -> ob
     if isinstance(value, list):
         entry = next((get_args(member)[0] for member in members_of(kind) if get_args(member)), object)
         return [_convert(entry, item, (*path, i), findings) for i, item in enumerate(value)]
+    if isinstance(value, int) and abs(value) > _MAX_INT:
+        findings.add(path, "a number of at most 18 digits")
+    elif isinstance(value, date | time):  # TOML has them, no config does
+        findings.add(path, "no date or time")
     return value
 
 
@@ -211,6 +219,8 @@ def _from_text(kind: object, text: str, path: Path, findings: _Findings) -> obje
     if amount is None:
         findings.add(path, f'a whole number or a text such as "{quantity.example}"')
         return text
+    if abs(amount) > _MAX_INT:
+        findings.add(path, "a smaller amount")
     return amount
 
 

@@ -67,6 +67,7 @@ class LifeConfig:
     """Bounds of one life."""
 
     inbox_limit: Annotated[int, Ge(1)] = 100_000
+    """More events waiting at once end the trader's part: it is lost, and the safety net cancels its orders."""
     stop_timeout_ms: Annotated[float, Gt(0)] = 60_000.0
     """For an orderly shutdown, from its request on; then the safety net takes over."""
 

@@ -5,6 +5,7 @@ that ``sync`` or the operating system has; what a power cut may lose depends on 
 """
 
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
 
@@ -107,8 +108,11 @@ class FileLog:
     def close(self) -> None:
         """Sync and give up the lock."""
         if not self._file.closed:
-            self.sync()
-            self._file.close()
+            try:
+                self.sync()
+            finally:
+                with suppress(OSError):  # on a full disk it flushes and fails once more
+                    self._file.close()
 
 
 def _sync_folder(folder: Path) -> None:

@@ -40,7 +40,11 @@ REPLAY_SPAN = Ns(3 * NS_PER_S)
 FAULTS_SHOWN = 20
 
 _PREFIX = re.compile(r"(?P<coin>[A-Za-z0-9]+)_\d{8}")
-_SECONDS = re.compile(r"\d+(\.\d*)?")
+_SECONDS = re.compile(r"\d{1,10}(\.\d*)?", re.ASCII)
+_MAX_NUMBER = 1e12
+"""Of a price or size: in ticks or lots it still fits 64 bits."""
+_SHOWN = 60
+"""Characters shown of a wrong number."""
 _KINDS = ("orderbooks", "prices", "trades")
 _TRADE_SIDES = {"buy": Side.BUY, "sell": Side.SELL}
 
@@ -178,22 +182,21 @@ class _Table:
             values = np.array(texts, dtype=np.float64)
         except ValueError:
             values = np.array([_float_or_nan(text) for text in texts])
-        good = values > 0
-        good &= np.isfinite(values)
+        good = (values > 0) & (values < _MAX_NUMBER)
         if optional:
-            good |= np.array([text == "nan" for text in texts])
+            good |= np.array([text == "nan" for text in texts], dtype=np.bool_)
         for row in np.flatnonzero(~good).tolist():
-            self.fault(row, f"{name} {texts[row]!r}", "a positive number")
+            self.fault(row, f"{name} {_shown(texts[row])}", f"a positive number below {_MAX_NUMBER:g}")
         return np.where(good, values, np.nan)
 
-    def integers(self, name: str) -> list[int]:
-        """A column of non-negative integers."""
+    def integers(self, name: str, digits: int = 18) -> list[int]:
+        """A column of non-negative integers that fit 64 bits."""
         values = []
         for row, text in enumerate(self.columns[name]):
-            if text.isascii() and text.isdigit():
+            if text.isascii() and text.isdigit() and len(text) <= digits:
                 values.append(int(text))
             else:
-                self.fault(row, f"{name} {text!r}", "a whole number")
+                self.fault(row, f"{name} {_shown(text)}", f"a whole number of at most {digits} digits")
                 values.append(0)
         return values
 
@@ -205,14 +208,14 @@ class _Table:
                 whole, _, part = text.partition(".")
                 times.append(int(whole) * NS_PER_S + int(part[:9].ljust(9, "0")))
             else:
-                self.fault(row, f"timestamp {text!r}", "seconds since 1970")
+                self.fault(row, f"timestamp {_shown(text)}", "seconds since 1970")
                 times.append(times[-1] if times else 0)
         self._check_order("timestamp", times)
         return times
 
     def exch_times(self, *, ordered: bool = True) -> list[int]:
         """Exchange times in ns since 1970."""
-        times = [ms * NS_PER_MS for ms in self.integers("exchange_timestamp")]
+        times = [ms * NS_PER_MS for ms in self.integers("exchange_timestamp", 15)]
         if ordered:
             self._check_order("exchange_timestamp", times)
         return times
@@ -225,6 +228,10 @@ class _Table:
                     f"{name} {self.columns[name][row]}",
                     f"not before {self.columns[name][row - 1]} of the line above",
                 )
+
+
+def _shown(text: str) -> str:
+    return repr(text if len(text) <= _SHOWN else text[:_SHOWN] + "...")
 
 
 def _float_or_nan(text: str) -> float:

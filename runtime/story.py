@@ -35,11 +35,14 @@ from runtime.own_orders import spread
 _MANY = 5
 """Candidates named in an error."""
 
+_DIGITS = 20
+"""Of the longest number that an id can be."""
+
 
 def story(records: Iterable[Record], key: str, instruments: Sequence[Instrument] = ()) -> list[str]:
     """One line per record about the order that ``key`` names, and about its earlier and later generations.
 
-    ``key`` is a cloid, a unique prefix of one, an oid or a tid. Instruments come from the journal's
+    ``key`` is an oid, a tid, a cloid or a unique prefix of one, in this order. Instruments come from the journal's
     header; without one prices are ticks and sizes lots. Raises ConfigError if ``key`` names nothing,
     or more than one chain.
     """
@@ -202,26 +205,41 @@ class _Teller:
         return cloid
 
     def _root_of(self, key: str) -> Cloid | Oid:
-        found = list(dict.fromkeys(self._candidates(key.strip().lower())))
-        if len(found) == 1:
-            return found[0]
-        if found:
-            raise ConfigError([Problem("order", f"{key!r}, the beginning of {_some(found)}", "one order")])
-        near = get_close_matches(key.lower(), self.parent, _MANY, 0.3)
+        key = key.strip().lower()
+        exact = self._numbered(key)
+        if len(set(exact.values())) > 1:
+            both = " and ".join(f"the {kind} of {root}" for kind, root in exact.items())
+            raise ConfigError([Problem("order", f"{key!r}, {both}", "one order")])
+        if exact:
+            return next(iter(exact.values()))
+        begun = self._begun(key)
+        if len(begun) > 1:
+            raise ConfigError([Problem("order", f"{key!r}, the beginning of {_some([*begun.values()])}", "one order")])
+        if begun:
+            return next(iter(begun))
+        near = get_close_matches(key, self.parent, _MANY, 0.3)
         hint = f"; near: {_some(near)}" if near else ""
         raise ConfigError([Problem("order", repr(key), f"a cloid, oid or tid of this journal{hint}")])
 
-    def _candidates(self, key: str) -> Iterator[Cloid | Oid]:
-        if key.isdigit():
-            for oid in (Oid(int(key)), self.oid_of_tid.get(Tid(int(key)))):
-                if oid in self.oids:
-                    cloid = self.cloid_of.get(oid)
-                    yield oid if cloid is None else self._first(cloid)
-        if key:
-            prefix = key if key.startswith("0x") else f"0x{key}"
-            for cloid in self.parent:
-                if cloid.startswith(prefix):
-                    yield self._first(cloid)
+    def _numbered(self, key: str) -> dict[str, Cloid | Oid]:
+        """Whose oid or tid exactly this is: such a number wins over being the beginning of client ids."""
+        if not key.isdecimal() or len(key) > _DIGITS:
+            return {}
+        oids = {"oid": Oid(int(key)), "tid of a fill": self.oid_of_tid.get(Tid(int(key)))}
+        return {kind: self._root_of_oid(oid) for kind, oid in oids.items() if oid is not None and oid in self.oids}
+
+    def _root_of_oid(self, oid: Oid) -> Cloid | Oid:
+        cloid = self.cloid_of.get(oid)
+        return oid if cloid is None else self._first(cloid)
+
+    def _begun(self, key: str) -> dict[Cloid | Oid, Cloid]:
+        """Chains with a client id that begins so, and the first such id of each."""
+        found: dict[Cloid | Oid, Cloid] = {}
+        prefix = key if key.startswith("0x") else f"0x{key}"
+        for cloid in self.parent if key else ():
+            if cloid.startswith(prefix):
+                found.setdefault(self._first(cloid), cloid)
+        return found
 
     # --- words ----------------------------------------------------------------------------------
 

@@ -23,6 +23,7 @@ class ThinkingConfig:
     """Constant, or lognormal around its median if ``sigma`` is given."""
 
     median_us: Annotated[float, Interval(ge=0, le=10_000_000)] = 300.0
+    """Median time from an event to the commands that answer it, in µs; about what a Python process takes."""
     sigma: Annotated[float, Interval(gt=0, le=5)] | None = None
     """Standard deviation of the logarithm."""
     max_us: Annotated[float, Gt(0)] = 1_000_000.0

@@ -1,6 +1,8 @@
 """From a checked scenario to a world and the setup of a run."""
 
 from dataclasses import replace
+from functools import lru_cache
+from pathlib import Path
 
 from msgspec import structs
 
@@ -15,12 +17,14 @@ from scenarios.schema import (
     ClassOrder,
     Discipline,
     InstrumentSection,
+    MarketSection,
     Scenario,
     VenueSection,
 )
 from sim.flow.synthetic import PROFILES
 from sim.latency import Constant, Latency, Quantiles, Recording
 from sim.liquidity import book
+from sim.recorded import Recording as Recorded
 from sim.replay_feed import ReplayFeed
 from sim.venue.config import ActionClass, VenueConfig
 from sim.world import MarketConfig, World, WorldConfig
@@ -76,9 +80,19 @@ def recorded_world(scenario: Scenario, seed: int, replay: ReplayFeed) -> World:
     return World(world, seed, replays={instrument.id: replay})
 
 
+def recording_of(market: MarketSection) -> Recorded:
+    """The recording of a market; ConfigError if there is anything wrong with it. The latest ones are kept."""
+    return _load(data_folder(), str(market.recording), market.sz_decimals)
+
+
+@lru_cache(maxsize=2)
+def _load(folder: Path, name: str, sz_decimals: int | None) -> Recorded:
+    return load_l2_trades(folder, name, sz_decimals=sz_decimals)
+
+
 def _replay_of(scenario: Scenario) -> ReplayFeed:
     market = scenario.market
-    recording = load_l2_trades(data_folder(), str(market.recording), sz_decimals=market.sz_decimals)
+    recording = recording_of(market)
     instrument = _with_fees(recording.instrument, scenario.venue)
     return ReplayFeed(replace(recording, instrument=instrument), market.replay)
 

@@ -22,16 +22,23 @@ class Expect:
     two_sided_of_fresh_pct_min: Annotated[float, Interval(ge=0, le=100)] | None = None
     """Share of the time with fresh market data in which a bid and an ask of ours rest."""
     fresh_s_min: Annotated[float, Ge(0)] | None = None
+    """Seconds with fresh market data: that there was something to quote on."""
     fills_min: Annotated[int, Ge(0)] | None = None
+    """Fills of our orders: that the market traded with us at all."""
     fills_recovered_min: Annotated[int, Ge(0)] | None = None
     """Fills that we learned of by query or snapshot, their own message being lost or late."""
     races_min: Annotated[int, Ge(0)] | None = None
+    """Cancels and modifies that a fill overtook on their way: that the race was met."""
     feed_losses_min: Annotated[int, Ge(0)] | None = None
+    """Established connections that were lost while the trader quoted: that the fault struck."""
     requoted_after_s_max: Annotated[float, Ge(0)] | None = None
     """After each lost connection came back, both sides rest again within this."""
     pnl_usd_min: float | None = None
+    """What the account won in all, in USD, fees paid and positions valued at the mid; negative allows a loss."""
     inventory_of_limit_pct_max: Annotated[float, Ge(0)] | None = None
+    """Largest position of any instrument in percent of its hard limit; 100 is the limit."""
     requests_per_minute_max: Annotated[float, Ge(0)] | None = None
+    """Requests that left the trader (orders, cancels, queries), per simulated minute."""
     rejected_pct_max: Annotated[float, Interval(ge=0, le=100)] | None = None
     """Refused placements and modifies as a share of those sent."""
     mismatches_max: Annotated[int, Ge(0)] | None = None

@@ -48,6 +48,7 @@ class L4Result:
     """What a replay computed, what it was told, and where it differs from the record."""
 
     blocks: int
+    """Recorded blocks that were played."""
     digests_equal: int
     """Blocks after which the whole book, every order in its queue, is the recorded one."""
     tops_equal: int
@@ -55,9 +56,13 @@ class L4Result:
     sequences_equal: int
     """Blocks whose statuses came in the recorded order."""
     statuses_equal: int
+    """Order statuses that came out as recorded, in whatever order inside their block."""
     statuses_total: int
+    """Order statuses in the record."""
     fills_equal: int
+    """Fills that came out as recorded."""
     fills_total: int
+    """Fills in the record."""
     left_out: Mapping[str, int]
     """Recorded submissions that were not fed, by status: they need state that the files do not hold."""
     inputs: Mapping[str, int]

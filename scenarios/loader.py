@@ -16,8 +16,11 @@ from runtime import config
 from runtime.config import EXTENDS, Tree
 from runtime.config_check import show, suggestion
 from runtime.config_schema import schema as json_schema
-from scenarios.schema import DEFAULT_PROFILE, Scenario
+from scenarios.schema import DEFAULT_PROFILE, InstrumentSection, Scenario
 from sim.flow.synthetic import PROFILES
+
+_MAX_NAME = 200
+"""Bytes of a scenario's name; file systems take 255, and the seed is appended."""
 
 SCHEMA_LINE = "#:schema ../scenario.schema.json"
 """First line of each shipped scenario: editors complete and check by it."""
@@ -25,9 +28,8 @@ SCHEMA_LINE = "#:schema ../scenario.schema.json"
 
 def load(source: str, overrides: Iterable[str] = ()) -> Scenario:
     """Read, lay over each other and check; raises ConfigError with every problem."""
-    tree = _read(source, Path(), ()) | config.override(overrides)
     problems: list[Problem] = []
-    tree = _with_profiles(tree, problems)
+    tree = _with_profiles(_layers(source, overrides, problems), problems)
     scenario: Scenario | None = None
     try:
         scenario = config.build(Scenario, tree)
@@ -61,6 +63,19 @@ def schema_text() -> str:
 # --- reading ------------------------------------------------------------------------------------
 
 
+def _layers(source: str, overrides: Iterable[str], problems: list[Problem]) -> Tree:
+    """The file below the overrides; a wrong override is no reason to keep silent about the file."""
+    try:
+        over = config.override(overrides)
+    except ConfigError as error:
+        problems += error.problems
+        over = Tree()
+    try:
+        return _read(source, Path(), ()) | over
+    except ConfigError as error:
+        raise ConfigError([*problems, *error.problems]) from error
+
+
 def _read(source: str, folder: Path, seen: tuple[str, ...]) -> Tree:
     """A file or a shipped scenario, laid over what it extends."""
     found = _find(source, folder, seen)
@@ -91,7 +106,7 @@ def _find(source: str, folder: Path, seen: tuple[str, ...]) -> Path | Traversabl
 
 def _parse(source: Path | Traversable) -> dict[str, Any]:
     try:
-        text = source.read_text(encoding="utf-8")
+        text = source.read_text(encoding="utf-8-sig")  # editors on Windows begin with a mark
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "bytes that are not UTF-8"
         raise ConfigError([Problem(str(source), reason, "a readable TOML file")]) from error
@@ -149,7 +164,7 @@ def _with_flow(market: Mapping[str, Any]) -> dict[str, Any]:
 
 def _together(data: Mapping[str, Any]) -> list[Problem]:
     """Values that do not fit together."""
-    problems = []
+    problems = _names(data)
     market = _table(data, "market")
     profile, recording = market.get("profile"), market.get("recording")
     if "market" in data and (profile is None) == (recording is None):
@@ -165,6 +180,31 @@ def _together(data: Mapping[str, Any]) -> list[Problem]:
         idle = [key for key in ("instrument", "flow", "more") if key in market]
         problems += [Problem(f"market.{key}", show(market[key]), "nothing beside a recording") for key in idle]
     return problems
+
+
+def _names(data: Mapping[str, Any]) -> list[Problem]:
+    """Names that cannot be used: of the scenario as a folder, of two instruments at once."""
+    problems = []
+    name = data.get("name")
+    if isinstance(name, str) and name and not _names_a_folder(name):
+        want = f"a text that can name a folder: printable, no / or \\, at most {_MAX_NAME} bytes"
+        problems.append(Problem("name", show(name), want))
+    market = _table(data, "market")
+    default = InstrumentSection().name
+    seen = [_table(market, "instrument").get("name", default)]
+    for i, entry in enumerate(_list(market, "more")):
+        instrument = _table(entry, "instrument").get("name", default) if isinstance(entry, dict) else None
+        if isinstance(instrument, str) and instrument in seen:
+            path = f"market.more[{i}].instrument.name"
+            problems.append(Problem(path, show(instrument), "a name that no other market of this scenario has"))
+        seen.append(instrument)
+    return problems
+
+
+def _names_a_folder(name: str) -> bool:
+    """Whether a name is one folder below the results and no way out of them."""
+    fits = len(name.encode(errors="replace")) <= _MAX_NAME and name.isprintable() and name == name.strip()
+    return fits and name not in {".", ".."} and not set(name) & set("/\\")
 
 
 def _table(data: Mapping[str, Any], key: str) -> dict[str, Any]:

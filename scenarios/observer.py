@@ -101,7 +101,6 @@ class Observer:
         self.trace = trace
         self._truth = truth
         self._markets = {name: _Market(instrument) for name, instrument in instruments.items()}
-        self._duration = duration
         self._stale_after = stale_after
         self._cash_before = truth.cash()
         self._blocks = 0
@@ -109,7 +108,8 @@ class Observer:
         self._sample_every = max(duration // MAX_SAMPLES, 1)
         self._next_sample = Ns(0)
         self._began: Ns | None = None
-        self._stopping = False
+        self._stopped: Ns | None = None
+        """When the shutdown began."""
         self._spread = 0.0
         self._fees = 0
         self._gross = [0.0] * len(_HORIZONS)
@@ -147,7 +147,7 @@ class Observer:
         """After each block: money, time, samples."""
         now = block.now
         self._blocks += 1
-        if self._began is not None and not self._stopping:
+        if self._began is not None and self._stopped is None:
             self._add_time(Ns(now - self._last_block))
         for fill in block.fills:
             self._on_fill(fill)
@@ -285,7 +285,7 @@ class Observer:
             if self._feed_losses and len(self._up) == len(Feed):
                 self._back_since = now
         elif isinstance(event, FeedDown):
-            if event.feed in self._up and self._began is not None and not self._stopping:
+            if event.feed in self._up and self._began is not None and self._stopped is None:
                 self._feed_losses += 1
             self._up.discard(event.feed)
             self._back_since = None
@@ -362,9 +362,9 @@ class Observer:
                 self._markets[name].limit = lots
                 self._markets[name].trace.max_position = self._markets[name].instrument.size(lots)
 
-    def on_stop(self) -> None:
-        """The orderly shutdown begins: what follows is no quoting time."""
-        self._stopping = True
+    def on_stop(self, now: Ns) -> None:
+        """The orderly shutdown begins, at the planned end or before it: what follows is no quoting time."""
+        self._stopped = now
 
     # --- samples --------------------------------------------------------------------------------
 
@@ -416,9 +416,11 @@ class Observer:
                     _, signed, px, mid0, _ = queue.popleft()
                     self._book_markout(i, signed, px, mid0, mid0 if market.mid is None else market.mid)
         self._sample(now)
-        if self._gate is not None and self._began is not None and not self._stopping:
+        if self._gate is not None and self._began is not None and self._stopped is None:
             self.trace.gates.append(Span(self._gate_since / NS_PER_S, now / NS_PER_S, self._gate))
-        duration_s = self._duration / NS_PER_S
+        if self._stopped is None:
+            self._stopped = now
+        duration_s = self._stopped / NS_PER_S
         minutes = duration_s / 60
         counts = self._counts
         counts.rejected_by_reason = dict(sorted(self._rejections.items()))
@@ -435,8 +437,8 @@ class Observer:
             races=self._races,
             race_fills=self._race_fills,
             requests=self._requests,
-            requests_per_minute=self._requests / minutes,
-            actions_per_minute=self._actions / minutes,
+            requests_per_minute=self._requests / minutes if minutes else 0.0,
+            actions_per_minute=self._actions / minutes if minutes else 0.0,
             feed_losses=self._feed_losses,
             data_gaps=self._data_gaps,
             longest_data_gap_s=self._longest_gap / NS_PER_S,
@@ -468,12 +470,15 @@ class Observer:
         )
 
     def _observed(self) -> int:
-        return self._duration - self._began if self._began is not None else 0
+        return self._ran() - self._began if self._began is not None else 0
+
+    def _ran(self) -> Ns:
+        return Ns(0) if self._stopped is None else self._stopped
 
     def _quoting(self, fresh: int, two_sided: int, two_sided_fresh: int) -> Quoting:
         observed = self._observed()
         return Quoting(
-            startup_s=(self._duration if self._began is None else self._began) / NS_PER_S,
+            startup_s=(self._ran() if self._began is None else self._began) / NS_PER_S,
             observed_s=observed / NS_PER_S,
             fresh_s=fresh / NS_PER_S,
             two_sided_s=two_sided / NS_PER_S,

@@ -2,13 +2,15 @@
 
 from collections.abc import Callable
 from dataclasses import fields
+from functools import lru_cache
+from pathlib import Path
 from time import perf_counter
 
 from domain.errors import ConfigError, Problem
 from runtime.log import Log
 from runtime.recordings import data_folder, names_in
-from runtime.recordings_l4 import FOLDER, load_feed, load_truth
-from scenarios.build import build, discipline_of, rules_of
+from runtime.recordings_l4 import FOLDER, L4Feed, L4Truth, load_feed, load_truth
+from scenarios.build import build, discipline_of, recording_of, rules_of
 from scenarios.expectations import evaluate
 from scenarios.l4_replay import L4Result, replay_blocks
 from scenarios.result import RunResult, Wall
@@ -18,9 +20,10 @@ from scenarios.schema import Scenario
 
 def run_scenario(scenario: Scenario, seed: int, log: Log, tick: Callable[[float], None] | None = None) -> RunResult:
     """Run a scenario; the journal goes to ``log``. Raises ConfigError for a recording that cannot be read."""
-    if scenario.market.is_blocks:
-        return check_blocks(scenario, seed)
-    return run(build(scenario, seed, log), seed, tick)
+    is_blocks = scenario.market.is_blocks
+    result = check_blocks(scenario, seed) if is_blocks else run(build(scenario, seed, log), seed, tick)
+    result.recording = scenario.market.recording
+    return result
 
 
 def missing_data(scenario: Scenario) -> list[Problem]:
@@ -41,12 +44,31 @@ def missing_data(scenario: Scenario) -> list[Problem]:
     ]
 
 
+def data_problems(scenario: Scenario) -> list[Problem]:
+    """Everything wrong with the recording of a scenario, found before anything runs: it is read whole, and kept."""
+    if missing := missing_data(scenario):
+        return missing
+    try:
+        if scenario.market.is_blocks:
+            _blocks(data_folder().parent / FOLDER)
+        elif scenario.market.recording is not None:
+            recording_of(scenario.market)
+    except ConfigError as error:
+        return error.problems
+    return []
+
+
+@lru_cache(maxsize=1)
+def _blocks(folder: Path) -> tuple[L4Feed, L4Truth]:
+    return load_feed(folder), load_truth(folder)
+
+
 def check_blocks(scenario: Scenario, seed: int) -> RunResult:
     """Recorded blocks through the venue; the seed interleaves the classes of each batch. There is no trader."""
     if missing := missing_data(scenario):
         raise ConfigError(missing)
     folder = data_folder().parent / FOLDER
-    feed, truth = load_feed(folder), load_truth(folder)
+    feed, truth = _blocks(folder)
     started = perf_counter()
     done = replay_blocks(
         feed,

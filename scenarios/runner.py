@@ -44,7 +44,7 @@ def _should_stop(running: Running) -> bool:
 
 
 def _shut_down(running: Running) -> None:
-    running.observer.on_stop()
+    running.observer.on_stop(running.world.env.now)
     _note_gates(running)
     world, driver = running.world, running.driver
     driver.request_stop("end of the run")

@@ -32,10 +32,15 @@ class InstrumentSection:
     """What is traded."""
 
     name: Annotated[str, MinLen(1)] = "ETH"
+    """Name of the instrument: what orders, figures and journal call it."""
     sz_decimals: Annotated[int, Interval(ge=0, le=6)] = 4
+    """Decimals of a size. Prices have at most 6 minus this many, and five significant figures. 4 is ETH's."""
     asset: Annotated[int, Ge(0)] = 1
+    """The venue's number of the instrument, printed in its error texts; ETH's is 1."""
     min_notional: Annotated[Usd, Ge(0)] = Usd(10_000_000)
+    """Least value (price times size) of an order; smaller ones are refused. 10 USD is the venue's own rule."""
     max_leverage: Annotated[int, Ge(1)] = 25
+    """What the venue answers when the trader asks for limits; nothing is computed from it. 25 is ETH's."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +48,7 @@ class MoreMarket:
     """Another synthetic market of the same world, traded by the same trader."""
 
     profile: Annotated[str, MinLen(1)]
+    """A synthetic market by name, such as `eth-quiet`."""
     instrument: InstrumentSection
     flow: SyntheticFlowConfig = field(default_factory=SyntheticFlowConfig)
     """Laid over the profile."""
@@ -53,6 +59,7 @@ class MarketSection:
     """Either a synthetic market (``profile``) or a recorded one (``recording``)."""
 
     profile: str | None = None
+    """A synthetic market by name, such as `eth-volatile`. Either this or `recording` must be given."""
     recording: str | None = None
     """Prefix of the files in ``hl_l2_trades`` (``ETH_20251210``), or ``hl_l4`` for recorded blocks."""
     instrument: InstrumentSection | None = None
@@ -108,6 +115,7 @@ class VenueSection:
     maker_fee_pct: Annotated[float, Interval(ge=-1, le=1)] = 0.015
     """Of the account, in every instrument; negative is a rebate."""
     taker_fee_pct: Annotated[float, Interval(ge=-1, le=1)] = 0.045
+    """The same for what takes liquidity. Both defaults are the venue's base rates, without any discount."""
     discipline: Discipline = Discipline.FIFO
     class_order: ClassOrder = ClassOrder.VENUE
     rules: VenueConfig = field(default_factory=VenueConfig)
@@ -119,6 +127,7 @@ class TraderSection(TraderConfig):
     """The trader: a profile, and whatever of it is different here."""
 
     profile: str = DEFAULT_PROFILE
+    """A shipped profile, or a file, that the other keys of this table are laid over."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,9 +149,11 @@ class Scenario:
     """One world, what happens in it, and what must hold."""
 
     name: Annotated[str, MinLen(1)]
+    """What tables, files and reports call it."""
     duration_s: Annotated[float, Gt(0)]
     """Simulated time; a recording that is shorter ends the run."""
     description: str = ""
+    """What happens in it and why it is of interest, in a sentence; for people."""
     market: MarketSection
     venue: VenueSection = field(default_factory=VenueSection)
     links: LinksConfig = field(default_factory=LinksConfig)
@@ -150,5 +161,6 @@ class Scenario:
     driver: DriverConfig = field(default_factory=DriverConfig)
     """How the trader is run: thinking time, inbox, safety net."""
     faults: tuple[AnyFault, ...] = ()
+    """What goes wrong on purpose; several may overlap."""
     checks: Checks = field(default_factory=Checks)
     expect: Expect = field(default_factory=Expect)

@@ -25,7 +25,9 @@ class Constant:
     """Always the same."""
 
     ms: Annotated[float, Ge(0)]
+    """How long every message travels, in ms."""
     kind: Literal["constant"] = "constant"
+    """Names this model."""
 
     def __call__(self, u: float) -> Ns:  # noqa: ARG002 - every model takes the draw
         """The latency; the draw does not matter."""
@@ -40,10 +42,15 @@ class LogNormal:
     """
 
     median_ms: Annotated[float, Gt(0)]
+    """Half of all messages are faster than this, in ms."""
     sigma: Annotated[float, Ge(0)]
+    """Standard deviation of the logarithm of the latency; 0 makes it constant."""
     floor_ms: Annotated[float, Ge(0)] = 0.0
+    """No message is faster than this, in ms: the distance to the venue."""
     cap_ms: Annotated[float, Gt(0)] = 60_000.0
+    """No message is slower than this, in ms; the default cuts only what no study means."""
     kind: Literal["lognormal"] = "lognormal"
+    """Names this model."""
 
     def __call__(self, u: float) -> Ns:
         """The latency at a draw in [0, 1)."""
@@ -93,7 +100,9 @@ class Quantiles:
 
     table: Recording
     median_ms: Annotated[float, Gt(0)] | None = None
+    """What the median is scaled to, in ms; none: as recorded."""
     kind: Literal["quantiles"] = "quantiles"
+    """Names this model."""
 
     def __call__(self, u: float) -> Ns:
         """The latency at a draw in [0, 1)."""

@@ -42,11 +42,13 @@ class LinkConfig:
     """One way. Off is None: without `weather_ms` every message meets the model's median."""
 
     latency: Latency
+    """How long a message travels: one of the models below."""
     weather_ms: Annotated[float, Gt(0)] | None = 500.0
     """Time over which latency changes: its correlation is 0.3 after that, as on recorded feeds."""
     jitter_ms: Annotated[float, Ge(0)] = 0.0
     """Each message is late by up to this much more."""
     is_fifo: bool = True
+    """Whether messages of a channel arrive in the order of their sending, as on a socket; REST requests need not."""
 
 
 def _feed() -> LinkConfig:

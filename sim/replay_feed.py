@@ -31,6 +31,7 @@ class ReplayConfig:
     """What may be turned on top of a recording."""
 
     queue: LevelModel = field(default_factory=RiskAverse)
+    """Whether recorded cancels were ahead of our order or behind; by default the answer that flatters us least."""
     extra_latency_ms: Annotated[float, Ge(0)] = 0.0
     """Market data comes by so much later than recorded."""
 

@@ -52,18 +52,26 @@ class InventoryModel(StrEnum):
 class QuoteConfig:
     """What a person chooses about the best quote.
 
-    ``gamma`` None derives it: the inventory shift at a full position (q = 1) is then
-    ``skew_strength`` half-spreads delta*. ``risk_term`` adds 0.5 gamma sigma^2 T to each side of
-    the horizon model (the stationary model always carries root / 2).
+    Of a quote at distance delta fills come at a rate like exp(-kappa delta); sigma is volatility,
+    a fraction of the price per square-root second; the half-spread is ln(1 + gamma/kappa)/gamma,
+    plus the fee. A derived gamma is the one with gamma sigma^2 T = ``skew_strength`` half-spreads
+    (fee apart).
     """
 
     model: InventoryModel = InventoryModel.HORIZON
+    """How risk turns into a shift of the quotes while we hold a position: `stationary` needs the rate of trades too."""
     gamma: Annotated[float, Gt(0)] | None = None
+    """Risk aversion in 1/(fraction of the price x full position); none: derived from `skew_strength`."""
     skew_strength: Annotated[float, Interval(gt=0, le=10)] = 1.0
+    """Shift at a full position, in half-spreads. At 1 the side that reduces it then stands one fee from the mid."""
     horizon_s: Annotated[float, Interval(ge=0.001, le=86_400)] = 60.0
+    """T of the horizon model, in s: how far ahead risk counts; a full position shifts prices by gamma sigma^2 T."""
     risk_term: bool = False
+    """Whether each side also moves out by gamma sigma^2 T / 2 (horizon model; the stationary one always widens)."""
     min_half_spread: Annotated[Frac, Interval(ge=0, lt=0.5)] = Frac(0.0)
+    """Least distance of a side, as a fraction of the price. At 0 the larger of fee and tick still is one."""
     max_half_spread: Annotated[Frac, Interval(gt=0, lt=0.5)] = Frac(0.02)
+    """Ceiling of the half-spread, as a fraction of the price; 0.02 is 1/kappa at the least kappa used, 50."""
 
     def __post_init__(self) -> None:
         """Refuse a floor above the ceiling."""

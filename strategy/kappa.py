@@ -20,13 +20,18 @@ _LN2 = log(2.0)
 class TradeKappaConfig:
     """Prior Gamma(a0, b0), mean a0/b0 = 2500, and forgetting by time, by trades, or both.
 
-    ``prior_depth_sum`` is a fraction, ``prior_trades`` a count. None: no forgetting of that kind.
+    kappa = (a0 + trades) / (b0 + sum of their depths), in 1/fraction of the price. A depth is the
+    distance of a market trade from the mid before it.
     """
 
     prior_trades: Annotated[float, Gt(0)] = 5.0
+    """a0: how many trades the prior counts for; a few, so that the market soon outweighs it."""
     prior_depth_sum: Annotated[Frac, Gt(0)] = Frac(0.002)
+    """b0: sum of their depths as fractions of the price; 0.002 over 5 trades is a mean depth of 4 bps."""
     half_life_s: Annotated[float, Gt(0)] | None = 600.0
+    """Seconds after which a trade counts half; off: time forgets nothing."""
     half_life_trades: Annotated[float, Gt(0)] | None = None
+    """Later trades after which a trade counts half; off: trades forget nothing."""
 
 
 class TradeKappa:
@@ -88,8 +93,11 @@ class TradeIntensityConfig:
     """Prior of trades per second *of both sides*, as ``prior_trades`` seen in ``prior_seconds``."""
 
     prior_trades: Annotated[float, Gt(0)] = 2.0
+    """How many trades the prior counts for."""
     prior_seconds: Annotated[float, Gt(0)] = 4.0
+    """In how many seconds it has seen them: 2 in 4 s is one in two seconds."""
     half_life_s: Annotated[float, Gt(0)] | None = 600.0
+    """Seconds of listening after which what was seen counts half; off: nothing is forgotten."""
 
 
 class TradeIntensity:

@@ -41,20 +41,24 @@ class Grid(Protocol):
 class LadderConfig:
     """Shape of the ladder.
 
-    Depths run geometrically from ``min_depth`` (None: the quote's own half-spread) to
-    ``max_depth``, and at least to ``min_span`` times the first. ``adverse_selection`` is what a
-    fill at depth 0 loses on average, decaying by e per ``adverse_selection_decay`` of depth.
-    ``max_level_share`` caps each level's part of a side; fewer levels than 1/share cannot obey it
-    and get equal parts instead, 1/n, the smallest cap that still places the whole size.
+    A level's part of its side is in proportion to how often it fills, exp(-kappa depth), times
+    what a fill there earns: its depth less adverse selection less the fee.
     """
 
     levels: Annotated[int, Interval(ge=1, le=50)] = 3
+    """Levels a side, at most: those on one tick are merged, those that do not pay or are too small left out."""
     min_depth: Annotated[Frac, Interval(gt=0, lt=0.5)] | None = None
+    """Depth of the first level, as a fraction of the price; none: the quote's own half-spread."""
     max_depth: Annotated[Frac, Interval(gt=0, lt=0.5)] = Frac(0.005)
+    """Depth of the last level, as a fraction of the price (0.005 is 50 bps); depths between grow geometrically."""
     min_span: Annotated[float, Interval(ge=1, le=100)] = 1.5
+    """The last level is at least this many times as deep as the first, where `max_depth` is nearer than that."""
     adverse_selection: Annotated[Frac, Interval(ge=0, lt=0.1)] = Frac(1e-4)
+    """What a fill at depth 0 loses on average to better informed takers, as a fraction of the price."""
     adverse_selection_decay: Annotated[Frac, Gt(0)] = Frac(1e-3)
+    """Depth, as a fraction of the price, over which that loss falls by the factor e."""
     max_level_share: Annotated[float, Interval(gt=0, le=1)] = 0.25
+    """Largest part of a side on one level; fewer levels than 1/share cannot obey it and get equal parts, 1/n."""
 
 
 class LadderLevel(NamedTuple):

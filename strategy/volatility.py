@@ -19,15 +19,18 @@ _HALF_PI = pi / 2.0
 class VolatilityConfig:
     """Sampling and forgetting.
 
-    ``bucket_s`` trades noise for speed: shorter buckets estimate faster, but see the tick (a mid
-    that moves by whole ticks biases bipower variation down) and the bounce (up). ``half_life_s``
-    None never forgets. A silence of more than ``max_gap_buckets`` is a gap in the data.
+    The estimate multiplies neighbouring returns (bipower variation), so that a single jump counts
+    little. A mid that moves by whole ticks biases it down, one that bounces between bid and ask up.
     """
 
     bucket_s: Annotated[float, Ge(0.001)] = 1.0
+    """Length of a sample in s. Shorter ones learn faster, but see the tick and the bid-ask bounce."""
     half_life_s: Annotated[float, Gt(0)] | None = 300.0
+    """Seconds after which a return counts half; off: nothing is forgotten."""
     max_gap_buckets: Annotated[int, Ge(1)] = 5
+    """A longer silence, in buckets, is a gap in the data: no return is taken across it."""
     min_pairs: Annotated[int, Ge(1)] = 20
+    """Pairs of neighbouring returns before the estimate replaces `prior_sigma`; also its weight in the confidence."""
 
 
 class BipowerVolatility:

@@ -21,9 +21,13 @@ class FeedsConfig:
     """How patient we are with connections."""
 
     connect_timeout_ms: Annotated[float, Gt(0)] = 10_000.0
+    """A connection that is not up after this, in ms, is given up and tried again."""
     subscribe_timeout_ms: Annotated[float, Gt(0)] = 10_000.0
+    """The same for its subscriptions: all must be acknowledged in time, in ms."""
     backoff_ms: Annotated[float, Gt(0)] = 1_000.0
+    """Wait before the first new attempt, in ms; doubled with every failure until the feed is live."""
     backoff_max_ms: Annotated[float, Gt(0)] = 60_000.0
+    """No wait is longer than this, in ms."""
     jitter: Annotated[float, Interval(ge=0, lt=1)] = 0.2
     """Each delay is drawn from U(1 - jitter, 1 + jitter) times its nominal value, then capped."""
 
@@ -171,5 +175,6 @@ class RequestsConfig:
     timeout_ms: Annotated[float, Gt(0)] = 3_000.0
     """Until enough replies were measured."""
     timeout_min_ms: Annotated[float, Gt(0)] = 500.0
+    """The time-out never falls below this, in ms, however fast replies are."""
     timeout_p99_factor: Annotated[float, Ge(1)] = 3.0
     """Time-out = max(timeout_min_ms, factor x measured p99)."""

@@ -18,8 +18,11 @@ class AccumulatorConfig:
     """Thresholds of the triggers."""
 
     mid_move_bps: Annotated[float, Gt(0)] = 5.0
+    """A quote cycle is due when the mid is further than this from where it was at the last cycle, in bps."""
     debounce_ms: Annotated[float, Ge(0)] = 100.0
+    """Least time between two cycles, in ms: a burst of events makes one. Gates that open or close do not wait."""
     fallback_ms: Annotated[float, Gt(0)] = 5_000.0
+    """A cycle runs this long after the last one even if nothing happened, in ms."""
     buffer: Annotated[int, Ge(1)] = 10
     """This many buffered events force a cycle."""
 

@@ -19,6 +19,7 @@ class DataQualityConfig:
     """When data is too old."""
 
     stale_gate_ms: Annotated[float, Gt(0)] = 15_000.0
+    """Without a book or a top of the book for longer than this, in ms, the desk cancels and does not quote."""
 
 
 class QuoteGateReason(StrEnum):

@@ -26,7 +26,7 @@ from domain.events import (
 )
 from domain.ids import cloid_of
 from domain.instrument import Instrument
-from domain.orders import RESTING, OrderState, TrackedOrder
+from domain.orders import RESTING, Certainty, OrderState, TrackedOrder
 from domain.units import USD, Cloid, Ns, Side, Sz, Tif, seconds
 from orchestrator.connectivity.requests import Pending, RequestLedger
 from orchestrator.desk.accumulator import AccumulatorConfig, EventAccumulator, QuoteUpdateTrigger
@@ -156,7 +156,7 @@ class Desk:
     def on_update(self, event: OrderUpdate, now: Ns, *, is_answer: bool = False) -> bool:
         """A status of an order; False if the order is not ours to know."""
         order = self.tracker.find(event.cloid, event.oid)
-        was_ours_to_end = order is not None and order.cancel_sent_at is not None
+        was_ours_to_end = order is not None and order.cancel_sent_at is not None and _is_known(order)
         known = self.tracker.on_update(event, now, is_answer=is_answer)
         self._uptime_is_due = True
         if event.status is OrderStatus.OPEN:
@@ -429,3 +429,7 @@ class Desk:
             live = {order.side for order in self.tracker.orders.values() if order.state in ON_BOOK}
             label = (EMPTY, ONE_SIDED, TWO_SIDED)[len(live)]
         self.uptime.note(label, now)
+
+
+def _is_known(order: TrackedOrder) -> bool:
+    return order.certainty is Certainty.KNOWN

@@ -41,7 +41,7 @@ class TrackerConfig:
     settle_ms: Annotated[float, Gt(0)] = 2_000.0
     """An ended order that lacks its final size or fills for longer is asked after."""
     fill_window_ms: Annotated[float, Gt(0)] = 5_000.0
-    """Fallback of C-03: how long a confirmed cancel without a final size waits for fills."""
+    """How long a confirmed cancel without a final size waits for fills (C-03)."""
     stale_fills_ms: Annotated[float, Gt(0)] = 600_000.0
     """A resting order without a fill for longer is listed as stale (OL-26)."""
 

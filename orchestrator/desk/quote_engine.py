@@ -71,7 +71,9 @@ class QuoteEngineConfig:
     max_position_usd: Annotated[float, Gt(0)] = 10_000.0
     """Hard limit on the position; its lots are fixed at the first sound mid of a life."""
     warmup_updates: Annotated[int, Ge(1)] = 10
+    """Books and tops of the book that must have been seen before the first quote."""
     warmup_trades: Annotated[int, Ge(0)] = 5
+    """Trades of the market that must have been seen before the first quote."""
     warmup_timeout_s: Annotated[float, Ge(0)] = 30.0
     """After this the priors stand in for what is missing: no gate that only quoting opens (C-05)."""
     prior_sigma: Annotated[float, Gt(0)] = 2e-4
@@ -81,7 +83,9 @@ class QuoteEngineConfig:
     gamma_refresh_s: Annotated[float, Gt(0)] = 300.0
     """The derived gamma follows slow estimates: it is renewed this often, not every cycle."""
     min_confidence: Annotated[float, Interval(ge=0, le=1)] = 0.5
+    """Below this the desk is unsure. Confidence is 0 on priors alone, 0.5 where data weighs as much as they do."""
     unsure_widening: Annotated[float, Ge(1)] = 1.5
+    """While unsure, kappa is divided by this, which widens the half-spread by about the same factor."""
     unsure_size: Annotated[float, Interval(gt=0, le=1)] = 0.5
     """Below the minimum confidence: wider and smaller, still two-sided (QE-12)."""
 

@@ -24,10 +24,13 @@ class ResolverConfig:
     """How often to ask, and what counts as evidence of absence."""
 
     retry_ms: Annotated[float, Gt(0)] = 1_000.0
+    """Wait before the same order is asked after again, in ms; doubled with each try."""
     retry_max_ms: Annotated[float, Gt(0)] = 30_000.0
+    """No wait is longer than this, in ms."""
     misses: Annotated[int, Ge(1)] = 2
     """Answers in a row that do not know an expired placement before it counts as never placed."""
     expiry_margin_ms: Annotated[float, Ge(0)] = 2_000.0
+    """A placement may still arrive until this long after its expiry, in ms: room for clocks that differ."""
 
 
 @dataclass(slots=True)
@@ -60,15 +63,26 @@ class Resolver:
         self._cases: dict[Cloid, _Case] = {}
         self._revision = -1
         self._due: Ns | None = None
+        self._unclear: frozenset[Cloid] = frozenset()
 
     def deadline(self) -> Ns | None:
         """When the next question is due."""
         self._look()
         return self._due
 
-    def decide(self, now: Ns) -> None:
-        """Ask about what is due; close the cases of what is clear again."""
+    def close_clear(self) -> None:
+        """Close the cases of what is clear again: an answer that still comes to one of them says nothing new.
+
+        A step of its own, and the last of a decision: reading ``deadline`` must change nothing.
+        """
         self._look()
+        if len(self._cases) > len(self._unclear):
+            for cloid in [c for c in self._cases if c not in self._unclear]:
+                del self._cases[cloid]
+
+    def decide(self, now: Ns) -> None:
+        """Ask about what is due."""
+        self.close_clear()
         if self._due is None or now < self._due:
             return
         for desk in self._desks.values():
@@ -101,9 +115,7 @@ class Resolver:
                 if earliest is None or due < earliest:
                     earliest = due
         self._due = earliest
-        if len(self._cases) > len(unclear):
-            for cloid in [c for c in self._cases if c not in unclear]:
-                del self._cases[cloid]
+        self._unclear = frozenset(unclear)
 
     def _consider(self, order: TrackedOrder, now: Ns) -> None:
         case = self._cases.setdefault(order.cloid, _Case(now))

@@ -44,6 +44,7 @@ class ResyncConfig:
     overlap_s: Annotated[float, Ge(0)] = 10.0
     """Fills are asked for from this long before the last one booked, and from further back at each failure."""
     retry_ms: Annotated[float, Gt(0)] = 1_000.0
+    """Wait before a query that failed, or did not settle the matter, is sent again, in ms."""
     drift_grace_ms: Annotated[float, Gt(0)] = 2_000.0
     """A pushed position that differs for longer than this starts a resync."""
     restate_after: Annotated[int, Ge(1)] = 3
@@ -101,6 +102,8 @@ class Resync:
         self._asked: Pending | None = None
         self._again_after = False
         self._mismatches = 0
+        self._disputed: PositionsReport | None = None
+        """The stated position that differed last."""
         self._failures = 0
         self._retry_at = Ns(0)
         self._since = Ns(0)
@@ -123,6 +126,7 @@ class Resync:
         self._abandon()
         self.runs += 1
         self._mismatches = 0
+        self._disputed = None
         self._since = self._begin_of_search()
         self._go(_S.FILLS)
         self._retry_at = now
@@ -220,10 +224,18 @@ class Resync:
             self._book_fill(fill, now)
         if report.is_complete or not report.fills:
             self._gap_from = None
+            self._forgive()
             self._go(_S.ORDERS)
         else:
             self._since = next_page(report, self._since)
         self._retry_at = now
+
+    def _forgive(self) -> None:
+        """A difference that these fills explain was none: they were made after the fills before were listed."""
+        disputed = self._disputed
+        if disputed is not None and not self._differing(disputed.positions, disputed.as_of):
+            self._mismatches = 0
+            self._disputed = None
 
     def _on_orders(self, report: OpenOrdersReport, now: Ns) -> None:
         listed = set()
@@ -263,6 +275,7 @@ class Resync:
         differing = self._differing(report.positions, report.as_of)
         if differing:
             self._mismatches += 1
+            self._disputed = report
             if self._mismatches < self.config.restate_after:
                 self._since = self._begin_of_search()
                 self._go(_S.FILLS)
@@ -272,8 +285,7 @@ class Resync:
         self._failures = 0
         self.gates_quotes = False
         if self._again_after:
-            self._again_after = False
-            self.request(now, gap=False)
+            self._look_again(now)
 
     def _restate(self, differing: Mapping[InstrumentId, Pos], as_of: Ns) -> None:
         for instrument, position in differing.items():

@@ -22,7 +22,9 @@ class ShutdownConfig:
     """Patience of the shutdown (OP-08)."""
 
     timeout_s: Annotated[float, Gt(0)] = 10.0
+    """After this many seconds the shutdown ends with an alert, even if orders are not known to be gone."""
     retry_ms: Annotated[float, Gt(0)] = 500.0
+    """Between two questions whether any order still rests, in ms."""
 
 
 class ShutdownState(StrEnum):

@@ -47,6 +47,7 @@ class StartUpConfig:
     cancel_tries: Annotated[int, Ge(1)] = 5
     """Failed clean slates before people are alerted; trying goes on, slower."""
     slow_retry_ms: Annotated[float, Gt(0)] = 5_000.0
+    """Between tries after that alert, in ms."""
     fills_overlap_s: Annotated[float, Ge(0)] = 10.0
     """A later life asks for fills from this long before the last one that it knows."""
 

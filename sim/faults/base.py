@@ -4,7 +4,8 @@ A fault changes the world only through what sessions, links and the world offer 
 injected, so that a report can say whether the scenario met what it was written for. It knows no trader.
 
 Adding one: a file here with a frozen dataclass (`kind`, `at_s`, `duration_s`, bounds within which a
-random search may draw) and `install`, and its name in the tuple `FAULTS` of this package.
+random search may draw, a docstring below each field) and `install`; its name in `FAULTS`, in `AnyFault`
+and in `__all__` of this package; then `makerlab schema > scenarios/scenario.schema.json`.
 """
 
 from collections import Counter

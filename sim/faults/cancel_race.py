@@ -28,8 +28,11 @@ class CancelRace:
     """Hits orders whose cancel, or modify, is on its way."""
 
     kind: Literal["cancel_race"] = "cancel_race"
+    """Names this fault."""
     at_s: Annotated[float, Ge(0)] = 10.0
+    """When it begins, in seconds of the run."""
     duration_s: Annotated[float, Interval(gt=0, le=600)] = 10.0
+    """How long cancels and modifies are raced, in seconds of their sending."""
     share: Annotated[float, Interval(gt=0, le=1)] = 1.0
     """Share of the orders being cancelled that are raced."""
     fill: Annotated[float, Interval(gt=0, le=1)] = 1.0

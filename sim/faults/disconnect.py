@@ -21,9 +21,13 @@ class Disconnect:
     """
 
     kind: Literal["disconnect"] = "disconnect"
+    """Names this fault."""
     at_s: Annotated[float, Ge(0)] = 10.0
+    """When it begins, in seconds of the run."""
     duration_s: Annotated[float, Interval(gt=0, le=600)] = 5.0
+    """Seconds from the cut until attempts to connect can succeed again."""
     feeds: Annotated[tuple[Feed, ...], MinLen(1)] = (Feed.MARKET, Feed.USER)
+    """Connections that are cut: `market` (public data), `user` (own orders and fills, requests by socket), or both."""
     notice_ms: Annotated[float, Interval(ge=0, le=60_000)] = 0.0
     """From the cut to FeedDown."""
     requests_land: bool = False

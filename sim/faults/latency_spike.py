@@ -21,11 +21,17 @@ class LatencySpike:
     """
 
     kind: Literal["latency_spike"] = "latency_spike"
+    """Names this fault."""
     at_s: Annotated[float, Ge(0)] = 10.0
+    """When it begins, in seconds of the run."""
     duration_s: Annotated[float, Interval(gt=0, le=600)] = 5.0
+    """How long it lasts, in seconds of sending: what is sent inside is slow, even if it arrives later."""
     links: Annotated[tuple[LinkName, ...], MinLen(1)] = tuple(LinkName)
+    """The ways that become slow; all five unless some are named."""
     factor: Annotated[float, Interval(ge=0, le=100)] = 5.0
+    """What the latency of each message is multiplied by; 1 leaves it as it is."""
     extra_ms: Annotated[float, Interval(ge=0, le=60_000)] = 0.0
+    """Added to the latency of each message after the factor, in ms."""
 
     def install(self, world: World, session: Session) -> Injected:
         """Counts `messages`, those sent into the spike."""

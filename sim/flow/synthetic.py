@@ -43,6 +43,7 @@ class SyntheticFlowConfig:
     """Rates per second, money in USD, prices of a move in basis points."""
 
     fair_price: Annotated[float, Gt(0)] = 3_000.0
+    """Where the fair price starts, in USD; it also turns the sizes below from USD into lots, all run long."""
     sigma_bps: Annotated[float, Ge(0)] = 0.45
     """Continuous part of the fair price, per square root of a second."""
     drift_bps: float = 0.0
@@ -59,6 +60,7 @@ class SyntheticFlowConfig:
     order_usd: Annotated[float, Gt(0)] = 10_000.0
     """Median notional of a limit order (lognormal)."""
     order_sigma: Annotated[float, Ge(0)] = 1.6
+    """Standard deviation of the logarithm of that notional; 1.6: one order in six is 5 times the median or more."""
     level_usd: Annotated[float, Gt(0)] = 420_000.0
     """What rests on a level on average."""
     lag_ticks: Annotated[float, Ge(0)] = 1.0
@@ -77,6 +79,7 @@ class SyntheticFlowConfig:
     taker_usd: Annotated[float, Gt(0)] = 300.0
     """Median notional of a taker (lognormal)."""
     taker_sigma: Annotated[float, Ge(0)] = 2.6
+    """Standard deviation of the logarithm of that notional; recorded takers are mostly tiny and rarely huge."""
     taker_levels: Annotated[int, Ge(0)] = 3
     """Levels beyond the best one that a taker accepts."""
     informed: Annotated[float, Interval(ge=0, le=1)] = 0.9

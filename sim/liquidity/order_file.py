@@ -57,11 +57,15 @@ class Outcome(StrEnum):
     """What became of the order that a row names, once the row is done."""
 
     RESTS = "rests"
+    """What is left of it is in the book."""
     FILLED = "filled"
+    """Nothing is left: it traded in full."""
     DROPPED = "dropped"
     """Immediate-or-cancel, in part filled: the remainder is gone."""
     DELETED = "deleted"
+    """It was taken out of the book."""
     REJECTED = "rejected"
+    """It was refused; the reasons are below."""
 
 
 class Refusal(StrEnum):

@@ -88,6 +88,7 @@ class RiskAverse:
     """Whoever cancels stood behind us: the queue ahead is never estimated too short."""
 
     kind: Literal["risk_averse"] = "risk_averse"
+    """Names this model."""
 
     def join(self, side: Side, px: Px, level: int) -> QueuePlace:  # noqa: ARG002
         """Stand at the back of a level."""
@@ -106,7 +107,9 @@ class PowerShare:
     """
 
     exponent: Annotated[float, Gt(0), Le(20)] = 2.0
+    """The n of the formula."""
     kind: Literal["power"] = "power"
+    """Names this model."""
 
     def join(self, side: Side, px: Px, level: int) -> QueuePlace:  # noqa: ARG002
         """Stand at the back of a level."""
@@ -132,6 +135,7 @@ class FrontFirst:
     """Whoever cancels stood ahead of us: the hopeful end of what L2 data allows."""
 
     kind: Literal["front_first"] = "front_first"
+    """Names this model."""
 
     def join(self, side: Side, px: Px, level: int) -> QueuePlace:  # noqa: ARG002
         """Stand at the back of a level."""

@@ -59,6 +59,7 @@ class VenueConfig:
     passive_delay: Annotated[Ns, Ge(0)] = Ns(0)
     """Mempool: effective time = arrival + delay of the class."""
     cancel_delay: Annotated[Ns, Ge(0)] = Ns(0)
+    """The same for cancels; none is known of."""
     taker_delay: Annotated[Ns, Ge(0)] = Ns(0)
     """Speed bump of unpaid GTC and IOC. No figure is published; 360 ms fits what third parties measured."""
     class_order: tuple[ActionClass, ActionClass, ActionClass] = VENUE_ORDER
@@ -69,6 +70,7 @@ class VenueConfig:
     partial_fill_updates: bool = True
     """Whether a fill that leaves a rest prints another `open` with what remains."""
     first_oid: Annotated[Oid, Gt(0)] = FIRST_OID
+    """The first order id that the venue hands out to traders; the next order has the next number."""
     orders_kept: Annotated[int, Ge(1)] = 10_000
     """Ended orders that an account's status queries can still find; older ones are forgotten."""
     fills_kept: Annotated[int, Ge(1)] = 10_000

@@ -18,6 +18,9 @@ import generate
 
 sys.path.pop(0)
 
+MEANINGS = ("meaning", "rule", "what happens")
+"""Heads of the columns that say in words what a row is."""
+
 
 @pytest.mark.parametrize("name", sorted(generate.PARTS))
 def test_a_part_is_used_and_its_tables_hold(name):
@@ -32,6 +35,21 @@ def test_a_part_is_used_and_its_tables_hold(name):
         elif line.startswith("|"):
             width = width or cells
             assert cells == width, line
+
+
+@pytest.mark.parametrize("name", sorted(generate.PARTS))
+def test_every_row_has_a_meaning(name):
+    """A field without a docstring would be a blank in the reference, and in what editors show."""
+    blank, at = [], None
+    for line in generate.PARTS[name]().splitlines():
+        cells = [cell.strip() for cell in line.replace("\\|", "/").split("|")[1:-1]]
+        if not cells:
+            at = None
+        elif at is None:
+            at = next((i for i, cell in enumerate(cells) if cell in MEANINGS), -1)
+        elif at >= 0 and not cells[at]:
+            blank.append(cells[0])
+    assert blank == []
 
 
 def test_every_mark_names_a_part():

@@ -14,11 +14,22 @@ from makerlab import run as run_module
 from makerlab.__main__ import dispatch, overview
 from makerlab.commands import COMMANDS
 from makerlab.exit_codes import ExitCode, worst
+from makerlab.figures import counted, sections
 from makerlab.run import exit_code
 from runtime.journal_format import MAGIC, Opened, encode
 from runtime.journal_reader import Reader
 from scenarios.loader import library
-from scenarios.result import Ended, Outcome, RunResult
+from scenarios.result import (
+    HORIZONS_S,
+    SPLIT_HORIZON_S,
+    Ended,
+    Markout,
+    Metrics,
+    Outcome,
+    Pnl,
+    RunResult,
+    Wall,
+)
 from tests.makerlab.command import ROOT, SHORT, json_of, makerlab, spawn
 from tests.scenarios.test_loader import FIVE_MISTAKES
 
@@ -57,6 +68,19 @@ def test_every_command_has_help(capsys, command):
     assert command.summary in overview()
 
 
+def test_help_of_a_command_has_all_that_its_docstring_says(capsys):
+    """Protects what stands behind the first line, above all the columns and operations of order files."""
+    said = {
+        "book": ("t,op,id,side,px,sz,tif (and user", "op is limit, add, reduce, delete, move or execute", "Ioc or Alo"),
+        "replay": ("Exit code 0: every decision is identical",),
+        "story": ("Without one: each order of the journal in a line",),
+        "demo": ("Needs no network, key or config",),
+    }
+    for name, texts in said.items():
+        out = " ".join(call(capsys, name, "--help")[1].split())
+        assert [text for text in texts if text not in out] == []
+
+
 def test_overview_and_version_import_nothing_heavy(tmp_path):
     """Start-up stays short because nothing is imported, whatever the machine."""
     script = (
@@ -87,6 +111,9 @@ def test_scenarios_are_listed_for_people_and_machines(capsys):
     assert document["schema_version"] == 1
     assert [row["name"] for row in document["scenarios"]] == library()
     assert all(name in out for name in library())
+    assert {row["name"]: row["recording"] for row in document["scenarios"]}["eth-recorded"] == "ETH_20251210"
+    assert out.count("to the end of the record") == 3
+    assert "86400" not in out
 
 
 def test_schema_is_json(capsys):
@@ -125,7 +152,7 @@ def test_files_go_to_a_folder_per_run(capsys, tmp_path):
 
 def test_the_table_has_what_a_trader_wants(capsys):
     """Names of the figures that the command line promises."""
-    _, out, _ = call(capsys, "run", "eth-quiet", *SHORT)
+    _, out, _ = call(capsys, "run", "eth-volatile", "--set", "duration_s=60", "--seed", "3")
     for name in (
         "spread captured",
         "markout, 1 s",
@@ -201,6 +228,52 @@ def test_same_journal_under_any_hash_seed(tmp_path):
     assert one[1] != other[1]
 
 
+def test_what_was_set_stands_in_the_result_and_the_headline(capsys, tmp_path):
+    """Protects a result from being taken for one of the scenario as it is shipped."""
+    _, out, _ = call(capsys, "run", "eth-quiet", *SHORT, "--seed", "3")
+    document = json.loads((tmp_path / "runs" / "eth-quiet-3" / "result.json").read_text())
+    assert (document["overrides"], document["recording"]) == (["duration_s=30", "expect.fills_min=0"], None)
+    assert out.startswith("eth-quiet, seed 3, with duration_s=30, expect.fills_min=0: all holds")
+    assert RunResult("eth-quiet", 0).title == "eth-quiet, seed 0"
+
+
+def test_a_run_that_never_quoted_says_so(capsys):
+    """Protects the reader from a start-up that looks done, and from a column of zeros."""
+    _, out, _ = call(capsys, "run", "eth-quiet", "--set", "duration_s=10")
+    assert "no quote was allowed in this time" in out
+    assert "no fills" in out
+    assert not any(name in out for name in ("until the first quote", "spread captured", "markout at", "volume"))
+
+
+def test_each_markout_is_shown_once():
+    """Protects the P&L table: the horizon of the split keeps its net and adverse figures, in one row."""
+    markouts = [Markout(horizon, -horizon, 1.0, 25.0) for horizon in HORIZONS_S]
+    metrics = Metrics(pnl_usd=Pnl(1.0, 2.0, -1.0), markouts_usd=markouts, fills=2, volume_usd=100.0)
+    rows = [row for row in sections(RunResult("x", 0, metrics=metrics))[0].rows if "markout" in row.name]
+    assert [row.name.strip() for row in rows] == [
+        "markout, 1 s after the fill",
+        *(f"markout at {horizon:g} s, gross" for horizon in HORIZONS_S if horizon != SPLIT_HORIZON_S),
+    ]
+    assert rows[0].note == "-100.000 bps of volume; net +1.00; 25 % of fills adverse"
+    assert {row.note for row in rows[1:]} == {"net of the spread +1.00; 25 % of fills adverse"}
+
+
+def test_a_check_against_a_record_has_no_speed():
+    """Protects from "0 x real time": a second of blocks is no stretch of time to be faster than."""
+    result = RunResult("hl-btc-l4", 0, metrics={"blocks": 18}, wall=Wall(run_s=3.0, speed_x=0.4))
+    names = {row.name: row.value for row in sections(result)[-1].rows}
+    assert "speed" not in names
+    assert names["time"] == "3.00 s"
+
+
+def test_lines_about_runs_name_their_folders_in_any_number_of_processes(capsys):
+    """Protects the way from a line on stderr to the files of that run."""
+    for jobs in ((), ("--jobs", "2")):
+        _, _, err = call(capsys, "run", "eth-quiet", "--set", "duration_s=5", "--seeds", "2", "--json", *jobs)
+        lines = sorted(line for line in err.splitlines() if "files in" in line)
+        assert [line.partition("files in ")[2] for line in lines] == ["runs/eth-quiet-0", "runs/eth-quiet-1"]
+
+
 # --- replay, story, book ------------------------------------------------------------------------
 
 
@@ -256,6 +329,31 @@ def test_story_tells_one_order(capsys, journal):
     assert code == 0
     assert "place" in out.splitlines()[0]
     assert "canceled" in out
+
+
+def test_story_without_an_order_lists_them(capsys, journal):
+    """Protects the first question to a journal: which ids are there? Each one shown opens a story."""
+    code, out, err = call(capsys, "story", str(journal))
+    head, *rows = out.splitlines()
+    assert code == 0
+    assert head.split() == ["time", "order", "how", "it", "ended", "filled", "client", "id", "oid"]
+    assert len(rows) > 10
+    assert "makerlab story" in err
+    prefix = next(word for word in rows[0].split() if word.startswith("0x"))
+    assert call(capsys, "story", str(journal), prefix)[0] == 0
+    assert len(call(capsys, "story", str(journal), "--fills")[1].splitlines()) < len(rows)
+    code, _, err = call(capsys, "story", str(journal), prefix, "--fills")
+    assert (code, err[:7]) == (ExitCode.WRONG_INPUT, "--fills")
+
+
+def test_one_of_a_thing_is_singular(capsys, tmp_path):
+    """Protects the last line of `makerlab book` from "1 executions"; verbs stay as they are."""
+    path = tmp_path / "orders.csv"
+    path.write_text("t,op,id,side,px,sz,tif\n1,add,a,B,99.5,10,\n2,execute,a,,,4,\n")
+    _, out, _ = call(capsys, "book", str(path))
+    assert "1 execution, 1 execution at the front" in " ".join(out.split())
+    assert counted(1, "decision") == "1 decision"
+    assert counted(2_000, "decision") == "2,000 decisions"
 
 
 def test_book_shows_fills_rejects_and_levels(capsys, tmp_path):
@@ -325,6 +423,22 @@ def test_2_wrong_input(capsys, arguments):
     assert (code, out) == (ExitCode.WRONG_INPUT, "")
     assert err
     assert "Traceback" not in err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "hint"),
+    [
+        (("bogus",), "makerlab --help"),
+        (("stroy", "x"), "makerlab story --help"),
+        (("run", "--sed", "1"), "makerlab run --help"),
+        (("--nonsense",), "makerlab --help"),
+    ],
+)
+def test_2_the_hint_is_a_command_that_works(capsys, arguments, hint):
+    """Protects whoever mistypes a command from a hint that fails the same way."""
+    _, _, err = call(capsys, *arguments)
+    assert err.splitlines()[-1] == f"Try `{hint}`."
+    assert call(capsys, *hint.split()[1:])[0] == ExitCode.OK
 
 
 def test_2_missing_recording_says_which_folder(capsys, tmp_path, monkeypatch):

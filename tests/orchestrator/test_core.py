@@ -29,7 +29,9 @@ from domain.events import (
     Woke,
 )
 from domain.units import Epoch, InstrumentId, Ns, RequestId
-from orchestrator.core import Orchestrator
+from orchestrator.core import Orchestrator, TraderConfig
+from orchestrator.desk.desk import DeskConfig
+from tests.orchestrator.desks import AT_ONCE
 from tests.orchestrator.messages import BTC, BUY, ETH, MID, SELL, TICK, bbo, book, cloid, fill, ms, requests, s, trades
 from tests.orchestrator.tiny_venue import QUICK, Stage, noisy, quoting
 
@@ -151,6 +153,59 @@ def test_two_instruments_are_quoted_side_by_side():
     positions = {name: desk.inventory.position for name, desk in stage.core.desks.items()}
     assert positions == {"ETH": 0, "BTC": 5}
     assert stage.is_agreed()
+
+
+def test_cycles_come_from_triggers_and_not_from_messages():
+    """EL-08, EL-09: every message is handed to the accumulator, and few of them make a cycle."""
+    stage = quoting()
+    before = stage.desk.accumulator.stats.total
+    for number in range(2_000):
+        stage.later(ms(5 * number), stage.venue.quote, MID + number % 2 * TICK)
+    stage.run_for(s(10))
+    desk = stage.desk
+    assert desk.accumulator.stats.total - before >= 2_000
+    assert desk.cycles == desk.accumulator.stats.reconciles
+    assert 10 / 5 <= desk.cycles <= 10 / 0.1 + 5
+
+
+def test_one_fill_by_three_ways_moves_the_position_once():
+    """FL-05, reliability 1-5: the stream, the snapshot after a reconnect, and the fills query."""
+    stage = quoting()
+    stage.venue.faults.doubles = lambda event: isinstance(event, Fill)
+    stage.venue.take(SELL, 13)
+    stage.run_for(s(1))
+    stage.venue.cut(Feed.USER)
+    stage.run_for(s(8))
+    heard = [entry for _, entry in stage.story if isinstance(entry, Fill)]
+    assert len(heard) == 2 + 1  # twice by the stream, once by the snapshot
+    assert stage.core.fills.duplicates == 2 + 1  # and once more by the query
+    assert (stage.desk.inventory.position, stage.desk.inventory.fills) == (13, 1)
+    assert stage.is_agreed()
+
+
+def test_hundreds_of_modifies_lose_nothing():
+    """OL-24: each gives the order another id; fills find their orders, and no order is left behind."""
+    stage = quoting(config=TraderConfig(desk=DeskConfig(engine=AT_ONCE, size_tolerance=0.0)), max_position=4_000)
+    for number in range(450):
+        stage.later(ms(170 * number), stage.venue.take, (BUY, SELL)[number % 2], 1 + number % 5)
+    stage.run_for(s(80))
+    told = stage.core.snapshot()
+    assert told.desks[0].modified > 200
+    assert (told.orphans_cancelled, told.unmatched_fills, told.position_drifts) == (0, 0, 0)
+    assert stage.desk.inventory.position == stage.venue.position()
+    assert stage.is_agreed()
+
+
+def test_a_cold_start_always_comes_to_quotes():
+    """QE-13, C-05: two hundred markets without one trade: first quote by the time-out, and quoting goes on."""
+    for seed in range(200):
+        rng = Random(seed)
+        stage = Stage(TraderConfig(), up=ms(rng.randrange(1, 200)), down=ms(rng.randrange(1, 200)))
+        stage.mid_after = lambda mid, rng=rng: mid + rng.choice((-2, 0, 2)) * TICK
+        stage.begin().run(s(32))
+        assert stage.is_two_sided(), seed
+    stage.run_for(s(120))
+    assert stage.is_two_sided()
 
 
 # --- kill ---------------------------------------------------------------------------------------
@@ -377,7 +432,9 @@ import hashlib, msgspec
 from domain.events import AnyEvent
 from tests.orchestrator.messages import BTC, ETH
 from tests.orchestrator.tiny_venue import QUICK
-from orchestrator.core import Orchestrator
+from orchestrator.core import Orchestrator, TraderConfig
+from orchestrator.desk.desk import DeskConfig
+from tests.orchestrator.desks import AT_ONCE
 events = msgspec.json.decode(open({str(tmp_path / "events.json")!r}, "rb").read(), type=list[tuple[int, AnyEvent]])
 core, digest = Orchestrator(QUICK, (ETH, BTC)), hashlib.sha256()
 for now, event in events:

@@ -89,6 +89,16 @@ def test_one_refusal_of_several_actions_is_meant_for_all():
     assert bench.desk.tracker.orders == {}
 
 
+def test_one_refusal_of_one_order_is_not_meant_for_the_others():
+    """S14: a reply that ends after the refusal of its first order says nothing of the rest."""
+    bench = Bench()
+    placed = bench.quote(0)
+    bench.refuse(ms(20), Refused(Reason.POST_ONLY_WOULD_CROSS, "crossed"))
+    left = bench.desk.tracker.orders
+    assert set(left) == {action.cloid for action in placed[1:]}
+    assert {order.certainty for order in left.values()} == {Certainty.UNKNOWN}
+
+
 def test_each_result_belongs_to_its_own_order():
     """OL-22: item 3 of 6 refused: that one is gone, the others rest."""
     bench = Bench()
@@ -388,6 +398,21 @@ def test_an_order_in_doubt_that_turns_out_to_rest_is_reconciled():
     bench.decide(s(1.1))
     assert order.is_resting
     assert bench.desk.cycles == 2
+
+
+@pytest.mark.parametrize("end", [OrderStatus.CANCELED, OrderStatus.FILLED])
+def test_a_slot_held_by_doubt_is_quoted_again_when_the_doubt_ends(end):
+    """L1: nothing was placed while nobody knew; with the evidence the slot does not wait for the fallback."""
+    bench = quoting()
+    order = max((o for o in bench.resting() if o.side is BUY), key=lambda o: o.px)
+    bench.desk.tracker.on_cancel_sent(order, s(1))
+    bench.desk.tracker.on_cancel_result(order, Refused(Reason.NOT_OPEN, ""), s(1))
+    assert bench.quote(s(1.1), MID + 20 * TICK) != []
+    bench.answer(s(1.2))
+    assert sum(o.side is BUY for o in bench.resting()) < LEVELS
+    bench.desk.on_update(update(order, end, order.oid), s(1.5), is_answer=True)
+    placed = [action for action in bench.decide(s(1.6)) if isinstance(action, Place) and action.side is BUY]
+    assert placed
 
 
 def test_the_modify_keeps_the_price_and_renews_the_client_id():

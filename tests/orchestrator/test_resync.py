@@ -137,6 +137,17 @@ def test_an_orphan_whose_cancel_fails_is_cancelled_again(how):
     assert len(stage.actions(QueryOpenOrders, since=start)) <= 5
 
 
+def test_an_orphan_that_cannot_be_cancelled_is_tried_at_a_measured_pace():
+    """S25: the same refusal again and again does not become a storm."""
+    stage = quoting()
+    busy = Refused(Reason.OTHER, "busy")
+    stage.venue.faults.answers = lambda action: busy if isinstance(action, Cancel) and action.cloid is None else None
+    start = stage.now
+    stage.venue.stray(SELL, MID + 200 * TICK, 10)
+    stage.run_for(s(30))
+    assert 10 <= len(stage.actions(QueryOpenOrders, since=start)) <= 35
+
+
 def test_an_orphan_shown_by_a_channel_is_found_without_a_gap():
     """An `open` of an order that we do not know starts a resync, without a pause in quoting."""
     stage = quoting()
@@ -157,6 +168,36 @@ def test_orders_of_other_instruments_are_not_ours_to_cancel():
     stage.venue.cut(Feed.USER)
     stage.run_for(s(8))
     assert stage.venue.orders[other].status == "open"
+
+
+@pytest.mark.parametrize("lag_s", [0.5, 2.0])
+def test_a_list_that_lags_harms_no_order(lag_s):
+    """C-14: what it does not show yet is not gone and not an orphan; what it still shows does not come back to life."""
+    stage = quoting()
+    snapshots = []
+
+    def remember():
+        snapshots.append((stage.now, stage.venue._execute(QueryOpenOrders())))
+        stage.later(ms(50), remember)
+
+    remember()
+    stage.venue.faults.answers = lambda action: (
+        next((told for at, told in reversed(snapshots) if at <= stage.now - s(lag_s)), None)
+        if isinstance(action, QueryOpenOrders)
+        else None
+    )
+    stage.run_for(s(3))
+    for number in range(8):
+        stage.venue.quote(MID + (number % 3) * 40 * TICK)  # old orders go, new ones come
+        stage.run_for(ms(250))
+        stage.core.resync.request(stage.now, gap=False)
+        stage.run_for(ms(900))
+    stage.run_for(s(5))
+    assert stage.core.resync.orphans_cancelled == 0
+    cancelled_by_us = {a.cloid for a in stage.actions(Cancel)}
+    assert all(o.place.cloid in cancelled_by_us for o in stage.venue.orders.values() if o.status == "canceled")
+    assert stage.is_agreed()
+    assert stage.is_two_sided()
 
 
 def test_a_gap_in_the_market_feed_withdraws_and_needs_no_resync():
@@ -245,6 +286,30 @@ def test_a_lost_fill_is_found_by_the_position_and_fetched():
     assert (inventory.position, inventory.fills, inventory.adjustments) == (13, 1, 0)
     assert stage.core.resync.drifts == 1
     assert stage.is_agreed()
+
+
+@pytest.mark.parametrize("times", [1, 3, 8])
+def test_fills_between_two_answers_are_no_drift(times):
+    """S2: each position answer knows a fill that the fills answer before it could not; nothing is restated for that.
+
+    A fill booked as an adjustment keeps the adjustment's price, so cash would differ for good.
+    """
+    stage = quoting()
+    stage.venue.faults.drops = lambda event: isinstance(event, Fill)
+    left = [times]
+
+    def fill_first(action):
+        if isinstance(action, QueryPositions) and left[0]:
+            left[0] -= 1
+            assert stage.venue.take(SELL, 1) == 1
+
+    stage.venue.faults.answers = fill_first
+    stage.venue.take(SELL, 1)
+    stage.run_for(s(40))
+    assert left == [0]
+    assert "position_drift" not in stage.alerts
+    assert stage.desk.inventory.adjustments == 0
+    assert settle(stage).is_agreed()
 
 
 def test_a_difference_that_fills_do_not_explain_is_taken_over_after_three_checks():

@@ -126,6 +126,8 @@ class TinyVenue:
         self.fills: list[Fill] = []
         self.epochs = dict.fromkeys(Feed, 0)
         self.is_connected = dict.fromkeys(Feed, False)
+        self.closings = dict.fromkeys(Feed, 0)
+        """A Disconnect also gives up a handshake."""
         self.channels: set[Channel] = set()
         self.log: list[AnyAction] = []
         """Every action that arrived, in order of arrival."""
@@ -227,15 +229,18 @@ class TinyVenue:
     def submit(self, command: AnyCommand) -> None:
         """As an adapter does: returns at once, answers come later."""
         if isinstance(command, Connect):
-            self.stage.later(self.up, self._connect, command.feed)
+            self.stage.later(self.up, self._connect, command.feed, self.closings[command.feed])
         elif isinstance(command, Disconnect):
+            self.closings[command.feed] += 1
             self.stage.later(0, self.cut, command.feed, Reason.CLOSED_BY_US)
         elif isinstance(command, Subscribe):
             self.stage.later(self.up, self._subscribe, command.channel, self.epochs[command.channel.kind.feed])
         elif isinstance(command, Request):
             self._request(command)
 
-    def _connect(self, feed: Feed) -> None:
+    def _connect(self, feed: Feed, closings: int) -> None:
+        if self.closings[feed] != closings:
+            return
         if feed in self.faults.refuses_connections:
             epoch = Epoch(self.epochs[feed])
             self.stage.deliver(self.down, lambda at: FeedDown(feed, epoch, Reason.CONNECT_FAILED, at))
@@ -652,7 +657,10 @@ def noisy(stage: Stage, rng: Random, *, level: float) -> None:
 
     faults = stage.venue.faults
     faults.fate = fate
-    faults.delay = lambda message: rng.choice((0, 0, 0, ms(5), ms(40), ms(200)))
+    # Stated positions keep their order: the older of two of one moment would hide what the newer shows.
+    faults.delay = lambda message: (
+        0 if isinstance(message, PositionsReported) else rng.choice((0, 0, 0, ms(5), ms(40), ms(200)))
+    )
     faults.doubles = lambda event: rng.random() < level
 
 

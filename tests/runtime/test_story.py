@@ -132,6 +132,31 @@ def test_an_id_that_names_nothing_or_too_much(key, says):
     assert says in str(caught.value)
 
 
+def test_an_exact_number_wins_over_the_beginning_of_an_id():
+    """Protects the short way: oid 77 and trade 501 are meant, not client ids that happen to begin so."""
+    others = [f"0x{digits}{'e' * 29}" for digits in ("770", "501", "555")]
+    records = [*RECORDS, Decided(12 * MS, (request(7, *map(place, others)),))]
+    for key in ("77", "501"):
+        assert "\n".join(story(records, key)) == STORY
+    assert others[2] in story(records, "555")[0]
+
+
+def test_a_number_of_two_kinds_is_said_to_be_both():
+    """Protects the answer to an ambiguous number: it says which kinds of id it is, and of which orders."""
+    records = [*RECORDS, Took(12 * MS, update(C, 501, OrderStatus.OPEN))]
+    with pytest.raises(ConfigError) as caught:
+        story(records, "501")
+    assert str(caught.value) == f"order: found '501', the oid of {C} and the tid of a fill of {A}, want one order"
+
+
+def test_an_ambiguous_beginning_names_the_ids_that_begin_so():
+    """Protects against the id of an earlier generation, which may begin quite differently."""
+    other = f"0xbb{'c' * 30}"
+    with pytest.raises(ConfigError) as caught:
+        story([*RECORDS, Decided(12 * MS, (request(7, place(other)),))], "bb")
+    assert f"'bb', the beginning of {B}, {other}, want" in str(caught.value)
+
+
 def test_every_order_of_a_run_has_a_story():
     """Protects completeness: each placement of a real run, and every fill, is told in exactly one chain."""
     run = ToyRun(seed=31).start().run(2)

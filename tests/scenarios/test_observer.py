@@ -168,6 +168,21 @@ def test_gates_become_spans_of_the_figures(bench):
     ]
 
 
+def test_a_run_that_stops_early_is_measured_over_its_own_time(bench):
+    """Protects the rates of a halted run: 30 s of 100 have passed, the shutdown after them does not count."""
+    bench.data(0)
+    bench.observer.on_sent(Request(1, Route.SOCKET, 1, None, (Cancel(ETH, "c1"),)), seconds(1))
+    bench.block(15, fills=[bench.fill(15, Side.BUY, MID, 10_000)], resting=(Side.BUY, Side.SELL))
+    bench.block(30)
+    bench.observer.on_stop(seconds(30))
+    bench.block(35)
+    metrics = bench.finish(35)
+    assert metrics.duration_s == 30
+    assert (metrics.quoting.observed_s, metrics.quoting.fresh_s, metrics.quoting.two_sided_pct) == (30, 15, 50)
+    assert (metrics.requests_per_minute, metrics.actions_per_minute) == (2, 2)
+    assert metrics.markets["ETH"].inventory.mean_abs_usd == pytest.approx(10_000 * MID / USD / 2)
+
+
 def test_inventory_is_weighted_by_time(bench):
     """1 ETH for half of the observed time."""
     bench.block(50, fills=[bench.fill(50, Side.BUY, MID, 10_000)])

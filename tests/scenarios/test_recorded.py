@@ -75,7 +75,7 @@ def test_recorded_blocks_come_out_as_recorded():
     assert document["left_out"]
     assert {"order ids", "blocks split into batches"} <= set(document["inputs"])
     assert document["metrics"]["blocks"] == document["blocks"]
-    assert document["scenario"] == "hl-btc-l4"
+    assert (document["scenario"], document["recording"]) == ("hl-btc-l4", "hl_l4")
 
 
 @pytest.mark.parametrize("wrong", ["venue.discipline=lifo", "venue.class_order=cancels_first"])

@@ -105,6 +105,10 @@ def test_a_kill_stops_the_run_and_leaves_no_order():
     assert not outcome(result, "ended").holds
     assert outcome(result, "orders_left").holds
     assert running.world.env.now < 60 * NS_PER_S
+    assert result.metrics.duration_s == pytest.approx(40, abs=0.5)
+    quoting = result.metrics.quoting
+    assert quoting.startup_s + quoting.observed_s == pytest.approx(result.metrics.duration_s)
+    assert quoting.fresh_s == pytest.approx(quoting.observed_s, abs=0.2)
 
 
 def test_a_core_that_raises_is_reported_and_its_orders_are_gone():
