@@ -147,6 +147,8 @@ class RestoredLedger(msgspec.Struct, frozen=True, array_like=True, gc=False):
     position: Pos
     cash: Usd
     fees: Usd
+    opening: Pos = Pos(0)
+    """Part of the position that the account had before the first life: it has no cash of ours."""
 
 
 class Restored(Event, frozen=True):

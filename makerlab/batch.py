@@ -43,6 +43,15 @@ class Job:
 
 def work(job: Job, tick: Tick | None = None) -> RunResult:
     """Run a job and write its files; what the trader alerts goes to stderr."""
+    try:
+        return _work(job, tick)
+    except OSError as error:
+        if error.filename is not None:
+            raise
+        raise OSError(error.errno, error.strerror, str(job.folder)) from error  # a full disk does not say where
+
+
+def _work(job: Job, tick: Tick | None) -> RunResult:
     configure(level="warning")
     job.folder.mkdir(parents=True, exist_ok=True)
     journal = job.folder / JOURNAL

@@ -4,7 +4,7 @@ import platform
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 
-EXTRAS = {"study": ("matplotlib", "scipy"), "docs": ("sphinx",), "dev": ("pytest", "hypothesis")}
+EXTRAS = {"study": ("matplotlib",), "docs": ("sphinx",), "dev": ("pytest", "hypothesis")}
 """Modules by which an extra is recognised; finding them imports nothing."""
 
 

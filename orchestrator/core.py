@@ -102,6 +102,8 @@ class Orchestrator:
         self.shutdown = Shutdown(config.shutdown, self.ledger, self.desks, self._alert)
         self.unmatched_fills = 0
         self.unknown_instrument = 0
+        self.unknown_events = 0
+        """Events of a type that no handler takes: dropped, counted (EL-07)."""
         self.clock: ClockSync | None = None
         self._now = Ns(0)
         self._alerts: list[AnyCommand] = []
@@ -132,7 +134,11 @@ class Orchestrator:
     def apply(self, event: AnyEvent, now: Ns) -> None:
         """Take in one fact."""
         self._now = now
-        self._handlers[type(event)](event, now)
+        handler = self._handlers.get(type(event))
+        if handler is None:
+            self.unknown_events += 1
+        else:
+            handler(event, now)
 
     def decide(self, now: Ns) -> list[AnyCommand]:
         """What to send; a second call at the same ``now`` returns nothing."""
@@ -250,7 +256,7 @@ class Orchestrator:
         for ledger in event.ledgers:
             desk = self.desks.get(ledger.instrument)
             if desk is not None:
-                desk.inventory.continue_from(ledger.position, ledger.cash, ledger.fees)
+                desk.inventory.continue_from(ledger.position, ledger.cash, ledger.fees, ledger.opening)
         for order in event.orders:
             desk = self.desks.get(order.instrument)
             if desk is not None:

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, time
 from difflib import get_close_matches
+from math import inf
 from types import NoneType
 from typing import TYPE_CHECKING, Any, TypeVar, get_args, get_origin
 
@@ -25,8 +26,8 @@ T = TypeVar("T")
 Path = tuple[str | int, ...]
 
 _ADAPTERS: "dict[type, TypeAdapter[Any]]" = {}
-_MAX_INT = 10**18
-"""Whole numbers go into the journal as 64 bits."""
+_MAX_NUMBER = 10**18
+"""Numbers go into the journal as 64 bits, and nothing that can be simulated is so large."""
 _SHOWN = 60
 """Characters shown of a wrong value."""
 
@@ -201,10 +202,10 @@ def _convert(kind: object, value: object, path: Path, findings: _Findings) -> ob
     if isinstance(value, list):
         entry = next((get_args(member)[0] for member in members_of(kind) if get_args(member)), object)
         return [_convert(entry, item, (*path, i), findings) for i, item in enumerate(value)]
-    if isinstance(value, int) and abs(value) > _MAX_INT:
+    if isinstance(value, int | float) and _MAX_NUMBER < abs(value) < inf:
         findings.add(path, "a number of at most 18 digits")
-    elif isinstance(value, date | time):  # TOML has them, no config does
-        findings.add(path, "no date or time")
+    elif isinstance(value, date | time) and str in members_of(kind):  # it would pass for a text
+        findings.add(path, "a text")
     return value
 
 
@@ -219,7 +220,7 @@ def _from_text(kind: object, text: str, path: Path, findings: _Findings) -> obje
     if amount is None:
         findings.add(path, f'a whole number or a text such as "{quantity.example}"')
         return text
-    if abs(amount) > _MAX_INT:
+    if abs(amount) > _MAX_NUMBER:
         findings.add(path, "a smaller amount")
     return amount
 

@@ -49,9 +49,10 @@ def life_seed_of(seed: int, life: int) -> int:
 
 
 class _Ledger:
-    __slots__ = ("cash", "fees", "position")
+    __slots__ = ("cash", "fees", "opening", "position")
 
-    def __init__(self, position: int = 0, cash: int = 0, fees: int = 0) -> None:
+    def __init__(self, position: int = 0, cash: int = 0, fees: int = 0, opening: int = 0) -> None:
+        self.opening = opening
         self.position = position
         self.cash = cash
         self.fees = fees
@@ -107,7 +108,9 @@ class Fold:
                 if order.cloid is not None
             ),
             ledgers=tuple(
-                RestoredLedger(instrument, Pos(ledger.position), Usd(ledger.cash), Usd(ledger.fees))
+                RestoredLedger(
+                    instrument, Pos(ledger.position), Usd(ledger.cash), Usd(ledger.fees), Pos(ledger.opening)
+                )
                 for instrument, ledger in sorted(self._ledgers.items())
             ),
             tids=tuple(self._tids)[-TIDS_KEPT:],
@@ -143,7 +146,9 @@ class Fold:
     def _open(self, report: PositionsReport, fills: Sequence[Fill]) -> None:
         """The first statement is where the first life begins: what came before it is in it."""
         self._before_opening = None
-        self._ledgers = {entry.instrument: _Ledger(entry.position) for entry in report.positions}
+        self._ledgers = {
+            entry.instrument: _Ledger(entry.position, opening=entry.position) for entry in report.positions
+        }
         for fill in fills:
             if fill.exch_time > report.as_of:
                 self._book(fill)
@@ -155,7 +160,8 @@ class Fold:
         self._kill = event.kill
         self._before_opening = [] if event.life == 1 else None
         self._ledgers = {
-            ledger.instrument: _Ledger(ledger.position, ledger.cash, ledger.fees) for ledger in event.ledgers
+            ledger.instrument: _Ledger(ledger.position, ledger.cash, ledger.fees, ledger.opening)
+            for ledger in event.ledgers
         }
         for tid in event.tids:
             self._tids.setdefault(tid, event.fills_since)

@@ -5,7 +5,7 @@ may this order still rest at the venue (safety net), and is everything about it 
 """
 
 from collections import OrderedDict
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 from domain.commands import AnyAction, AnyCommand, Cancel, Modify, Place, QueryOpenOrders, QueryOrder, Request
 from domain.events import (
@@ -111,7 +111,9 @@ class OwnOrder:
 class OwnOrders:
     """Every order of ours that is live or not settled, in the order in which they were asked for."""
 
-    def __init__(self) -> None:
+    def __init__(self, instruments: Collection[InstrumentId] | None = None) -> None:
+        """``instruments``: those that are traded; orders of others on the account are not ours. None: all."""
+        self._instruments = instruments
         self._orders: dict[int, OwnOrder] = {}
         self._number = 0
         self._by_cloid: dict[Cloid, int] = {}
@@ -174,7 +176,7 @@ class OwnOrders:
     def _update(self, update: OrderUpdate, now: Ns) -> None:
         order = self._find(update.cloid, update.oid)
         if order is None:
-            if update.status is not OrderStatus.OPEN or update.oid in self._over:
+            if update.status is not OrderStatus.OPEN or update.oid in self._over or self._is_foreign(update.instrument):
                 return
             order = self._adopt(update.instrument, update.cloid, update.oid, update.side, update.px, update.sz)
         self._bind(order, update.oid)
@@ -184,6 +186,9 @@ class OwnOrders:
         elif update.status is not OrderStatus.OPEN:
             order.end(Sz(update.sz - update.remaining))
         self._forget_if_over(order)
+
+    def _is_foreign(self, instrument: InstrumentId) -> bool:
+        return self._instruments is not None and instrument not in self._instruments
 
     def _fill(self, fill: Fill, now: Ns) -> None:
         order = self._find(fill.cloid, fill.oid)
@@ -204,7 +209,7 @@ class OwnOrders:
         for entry in orders:
             order = self._find(entry.cloid, entry.oid)
             if order is None:
-                if entry.oid in self._over:
+                if entry.oid in self._over or self._is_foreign(entry.instrument):
                     continue
                 order = self._adopt(entry.instrument, entry.cloid, entry.oid, entry.side, entry.px, entry.sz)
             self._bind(order, entry.oid)

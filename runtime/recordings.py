@@ -186,7 +186,8 @@ class _Table:
         if optional:
             good |= np.array([text == "nan" for text in texts], dtype=np.bool_)
         for row in np.flatnonzero(~good).tolist():
-            self.fault(row, f"{name} {_shown(texts[row])}", f"a positive number below {_MAX_NUMBER:g}")
+            bound = f" below {_MAX_NUMBER:g}" if values[row] > 0 else ""
+            self.fault(row, f"{name} {_shown(texts[row])}", f"a positive number{bound}")
         return np.where(good, values, np.nan)
 
     def integers(self, name: str, digits: int = 18) -> list[int]:
@@ -196,7 +197,8 @@ class _Table:
             if text.isascii() and text.isdigit() and len(text) <= digits:
                 values.append(int(text))
             else:
-                self.fault(row, f"{name} {_shown(text)}", f"a whole number of at most {digits} digits")
+                bound = f" of at most {digits} digits" if len(text) > digits else ""
+                self.fault(row, f"{name} {_shown(text)}", f"a whole number{bound}")
                 values.append(0)
         return values
 

@@ -9,9 +9,6 @@ placement; ``canceled`` is a cancel, or, right behind a placement of the same ac
 old leg of its modify; other ends (``filled``, ``selfTradeCanceled``, the rest of an IOC) nobody submitted.
 """
 
-import csv
-import gzip
-import zlib
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -25,6 +22,7 @@ from domain.commands import AnyAction, Cancel, Modify, Place
 from domain.errors import ConfigError, Problem
 from domain.instrument import Instrument
 from domain.units import NS_PER_MS, NS_PER_S, AccountId, Cloid, InstrumentId, Ns, Oid, Pos, Px, Side, Sz, Tif
+from runtime.recordings_l4_check import Row, read_checked
 
 FOLDER = "hl_l4"
 BTC = Instrument(InstrumentId("BTC"), sz_decimals=5, asset=0, max_leverage=40)
@@ -51,8 +49,6 @@ COMPUTED_ENDS = frozenset(("filled", "selfTradeCanceled"))
 
 PASSIVE, CANCEL, TAKER = 0, 1, 2
 """The three classes of a batch, in the order in which the record shows them."""
-
-Row = dict[str, str]
 
 
 class Submission(NamedTuple):
@@ -184,11 +180,11 @@ class L4Truth:
 
 def load_feed(folder: Path) -> L4Feed:
     """What goes to the venue. Raises ConfigError naming what cannot be read."""
+    tables = read_checked(folder, BTC)
     with _reading(folder):
-        statuses = _by_block(_rows(folder / "statuses.csv.gz"))
-        fills = _by_block(_rows(folder / "fills.csv.gz"))
-        expected = list(_rows(folder / "blocks_expected.csv"))
-        snapshot = [_snapshot_order(row) for row in _rows(_only(folder, "snapshot_*.csv.gz"))]
+        statuses, fills = _by_block(tables["statuses"]), _by_block(tables["fills"])
+        expected = tables["expected"]
+        snapshot = [_snapshot_order(row) for row in tables["snapshot"]]
         known = _positions_from_fills(fills)
         clipped = _positions_from_rests(statuses, known, snapshot)
         builder = _FeedBuilder(frozenset(each.account for each in known))
@@ -204,10 +200,10 @@ def load_feed(folder: Path) -> L4Feed:
 
 def load_truth(folder: Path) -> L4Truth:
     """What the checker compares with. Raises ConfigError naming what cannot be read."""
+    tables = read_checked(folder, BTC)
     with _reading(folder):
-        statuses = _by_block(_rows(folder / "statuses.csv.gz"))
-        fills = _by_block(_rows(folder / "fills.csv.gz"))
-        expected = list(_rows(folder / "blocks_expected.csv"))
+        statuses, fills = _by_block(tables["statuses"]), _by_block(tables["fills"])
+        expected = tables["expected"]
         blocks = [
             _truth_block(row, statuses.get(int(row["block"]), []), fills.get(int(row["block"]), [])) for row in expected
         ]
@@ -220,24 +216,12 @@ def load_truth(folder: Path) -> L4Truth:
 
 @contextmanager
 def _reading(folder: Path) -> Iterator[None]:
-    """Turn whatever is wrong with the files into one ConfigError."""
+    """Turn what the rows say together and cannot be into one ConfigError."""
     try:
         yield
-    except (OSError, EOFError, zlib.error, KeyError, ValueError) as error:
+    except (KeyError, ValueError, IndexError) as error:
         problem = Problem(str(folder), f"{type(error).__name__}: {error}", "whole files of recorded blocks")
         raise ConfigError([problem]) from error
-
-
-def _only(folder: Path, pattern: str) -> Path:
-    found = sorted(folder.glob(pattern))
-    if len(found) != 1:
-        raise ConfigError([Problem(str(folder), f"{len(found)} files {pattern}", "one of them")])
-    return found[0]
-
-
-def _rows(path: Path) -> Iterator[Row]:
-    with gzip.open(path, "rt", newline="") if path.suffix == ".gz" else path.open(newline="") as file:
-        yield from csv.DictReader(file)
 
 
 def _by_block(rows: Iterable[Row]) -> dict[int, list[Row]]:

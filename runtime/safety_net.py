@@ -6,6 +6,7 @@ a bound has passed. A cancel that finds nothing proves little while the order ma
 so it is repeated.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -13,7 +14,7 @@ from annotated_types import Gt
 
 from domain.commands import Alert, AnyCommand, Cancel, Connect, Request, Route, Severity
 from domain.events import AnyEvent, Feed, FeedDown, FeedUp
-from domain.units import Epoch, Ns, RequestId, millis
+from domain.units import Epoch, InstrumentId, Ns, RequestId, millis
 from exchange_adapters.base import Capabilities
 from runtime.own_orders import OwnOrder, OwnOrders
 
@@ -37,10 +38,16 @@ class SafetyNetConfig:
 class SafetyNet:
     """Listens until ``take_over``, then decides."""
 
-    def __init__(self, config: SafetyNetConfig, capabilities: Capabilities) -> None:
+    def __init__(
+        self,
+        config: SafetyNetConfig,
+        capabilities: Capabilities,
+        instruments: Collection[InstrumentId] | None = None,
+    ) -> None:
+        """``instruments``: those that the trader trades; it touches no order of another. None: all."""
         self._config = config
         self._capabilities = capabilities
-        self._orders = OwnOrders()
+        self._orders = OwnOrders(instruments)
         self._epoch = Epoch(0)
         self._is_up = False
         self._alerts: list[AnyCommand] = []

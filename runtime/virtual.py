@@ -117,7 +117,8 @@ class VirtualDriver:
             restored = fold(self.journal.records(), self._header.seed)
         self._adapter = adapter or self._adapter
         self.journal.begin(replace(self._header, life=restored.life, life_seed=restored.life_seed))
-        net = SafetyNet(self._config.safety_net, self._adapter.capabilities)
+        traded = frozenset(instrument.id for instrument in self._header.instruments) or None
+        net = SafetyNet(self._config.safety_net, self._adapter.capabilities, traded)
         life = Life(self._core_factory(), self._adapter, self.journal, net, self._config.life, self._on_alert)
         self._life = life
         self._number = restored.life

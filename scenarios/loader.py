@@ -17,6 +17,7 @@ from runtime.config import EXTENDS, Tree
 from runtime.config_check import show, suggestion
 from runtime.config_schema import schema as json_schema
 from scenarios.schema import DEFAULT_PROFILE, InstrumentSection, Scenario
+from sim.faults.cancel_race import CancelRace
 from sim.flow.synthetic import PROFILES
 
 _MAX_NAME = 200
@@ -179,7 +180,16 @@ def _together(data: Mapping[str, Any]) -> list[Problem]:
     if recording is not None:
         idle = [key for key in ("instrument", "flow", "more") if key in market]
         problems += [Problem(f"market.{key}", show(market[key]), "nothing beside a recording") for key in idle]
-    return problems
+    return problems + _faults(data, recording)
+
+
+def _faults(data: Mapping[str, Any], recording: object) -> list[Problem]:
+    """Faults that this market cannot have."""
+    if recording is None:
+        return []
+    want = "a fault that needs no crowd: over a recording nobody else trades"
+    kinds = [fault.get("kind") if isinstance(fault, dict) else None for fault in _list(data, "faults")]
+    return [Problem(f"faults[{i}].kind", show(kind), want) for i, kind in enumerate(kinds) if kind == CancelRace().kind]
 
 
 def _names(data: Mapping[str, Any]) -> list[Problem]:

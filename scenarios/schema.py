@@ -106,7 +106,7 @@ class ClassOrder(StrEnum):
 class VenueSection:
     """The exchange."""
 
-    block_ms: Annotated[float, Gt(0)] | Literal["recorded"] = "recorded"
+    block_ms: Annotated[float, Interval(ge=0.001, le=1e9)] | Literal["recorded"] = "recorded"
     """Time between blocks: constant, or drawn from the recorded distribution."""
     two_batches: Annotated[float, Interval(ge=0, le=1)] = 3 / 18
     """Share of blocks with two consensus batches; recorded: 3 of 18."""
@@ -150,7 +150,7 @@ class Scenario:
 
     name: Annotated[str, MinLen(1)]
     """What tables, files and reports call it."""
-    duration_s: Annotated[float, Gt(0)]
+    duration_s: Annotated[float, Interval(gt=0, le=1e9)]
     """Simulated time; a recording that is shorter ends the run."""
     description: str = ""
     """What happens in it and why it is of interest, in a sentence; for people."""

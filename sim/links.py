@@ -19,7 +19,7 @@ from enum import StrEnum
 from math import erfc, sqrt
 from typing import Annotated
 
-from annotated_types import Ge, Gt
+from annotated_types import Ge
 
 from domain.units import NS_PER_MS, Ns, millis
 from sim.environment import Environment
@@ -43,7 +43,7 @@ class LinkConfig:
 
     latency: Latency
     """How long a message travels: one of the models below."""
-    weather_ms: Annotated[float, Gt(0)] | None = 500.0
+    weather_ms: Annotated[float, Ge(0.001)] | None = 500.0
     """Time over which latency changes: its correlation is 0.3 after that, as on recorded feeds."""
     jitter_ms: Annotated[float, Ge(0)] = 0.0
     """Each message is late by up to this much more."""

@@ -178,3 +178,5 @@ class RequestsConfig:
     """The time-out never falls below this, in ms, however fast replies are."""
     timeout_p99_factor: Annotated[float, Ge(1)] = 3.0
     """Time-out = max(timeout_min_ms, factor x measured p99)."""
+    distrust_ms: Annotated[float, Ge(0)] = 10_000.0
+    """After a request on the socket fell silent, requests go by REST for so long: it may be half-open."""

@@ -63,6 +63,7 @@ class RequestLedger:
         self._overdue: OrderedDict[RequestId, Pending] = OrderedDict()
         self._latencies: deque[Ns] = deque(maxlen=SAMPLES)
         self._timeout = millis(config.timeout_ms)
+        self._distrust_until = Ns(0)
         self.outbox: list[AnyCommand] = []
         self.n_sent = 0
         self.n_actions = 0
@@ -82,12 +83,13 @@ class RequestLedger:
         return len(self._open)
 
     def send(self, actions: tuple[AnyAction, ...], owner: Owner, now: Ns) -> Pending:
-        """Queue a request on the socket where it is live, else on REST.
+        """Queue a request on the socket where it is live and answers, else on REST.
 
         Placements and modifies expire with our patience, so that an unknown one cannot land later;
         cancels never do.
         """
-        route = Route.SOCKET if self._user_feed.is_live else Route.REST
+        trusts_socket = self._user_feed.is_live and now >= self._distrust_until
+        route = Route.SOCKET if trusts_socket else Route.REST
         expires = isinstance(actions[0], TRADING) and not isinstance(actions[0], Cancel)
         request = Request(
             RequestId(self._next_id),
@@ -151,6 +153,8 @@ class RequestLedger:
         if len(self._overdue) > MAX_OVERDUE:
             self._overdue.popitem(last=False)
         self.n_silent += 1
+        if pending.request.route is Route.SOCKET:
+            self._distrust_until = Ns(now + millis(self.config.distrust_ms))
         pending.owner.on_silence(pending, now)
 
     def _measure(self, latency: Ns) -> None:

@@ -26,7 +26,7 @@ from domain.events import (
 )
 from domain.ids import cloid_of
 from domain.instrument import Instrument
-from domain.orders import RESTING, Certainty, OrderState, TrackedOrder
+from domain.orders import RESTING, Certainty, InFlight, OrderState, TrackedOrder
 from domain.units import USD, Cloid, Ns, Side, Sz, Tif, seconds
 from orchestrator.connectivity.requests import Pending, RequestLedger
 from orchestrator.desk.accumulator import AccumulatorConfig, EventAccumulator, QuoteUpdateTrigger
@@ -308,6 +308,8 @@ class Desk:
         else:
             self.targets = outcome
         plan = self._plan(trigger)
+        if self.gate is not None:
+            plan.actions.extend(CancelOrder(order) for order in self._doubtful(now))
         if plan.actions:
             self._execute(plan, now)
         elif self.targets is not None:
@@ -324,6 +326,19 @@ class Desk:
             wanted = NO_TARGETS if targets is None else targets.of(side)
             reconcile(wanted, orders, side, plan, self.config.size_tolerance)
         return plan
+
+    def _doubtful(self, now: Ns) -> list[TrackedOrder]:
+        """Orders of unknown fate that may rest while nothing should: cancelled again, at our patience's pace."""
+        cancellable = RESTING | {OrderState.PENDING_NEW, OrderState.CANCEL_PENDING}
+        pace = self._ledger.timeout
+        return [
+            order
+            for order in self.tracker.orders.values()
+            if order.certainty is Certainty.UNKNOWN
+            and order.in_flight is InFlight.NONE
+            and order.state in cancellable
+            and (order.cancel_sent_at is None or now - order.cancel_sent_at >= pace)
+        ]
 
     def _execute(self, plan: Plan, now: Ns) -> None:
         """Step 7: one request per kind of action; what a gate holds back is counted."""

@@ -44,12 +44,13 @@ class Inventory:
         """P&L of what is open at a mark in base ticks, in micro-USD."""
         return self.position * mark - self.cost
 
-    def continue_from(self, position: Pos, cash: Usd, fees: Usd) -> None:
-        """Take over what the fills of earlier lives added up to; its cost is its cash."""
+    def continue_from(self, position: Pos, cash: Usd, fees: Usd, opening: Pos) -> None:
+        """Take over what earlier lives added up to; what our fills did not buy is priced at the first mark."""
         self.position = self.opening_position = position
+        self.opening_unpriced = opening
         self.fees = fees
         self.cash_flow = Usd(cash + fees)
-        self.cost = Usd(-self.cash_flow) if position else Usd(0)
+        self.cost = Usd(-self.cash_flow) if position != opening else Usd(0)
 
     def apply(self, fill: Fill) -> None:
         """Book one fill; the caller has made sure that it is new."""

@@ -12,7 +12,7 @@ from typing import Annotated
 
 from annotated_types import Ge, Gt
 
-from domain.commands import Alert, AnyAction, Cancel, QueryFills, QueryOpenOrders, QueryPositions, Severity
+from domain.commands import Alert, AnyAction, Cancel, QueryFills, QueryOpenOrders, QueryPositions, Route, Severity
 from domain.events import (
     Cancelled,
     Fill,
@@ -194,7 +194,7 @@ class Resync:
         self._retry_at = Ns(now + millis(self.config.retry_ms))
         match self.state, first_result(event):
             case _S.FILLS, FillsReport() as report:
-                self._on_fills(report, now)
+                self._on_fills(report, pending, now)
             case _S.ORDERS, OpenOrdersReport() as report:
                 self._on_orders(report, now)
                 self._go(_S.POSITION)
@@ -219,11 +219,12 @@ class Resync:
         self._asked = None
         self._retry_at = Ns(now + millis(self.config.retry_ms))
 
-    def _on_fills(self, report: FillsReport, now: Ns) -> None:
+    def _on_fills(self, report: FillsReport, pending: Pending, now: Ns) -> None:
         for fill in report.fills:
             self._book_fill(fill, now)
         if report.is_complete or not report.fills:
-            self._gap_from = None
+            if pending.request.route is Route.SOCKET:  # asked while the stream was running: the gap ends here
+                self._gap_from = None
             self._forgive()
             self._go(_S.ORDERS)
         else:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from math import ceil
 from typing import Annotated, Literal
 
-from annotated_types import Ge, Interval
+from annotated_types import Interval
 
 from domain.commands import AnyAction, AnyCommand, Cancel, Modify, Request
 from domain.events import Fill, OpenOrder, OrderStatus
@@ -29,7 +29,7 @@ class CancelRace:
 
     kind: Literal["cancel_race"] = "cancel_race"
     """Names this fault."""
-    at_s: Annotated[float, Ge(0)] = 10.0
+    at_s: Annotated[float, Interval(ge=0, le=1e9)] = 10.0
     """When it begins, in seconds of the run."""
     duration_s: Annotated[float, Interval(gt=0, le=600)] = 10.0
     """How long cancels and modifies are raced, in seconds of their sending."""

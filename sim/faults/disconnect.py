@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
-from annotated_types import Ge, Interval, MinLen
+from annotated_types import Interval, MinLen
 
 from domain.events import AnyEvent, Feed, FeedDown, Reason
 from domain.units import Ns, millis
@@ -22,7 +22,7 @@ class Disconnect:
 
     kind: Literal["disconnect"] = "disconnect"
     """Names this fault."""
-    at_s: Annotated[float, Ge(0)] = 10.0
+    at_s: Annotated[float, Interval(ge=0, le=1e9)] = 10.0
     """When it begins, in seconds of the run."""
     duration_s: Annotated[float, Interval(gt=0, le=600)] = 5.0
     """Seconds from the cut until attempts to connect can succeed again."""

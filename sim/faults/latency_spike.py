@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
-from annotated_types import Ge, Interval, MinLen
+from annotated_types import Interval, MinLen
 
 from domain.units import millis
 from sim.faults.base import Injected, arm
@@ -22,7 +22,7 @@ class LatencySpike:
 
     kind: Literal["latency_spike"] = "latency_spike"
     """Names this fault."""
-    at_s: Annotated[float, Ge(0)] = 10.0
+    at_s: Annotated[float, Interval(ge=0, le=1e9)] = 10.0
     """When it begins, in seconds of the run."""
     duration_s: Annotated[float, Interval(gt=0, le=600)] = 5.0
     """How long it lasts, in seconds of sending: what is sent inside is slow, even if it arrives later."""

@@ -42,24 +42,24 @@ T = TypeVar("T")
 class SyntheticFlowConfig:
     """Rates per second, money in USD, prices of a move in basis points."""
 
-    fair_price: Annotated[float, Gt(0)] = 3_000.0
+    fair_price: Annotated[float, Interval(ge=1e-6, le=1e9)] = 3_000.0
     """Where the fair price starts, in USD; it also turns the sizes below from USD into lots, all run long."""
     sigma_bps: Annotated[float, Ge(0)] = 0.45
     """Continuous part of the fair price, per square root of a second."""
-    drift_bps: float = 0.0
+    drift_bps: Annotated[float, Interval(ge=-10_000, le=10_000)] = 0.0
     """Per second."""
     jumps: Annotated[float, Ge(0)] = 0.1
     """Jumps of the fair price, per second."""
     jump_bps: Annotated[float, Ge(0)] = 2.5
     """Mean absolute size of a jump (Laplace)."""
 
-    levels: Annotated[int, Ge(1)] = 30
+    levels: Annotated[int, Interval(ge=1, le=10_000)] = 30
     """Levels a side on which makers place."""
-    placements: Annotated[float, Gt(0)] = 60.0
+    placements: Annotated[float, Interval(gt=0, le=100_000)] = 60.0
     """Limit orders per second, both sides. Nearer levels get more of them, and they live shorter."""
     order_usd: Annotated[float, Gt(0)] = 10_000.0
     """Median notional of a limit order (lognormal)."""
-    order_sigma: Annotated[float, Ge(0)] = 1.6
+    order_sigma: Annotated[float, Interval(ge=0, le=5)] = 1.6
     """Standard deviation of the logarithm of that notional; 1.6: one order in six is 5 times the median or more."""
     level_usd: Annotated[float, Gt(0)] = 420_000.0
     """What rests on a level on average."""
@@ -67,18 +67,18 @@ class SyntheticFlowConfig:
     """How far past the quotes the fair price goes before the makers move."""
     slow_share: Annotated[float, Interval(ge=0, le=1)] = 0.02
     """Share of maker orders that are not cancelled in time when the makers move."""
-    kept_levels: Annotated[int, Ge(1)] = 12
+    kept_levels: Annotated[int, Interval(ge=1, le=10_000)] = 12
     """Levels a side that are filled up at once when they are thin."""
-    kept_orders: Annotated[int, Ge(1)] = 4
+    kept_orders: Annotated[int, Interval(ge=1, le=10_000)] = 4
     """Orders below which such a level is thin."""
 
-    bursts: Annotated[float, Ge(0)] = 1.1
+    bursts: Annotated[float, Interval(ge=0, le=100_000)] = 1.1
     """Groups of takers per second."""
     burst_size: Annotated[float, Ge(1)] = 2.2
     """Mean number of takers in a group (geometric); all on one side."""
     taker_usd: Annotated[float, Gt(0)] = 300.0
     """Median notional of a taker (lognormal)."""
-    taker_sigma: Annotated[float, Ge(0)] = 2.6
+    taker_sigma: Annotated[float, Interval(ge=0, le=5)] = 2.6
     """Standard deviation of the logarithm of that notional; recorded takers are mostly tiny and rarely huge."""
     taker_levels: Annotated[int, Ge(0)] = 3
     """Levels beyond the best one that a taker accepts."""

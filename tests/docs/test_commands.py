@@ -54,7 +54,8 @@ class Page:
         self.printed: list[str] | None = None
         self.changes: list[tuple[int, str, str]] = []
         self.left_out = 0
-        self.environment = {name: value for name, value in os.environ.items() if name not in ("COLUMNS", "FORCE_COLOR")}
+        changes_output = ("CI", "COLUMNS", "FORCE_COLOR")
+        self.environment = {name: value for name, value in os.environ.items() if name not in changes_output}
         self.environment |= {
             "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
             "NO_COLOR": "1",
@@ -140,6 +141,7 @@ def runs(path: Path) -> bool:
     return any(block.language == "sh" and block.mark != "not run" for block in blocks_of(path.read_text("utf-8")))
 
 
+@pytest.mark.timeout(600)  # a page runs many commands
 @pytest.mark.parametrize("path", [pytest.param(path, id=name_of(path)) for path in pages() if runs(path)])
 def test_a_page_does_what_it_says(path, tmp_path, request):
     """A reader who copies every block of a page, from top to bottom, meets no surprise."""

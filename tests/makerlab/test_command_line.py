@@ -403,7 +403,11 @@ def test_2_five_mistakes_are_five_lines(capsys, tmp_path):
         ("run", "eth-quiet", "--all"),
         ("run", "eth-quiet", "--seed", "1", "--seeds", "2"),
         ("run", "eth-quiet", "--seed", "-1"),
+        ("run", "eth-quiet", "--seed", "1.5"),
+        ("run", "eth-quiet", "--seed", "9" * 30),
         ("run", "eth-quiet", "--jobs", "0"),
+        ("run", "eth-quiet", "--junit", "."),
+        ("demo", "--seed", "-1"),
         ("run", "eth-quiet", "--set", "duration_s"),
         ("run", "eth-quiet", "--set", "duration_s=soon"),
         ("run", "eth-quiet", "eth-quiet"),
@@ -457,6 +461,80 @@ def test_2_folder_that_cannot_be_written(capsys, tmp_path):
     code, _, err = call(capsys, "run", "eth-quiet", "--out", "file/x")
     assert code == ExitCode.WRONG_INPUT
     assert "a folder that can be written" in err
+
+
+def test_2_places_that_cannot_be_written(capsys, tmp_path):
+    """Folders where files must go, and the demo like the rest; an earlier result is still there."""
+    (tmp_path / "taken" / "journal.mlj").mkdir(parents=True)
+    (tmp_path / "file").write_text("kept")
+    for arguments in (("run", "eth-quiet", "--out", "taken"), ("demo", "--out", "file")):
+        code, out, err = call(capsys, *arguments)
+        assert (code, out) == (ExitCode.WRONG_INPUT, "")
+        assert "that can be written" in err
+    assert (tmp_path / "file").read_text() == "kept"
+
+
+def test_2_options_and_files_are_complained_about_together(capsys):
+    """One look at the list mends the whole call."""
+    code, _, err = call(capsys, "run", "no-such-scenario", "--seed", "-1", "--jobs", "0")
+    assert code == ExitCode.WRONG_INPUT
+    assert [line.partition(":")[0] for line in err.splitlines()] == ["--seed", "--jobs", "scenario"]
+
+
+def test_2_a_recording_with_faults_stops_the_call_before_anything_runs(capsys, tmp_path, monkeypatch):
+    """The other scenarios of the call do not run in vain, and no file of an earlier run is touched."""
+    folder = tmp_path / "data" / "hl_l2_trades"
+    folder.mkdir(parents=True)
+    for kind in ("orderbooks", "prices", "trades"):
+        (folder / f"ETH_20251210_{kind}.csv.gz").write_bytes(b"no gzip")
+    monkeypatch.setenv("MAKERLAB_DATA", str(tmp_path / "data"))
+    code, out, err = call(capsys, "run", "eth-quiet", "eth-recorded", *SHORT)
+    assert (code, out) == (ExitCode.WRONG_INPUT, "")
+    assert err.count("want a complete gzipped CSV file") == 3
+    assert not (tmp_path / "runs").exists()
+
+
+def test_a_run_removes_the_result_of_the_one_before(capsys, tmp_path):
+    """A run that is stopped leaves its journal; beside it must not stand what another run came to."""
+    (tmp_path / "out").mkdir()
+    for name in ("result.json", "report.html"):
+        (tmp_path / "out" / name).write_text("old")
+    call(capsys, "run", "eth-quiet", *SHORT, "--out", "out")
+    assert json.loads((tmp_path / "out" / "result.json").read_text())["scenario"] == "eth-quiet"
+    assert not (tmp_path / "out" / "report.html").exists()
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no /dev/full on this system")  # noqa: PTH110
+def test_1_a_full_disk_is_one_line(tmp_path):
+    """Nobody's bug: said in a line, without a traceback; the result is still printed."""
+    code, out, err = makerlab("run", "eth-quiet", *SHORT, "--junit", "/dev/full", "--json", cwd=tmp_path)
+    assert code == ExitCode.FAILED
+    assert json_of(out)["scenario"] == "eth-quiet"
+    assert "No space left on device" in err
+    assert "Traceback" not in err
+
+
+def test_text_that_the_terminal_has_no_letters_for_is_spelled(tmp_path):
+    """A run under LC_ALL=C must not fail over the micro sign in its table."""
+    code, out, err = makerlab("run", "eth-quiet", *SHORT, cwd=tmp_path, PYTHONIOENCODING="ascii")
+    assert (code, "Traceback" in err) == (ExitCode.OK, False)
+    assert "eth-quiet" in out
+
+
+def test_143_terminated_with_its_processes(tmp_path):
+    """What CI sends at a time-out: the processes of --jobs end with the call, the journals stay readable."""
+    process = spawn(
+        "run", "eth-quiet", "--set", "duration_s=36000", "--seeds", "2", "--jobs", "2", "--out", "o", cwd=tmp_path
+    )
+    journals = [tmp_path / "o" / f"eth-quiet-{seed}" / "journal.mlj" for seed in range(2)]
+    while not all(path.exists() and path.stat().st_size > 10_000 for path in journals):
+        assert process.poll() is None
+    process.send_signal(signal.SIGTERM)
+    _, err = process.communicate(timeout=30)  # returns when the last process has closed its stderr
+    assert process.returncode == ExitCode.TERMINATED
+    assert "Traceback" not in err
+    for path in journals:
+        assert list(Reader(path.read_bytes()))
 
 
 def test_all_leaves_out_what_needs_missing_data(capsys, tmp_path, monkeypatch):

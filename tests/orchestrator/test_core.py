@@ -12,7 +12,7 @@ from random import Random
 import msgspec
 import pytest
 
-from domain.commands import Alert, Cancel, Connect, Modify, Place, Request, Route, Subscribe
+from domain.commands import Alert, Cancel, Connect, Modify, Place, QueryOrder, Request, Route, Subscribe
 from domain.events import (
     AnyEvent,
     BboChanged,
@@ -128,6 +128,14 @@ def test_a_wake_up_without_a_reason_does_nothing():
     for offset in range(50):
         stage.core.apply(Woke(), stage.now)
         assert stage.core.decide(Ns(stage.now + offset)) == []
+
+
+def test_an_event_of_an_unknown_type_is_counted_and_dropped():
+    """EL-07: the loop goes on."""
+    stage = quoting()
+    stage.core.apply("what is this", stage.now)
+    assert stage.core.decide(stage.now) == []
+    assert stage.core.unknown_events == 1
 
 
 def test_the_clock_of_the_venue_is_noted():
@@ -260,8 +268,7 @@ def test_a_life_that_begins_beyond_twice_the_limit_places_nothing():
 def test_a_kill_cancels_what_was_in_flight():
     """S23: an order on its way when the latch falls does not stay."""
     stage = Stage(max_position=400).begin()
-    while not stage.actions(Place):
-        stage.run_for(ms(10))
+    stage.run_until(lambda: stage.actions(Place))
     stage.core.kill_switch.latch("test")
     stage._take(Woke())
     stage.run_for(s(5))
@@ -283,8 +290,7 @@ def test_a_kill_with_unanswered_placements_ends_with_an_empty_book():
     stage.venue.faults.fate = fate
     stage.venue.faults.drops = lambda event: isinstance(event, OrderUpdate)
     stage.begin()
-    while not stage.actions(Place):
-        stage.run_for(ms(10))
+    stage.run_until(lambda: stage.actions(Place))
     stage.core.kill_switch.latch("test")
     stage._take(Woke())
     stage.run_for(s(10))
@@ -318,6 +324,22 @@ def test_cancels_take_the_other_route_while_the_user_feed_is_down():
     sent = [entry for _, entry in stage.story if isinstance(entry, Request) and isinstance(entry.actions[0], Cancel)]
     assert {request.route for request in sent} == {Route.REST}
     assert stage.venue.resting() == []
+
+
+def test_answers_lost_with_the_feed_are_not_waited_for():
+    """S14, L6: what was in flight is unknown at once, and asked about by the other route, before its deadline."""
+    stage = Stage().begin()
+    stage.run_until(lambda: stage.actions(Place), step=ms(5))
+    placed_at = stage.now
+    stage.venue.cut(Feed.USER)
+    stage.run_for(ms(150))
+    asked = [e for _, e in stage.story if isinstance(e, Request) and isinstance(e.actions[0], QueryOrder)]
+    assert len(asked) == 6
+    assert {request.route for request in asked} == {Route.REST}
+    assert stage.now < placed_at + s(1)
+    stage.run_for(s(10))
+    assert stage.is_agreed()
+    assert stage.is_two_sided()
 
 
 def test_requests_decided_before_the_loss_are_not_replayed_after_it():
@@ -468,7 +490,8 @@ def test_the_snapshot_is_frozen_and_adds_up():
     assert desk.position == stage.desk.inventory.position
     assert told.fills_applied == desk.fills
     assert desk.worst_case_min <= desk.position <= desk.worst_case_max
-    assert desk.placed + desk.rejected >= desk.filled + desk.cancelled
+    live = sum(not order.is_terminal for order in stage.desk.tracker.orders.values())
+    assert desk.cancelled + desk.filled + desk.rejected + live == len(stage.actions((Place, Modify)))
     assert told.requests_sent == len([e for e in stage.commands if isinstance(e, Request)])
     assert told.phase == "stopped"
 

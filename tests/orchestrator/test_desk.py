@@ -251,6 +251,15 @@ def test_a_crossed_book_withdraws_at_once():
     assert bench.desk.gate == "crossed_book"
 
 
+def test_a_cycle_that_cannot_quote_withdraws_both_sides_whatever_its_scope():
+    """QE-02: an estimator gone wrong is noticed in a cycle for one side; the other side may not stay."""
+    bench = quoting()
+    bench.desk.engine.kappa._trades = float("nan")
+    bench.desk.accumulator.on_side_event(BUY, s(1))
+    assert kinds(bench.decide(s(1))) == ["Cancel"] * 2 * LEVELS
+    assert bench.desk.stops["estimators:kappa"] == 1
+
+
 def test_nothing_is_placed_while_gated_whatever_happens():
     """S23: fills, refusals, moves and timers during a gate bring cancels and nothing else."""
     bench = quoting()
@@ -272,6 +281,21 @@ def test_a_placement_acknowledged_after_the_gate_closed_is_cancelled():
     bench.answer(ms(20), placed)
     cancels = bench.decide(ms(110), gate="kill")
     assert kinds(cancels) == ["Cancel"] * 2 * LEVELS
+
+
+def test_orders_in_doubt_are_cancelled_blindly_while_nothing_should_rest():
+    """S23: a kill does not wait for evidence; repeated at the pace of our patience, and only while gated."""
+    bench = Bench()
+    placed = bench.quote(0)
+    bench.refuse(ms(20))  # an answer without a result: all unknown
+    assert bench.decide(s(1)) == []
+    cancels = bench.decide(s(2), gate="kill")
+    assert [action.cloid for action in cancels] == [action.cloid for action in placed]
+    bench.refuse(s(2.1), *[Refused(Reason.NOT_OPEN, "")] * len(cancels))
+    assert bench.decide(s(2.3), gate="kill") == []
+    again = [action for at in range(3, 20) for action in bench.decide(s(at), gate="kill")]
+    assert {type(action) for action in again} == {Cancel}
+    assert bench.desk.tracker.fillable_exposure() != (0, 0)
 
 
 def test_the_gate_says_why():

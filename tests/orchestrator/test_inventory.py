@@ -154,10 +154,20 @@ def test_pricing_twice_prices_once():
 def test_a_later_life_continues_the_ledger(position, cash, fees):
     """The fold of earlier lives: same position, cash and fees; what is open is carried at its cash."""
     inventory = Inventory()
-    inventory.continue_from(Pos(position), Usd(cash), Usd(fees))
+    inventory.continue_from(Pos(position), Usd(cash), Usd(fees), Pos(0))
     assert (inventory.position, inventory.cash, inventory.fees) == (position, cash, fees)
     assert inventory.opening_position == position
     mark = copysign(101, 1)
     total = inventory.realized + inventory.unrealized(mark)
     assert total == inventory.cash_flow + position * mark
     assert inventory.realized == (0 if position else cash + fees)
+
+
+def test_what_the_account_had_before_is_no_profit_of_a_later_life():
+    """A position taken over without cash of ours is worth nothing until the first mark prices it."""
+    inventory = Inventory()
+    inventory.continue_from(Pos(10_000), Usd(0), Usd(0), Pos(10_000))
+    inventory.price_opening(300_000.0)
+    assert inventory.realized == 0
+    assert inventory.unrealized(300_000.0) == pytest.approx(0.0)
+    assert inventory.unrealized(300_010.0) == pytest.approx(100_000.0)

@@ -72,6 +72,17 @@ def test_without_the_socket_the_other_route_is_taken(diary):
     assert ledger.send((CANCEL,), diary, Ns(0)).request.route is Route.REST
 
 
+def test_a_socket_that_fell_silent_is_avoided_for_a_while(diary):
+    """L4: it may be half-open. Silence by the other route says nothing about it."""
+    ledger = make(timeout_ms=3_000, distrust_ms=10_000)
+    ledger.send((CANCEL,), diary, Ns(0))
+    ledger.expire(s(3))
+    routes = [ledger.send((CANCEL,), diary, s(at)).request.route for at in (3, 12.9, 13)]
+    assert routes == [Route.REST, Route.REST, Route.SOCKET]
+    ledger.expire(s(15.9))
+    assert ledger.send((CANCEL,), diary, s(15.9)).request.route is Route.SOCKET
+
+
 def test_an_answer_in_time_reaches_who_asked_once(diary):
     ledger = make()
     ledger.send((CANCEL,), diary, Ns(0))

@@ -129,8 +129,7 @@ def test_a_placement_sent_with_a_long_expiry_is_not_judged_by_a_short_one():
     sent = next(entry for _, entry in stage.story if getattr(entry, "expires_in", None))
     stage.core.ledger._timeout = ms(500)  # answers have been fast since
     stage.venue.cut(Feed.USER)  # silence at once
-    while order.state is not OrderState.REJECTED:
-        stage.run_for(ms(10))
+    stage.run_until(lambda: order.is_terminal)
     assert stage.now > order.placed_at + sent.expires_in + s(2)
 
 

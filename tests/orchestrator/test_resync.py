@@ -230,8 +230,7 @@ def test_a_gap_that_begins_in_the_middle_of_a_resync_starts_it_over():
     """What was asked before the second loss cannot answer for it."""
     stage = quoting()
     stage.venue.cut(Feed.USER)
-    while stage.core.resync.state is not S.POSITION:
-        stage.run_for(ms(5))
+    stage.run_until(lambda: stage.core.resync.state is S.POSITION, step=ms(5))
     stage.venue.cut(Feed.USER)
     stage.venue.stray(BUY, MID - 6 * TICK, 20)
     stage.at(stage.now + ms(40), stage.venue.take, SELL, 20)
@@ -249,8 +248,8 @@ def test_a_resync_begun_during_the_outage_does_not_end_the_pause_of_the_gap():
     back_at = stage.core.user_feed.deadline()
     stage.run(back_at - ms(130))
     stage.core.resync.request(stage.now, gap=False)
-    while stage.core.resync.state is not S.POSITION or stage.core.resync.deadline() is not None:
-        stage.run_for(ms(1))
+    resync = stage.core.resync
+    stage.run_until(lambda: resync.state is S.POSITION and resync.deadline() is None, step=ms(1))
     assert stage.now < back_at
     # The position was asked; the answer takes a second, in which a fill happens and the feed comes back.
     stage.venue.faults.delay = lambda message: s(1) * isinstance(message, Replied)

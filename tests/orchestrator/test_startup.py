@@ -149,7 +149,8 @@ def test_a_stray_that_fills_during_the_cancel_shows_in_the_position(life, delay_
         restored = later_life(orders=(RestoredOrder(ETH.id, cloid(71), BUY, Px(MID - 20 * TICK), Sz(17)),))
 
     def on_cancel(action):
-        if isinstance(action, Cancel) and action.oid == oid and stage.venue.orders[oid].filled == 0:
+        is_ours = isinstance(action, Cancel) and (action.oid == oid or action.cloid == cloid(71))
+        if is_ours and stage.venue.orders[oid].filled == 0:
             stage.venue.take(SELL, 9)  # the taker was there first
 
     stage.venue.faults.answers = on_cancel

@@ -564,6 +564,14 @@ class Stage:
             self.venue.quote(mid, spread=ask - bid, instrument=self.venue.instruments[name])
         self.later(beat, self._beat, beat)
 
+    def run_until(self, condition: Callable[[], bool], *, within: int = s(60), step: int = ms(10)) -> "Stage":
+        """Go on until something holds."""
+        end = self.now + within
+        while not condition():
+            assert self.now < end, f"not within {within} ns"
+            self.run_for(step)
+        return self
+
     def run_for(self, duration: int) -> "Stage":
         return self.run(self.now + duration)
 

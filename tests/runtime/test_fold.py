@@ -327,5 +327,5 @@ def test_history_of_the_account_is_not_our_profit():
         fill(1, fee=2, time=100),
     )
     restored = fold(records, seed=1)
-    assert restored.ledgers == (RestoredLedger("BTC", 10, -302, 2),)
+    assert restored.ledgers == (RestoredLedger("BTC", 10, -302, 2, 7),)
     assert restored.tids == (1, 2)

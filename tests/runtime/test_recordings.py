@@ -185,6 +185,15 @@ def test_decimals_can_be_said_instead_of_inferred(folder):
         (("trades", 2, "side", "long"), "trades.csv.gz:2: found side 'long', want 'buy' or 'sell'"),
         (("trades", 2, "trade_id", "x"), "trades.csv.gz:2: found trade_id 'x', want a whole number"),
         (
+            ("trades", 2, "trade_id", "9" * 19),
+            f"trades.csv.gz:2: found trade_id '{'9' * 19}', want a whole number of at most 18 digits",
+        ),
+        (
+            ("trades", 2, "exchange_timestamp", "9" * 5_000),
+            f"trades.csv.gz:2: found exchange_timestamp '{'9' * 60}...', want a whole number of at most 15 digits",
+        ),
+        (("trades", 2, "size", "1e300"), "trades.csv.gz:2: found size '1e300', want a positive number below 1e+12"),
+        (
             ("trades", 3, "timestamp", "yesterday"),
             "trades.csv.gz:3: found timestamp 'yesterday', want seconds since 1970",
         ),
@@ -232,11 +241,13 @@ def test_a_torn_file(folder):
 def test_missing_columns_and_rows(folder, tmp_path):
     """A header without rows, and a table of other columns."""
     folder()
-    for kind, rows in (("prices", GOOD["prices"][:1]), ("trades", [["time", "price"], ["1", "2"]])):
+    headers = [(kind, GOOD[kind][:1]) for kind in ("orderbooks", "prices")]
+    for kind, rows in (*headers, ("trades", [["time", "price"], ["1", "2"]])):
         with gzip.open(tmp_path / f"ABC_20250101_{kind}.csv.gz", "wt", newline="") as file:
             csv.writer(file).writerows(rows)
     columns = "timestamp, exchange_timestamp, size, side, trade_id"
     assert faults_of(tmp_path) == [
+        "orderbooks.csv.gz: found no rows, want at least one",
         "prices.csv.gz: found no rows, want at least one",
         f"trades.csv.gz:1: found no column {columns}, want the columns of hl_l2_trades",
     ]

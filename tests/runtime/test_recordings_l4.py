@@ -1,6 +1,7 @@
 """Reading recorded blocks: which rows were submissions, and of which kind."""
 
 import gzip
+import re
 
 import pytest
 
@@ -163,4 +164,44 @@ def test_a_folder_without_the_files_is_one_config_error(tmp_path):
     folder_of(tmp_path, [])
     (tmp_path / "snapshot_1.csv.gz").unlink()
     with pytest.raises(ConfigError, match="snapshot"):
+        load_feed(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("name", "line", "wrong", "problem"),
+    [
+        ("statuses.csv.gz", 1, "2,0,open,ann,x,B,100.0,1.0,1.0,Alo,0,0,,", "oid 'x', want a whole number"),
+        ("statuses.csv.gz", 1, "2,0,open,ann,20,Q,nan,1.0,1.0,Alo,0,0,,", "px 'nan', want a number above 0"),
+        ("statuses.csv.gz", 1, "2,0,open", "3 fields, want 14 as in the header"),
+        ("snapshot_1.csv.gz", 1, "B,0,11,ann,-100.0,0.5,1.0,1000,Alo,Limit,0", "px '-100.0', want a number above 0"),
+        ("snapshot_1.csv.gz", 1, "B,0,12,ann,100.0,0.5,1.0,1000,Alo,Limit,0", "oid '12' again, want each oid once"),
+        ("blocks_expected.csv", 0, "block,block_time", "no column resting_orders, book_sha256"),
+    ],
+)
+def test_a_wrong_row_is_named_with_its_line(tmp_path, name, line, wrong, problem):
+    """Protects the message to the user: which file, which line, what is wanted; no run over half a file."""
+    path = folder_of(tmp_path, [("open", "ann", 20, "B", "Alo", 0, "", "")]) / name
+    lines = (gzip.decompress(path.read_bytes()).decode() if path.suffix == ".gz" else path.read_text()).split("\n")
+    lines[line] = wrong
+    text = "\n".join(lines).encode()
+    path.write_bytes(gzip.compress(text) if path.suffix == ".gz" else text)
+    with pytest.raises(ConfigError, match=re.escape(problem)) as caught:
+        load_feed(tmp_path)
+    assert all(str(tmp_path / name) in each.path for each in caught.value.problems)
+
+
+def test_every_wrong_row_of_every_file_is_named_at_once(tmp_path):
+    """Protects the user's time: one look at the list, not one fault a run."""
+    folder_of(tmp_path, [("open", "ann", oid, "C", "Alo", 0, "", "") for oid in range(3)], ["2,0", "2,1"])
+    with pytest.raises(ConfigError) as caught:
+        load_feed(tmp_path)
+    places = [problem.path.removeprefix(f"{tmp_path}/") for problem in caught.value.problems]
+    assert places == [*(f"statuses.csv.gz:{line}" for line in (2, 3, 4)), "fills.csv.gz:2", "fills.csv.gz:3"]
+
+
+def test_a_record_without_blocks_is_no_record(tmp_path):
+    """Protects the verdict: a check of nothing would hold."""
+    folder_of(tmp_path, [])
+    (tmp_path / "blocks_expected.csv").write_text("\n".join(EXPECTED.split("\n")[:2]))
+    with pytest.raises(ConfigError, match="at least one block"):
         load_feed(tmp_path)

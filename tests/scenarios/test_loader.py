@@ -58,6 +58,13 @@ def test_five_mistakes_are_five_lines_with_their_paths(tmp_path):
         ("name = 'x'\nduration_s = 1\n[market]\nprofile = 'eth-quiet'\n[expect]\nfill_min = 3", "expect.fill_min"),
         ("extends = 'eth-quit'", "extends: found"),
         ("name = ", "found "),
+        (f"name = 'x'\nduration_s = {'9' * 5_000}\n[market]\nprofile = 'eth-quiet'", "valid TOML"),
+        (f"name = {'[' * 5_000}", "valid TOML"),
+        (f"name = 'x'\nduration_s = 1\nvenue.cash = {10**19}\n[market]\nprofile = 'eth-quiet'", "venue.cash: found"),
+        ("name = 2026-01-01\nduration_s = 1\n[market]\nprofile = 'eth-quiet'", "name: found"),
+        ("extends = 'eth-quiet'\n[[market.more]]\nprofile = 'eth-quiet'\ninstrument.name = 'ETH'", "instrument.name"),
+        *((f"extends = 'eth-quiet'\nname = '{name}'", "name: found") for name in ("a/b", "..", " ", "x" * 300)),
+        *((f'extends = "eth-quiet"\nname = "{name}"', "name: found") for name in ("a\\nb", "a\\u0000", "a\\u001b[1m")),
     ],
 )
 def test_a_mistake_is_named(tmp_path, text, where):
@@ -66,6 +73,25 @@ def test_a_mistake_is_named(tmp_path, text, where):
     path.write_text(text)
     lines = problems_of(path)
     assert any(where in line for line in lines), lines
+
+
+def test_wrong_overrides_are_named_beside_the_mistakes_of_the_file(tmp_path):
+    """A call is mended once, too: every --set that cannot be read, and what is wrong with the file below them."""
+    path = tmp_path / "bad.toml"
+    path.write_text("")
+    lines = problems_of(path, "a", "", "#", "name = 'x'\nduration_s = 1", "duration_s=soon")
+    assert [line for line in lines if "key.key=value" in line] == [
+        f"--set: found {json.dumps(text)}, want key.key=value with a TOML value"
+        for text in ("a", "", "#", "name = 'x'\nduration_s = 1")
+    ]
+    assert any("market: found nothing" in line for line in lines)
+
+
+def test_a_mark_at_the_beginning_of_a_file_is_no_mistake(tmp_path):
+    """Some editors begin a text with the bytes EF BB BF."""
+    path = tmp_path / "mine.toml"
+    path.write_text("extends = 'eth-quiet'", encoding="utf-8-sig")
+    assert load(str(path)).name == "eth-quiet"
 
 
 def test_unknown_names_suggest_what_was_meant():

@@ -59,6 +59,18 @@ def test_journal_of_a_run_replays_on_a_bare_core():
     assert done.commands > 0
 
 
+def test_reading_a_deadline_decides_nothing():
+    """Seed 1075: the driver reads deadlines, a replay does not; once, reading one closed the case of an order."""
+    extremes = (
+        'venue.rules.cancel_delay="1445 ms"',
+        "market.flow.level_usd=14600.0",
+        "trader.desk.tracker.stuck_ms=240.0",
+    )
+    running = running_of("eth-quiet", 60, *extremes, seed=1075)
+    run(running, 1075)
+    assert replay(running.journal.records(), core_of).commands > 0
+
+
 def test_races_are_counted_and_every_fill_is_applied_once():
     """Fills between the sending of a cancel and its effect, and still both ledgers are equal."""
     result = result_of("cancel-fill-race", 120)
