@@ -15,12 +15,13 @@ from inspect import getdoc, getsource
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from textwrap import dedent
-from typing import Any
+from typing import Any, get_args
 
 import msgspec
 
 from domain import commands as command_module
 from domain import events as event_module
+from domain.orders import ALIASES, TRANSITIONS, OrderState
 from domain.units import NS_PER_MS, USD, Tif
 from makerlab.app import build as build_app
 from makerlab.exit_codes import ExitCode
@@ -32,9 +33,10 @@ from scenarios.expectations import KINDS, Expect
 from scenarios.invariants import INVARIANTS
 from scenarios.l4_replay import L4Result
 from scenarios.loader import library as library_names
-from scenarios.loader import load, load_library
+from scenarios.loader import load
 from scenarios.schema import Scenario
 from sim.faults import FAULTS
+from sim.faults.timing import Moment, Timing
 from sim.flow.synthetic import PROFILES, SyntheticFlowConfig
 from sim.liquidity.order_file import Outcome, Refusal
 
@@ -338,6 +340,19 @@ def faults() -> str:
     return "\n".join(out)
 
 
+def timings() -> str:
+    """Return when a fault can strike, with the moments that can be aimed at."""
+    schema = Schema()
+    out = []
+    for timing in get_args(Timing):
+        node = schema.nodes[timing.__name__]
+        out.append(f"\n### `{node['properties']['kind']['const']}`\n")
+        out.append(paragraphs(getdoc(timing)) + "\n")
+        out.append(schema.rows(node))
+    moments = ((code(each.value), prose(notes(Moment)[each.name])) for each in Moment)
+    return "\n".join(out) + "\n" + table(("moment", "meaning"), moments)
+
+
 def expectations() -> str:
     """Return what a scenario may ask of its run."""
     senses = {kind.field: kind.sense.value for kind in KINDS}
@@ -354,7 +369,16 @@ def invariants() -> str:
     """Return every rule that is checked in every run."""
 
     def when(rule: type) -> str:
-        hooks = {"on_step": "each step of the trader", "on_block": "each block", "full": "full look", "at_end": "end"}
+        hooks = {
+            "on_step": "each step of the trader",
+            "on_fills": "each step with fills",
+            "on_decision": "each decision",
+            "on_release": "each order let go",
+            "on_ours": "each block with something of ours",
+            "on_block": "each block",
+            "full": "full look",
+            "at_end": "end",
+        }
         return ", ".join(text for hook, text in hooks.items() if hook in vars(rule))
 
     ordered = sorted(INVARIANTS, key=lambda rule: (rule.id[0] != "S", int(rule.id[1:])))
@@ -366,7 +390,7 @@ def library() -> str:
     """Return the scenarios that are shipped."""
     rows = []
     for name in library_names():
-        scenario = load_library(name)
+        scenario = load(name)
         what = ", ".join(code(fault.kind) for fault in scenario.faults) or "none"
         rows.append((code(name), prose(scenario.market.title), simulated(scenario), what, prose(scenario.description)))
     return table(("name", "market", "simulated", "faults", "what happens"), rows)
@@ -422,7 +446,10 @@ def result() -> str:
             ),
         )
     )
-    names = "Outcome Violation Metrics Pnl Markout OrderCounts Quoting MarketFigures InventoryStats FaultFigures Wall"
+    names = (
+        "Outcome Violation Metrics Pnl Markout OrderCounts AllowanceFigures "
+        "TraderFigures Quoting MarketFigures Belief InventoryStats FaultFigures Wall"
+    )
     for cls in (getattr(result_module, name) for name in names.split()):
         out.append(f"\n## {cls.__name__}\n")
         out.append(first_line(getdoc(cls)) + "\n")
@@ -483,6 +510,7 @@ def message_parts() -> str:
         event_module.Channel,
         event_module.RestoredOrder,
         event_module.RestoredLedger,
+        event_module.Adjustment,
     )
     return _structs(parts)
 
@@ -501,6 +529,15 @@ def port_words() -> str:
         words = ", ".join(_word(cls, each) for each in cls)
         out.append(f"**{cls.__name__}**: {first_line(getdoc(cls))} {words}.\n")
     return "\n".join(out)
+
+
+def order_states() -> str:
+    """Return the lifecycle of an order with the other names of its states."""
+    rows = []
+    for state, targets in TRANSITIONS.items():
+        names = ", ".join(name for name, meant in ALIASES.items() if meant is state)
+        rows.append((code(state.value), names, ", ".join(code(each.value) for each in OrderState if each in targets)))
+    return table(("state", "also called", "what may follow"), rows)
 
 
 def _word(cls: type[Enum], member: Enum) -> str:
@@ -549,6 +586,7 @@ PARTS: dict[str, Callable[[], str]] = {
         scenario_file,
         trader,
         faults,
+        timings,
         expectations,
         invariants,
         library,
@@ -559,6 +597,7 @@ PARTS: dict[str, Callable[[], str]] = {
         commands,
         message_parts,
         port_words,
+        order_states,
         order_files,
         journal_records,
     )

@@ -8,7 +8,7 @@ from enum import StrEnum
 
 import msgspec
 
-from domain.events import Channel, Feed
+from domain.events import Adjustment, Channel, Feed
 from domain.units import Cloid, Epoch, InstrumentId, Ns, Oid, Px, RequestId, Side, Sz, Tif
 
 
@@ -57,6 +57,13 @@ class Alert(Command, frozen=True):
     text: str
 
 
+class RecordAdjustments(Command, frozen=True):
+    """Keep in the journal which corrections of an instrument's ledger are outstanding; nothing is sent."""
+
+    instrument: InstrumentId
+    adjustments: tuple[Adjustment, ...]
+
+
 class Action(msgspec.Struct, frozen=True, tag=True, array_like=True, gc=False):
     """Root of what a request may hold."""
 
@@ -90,6 +97,15 @@ class Modify(Action, frozen=True):
     place: Place
 
 
+class ScheduleCancel(Action, frozen=True):
+    """Set the venue's dead-man switch: all orders of the account are cancelled so long from now.
+
+    Each one replaces the one before; ``after`` None takes it back. One stands alone in its request.
+    """
+
+    after: Ns | None
+
+
 class QueryOpenOrders(Action, frozen=True):
     """Ask for all resting orders of the account."""
 
@@ -116,8 +132,23 @@ class QueryLimits(Action, frozen=True):
     instruments: tuple[InstrumentId, ...]
 
 
-AnyAction = Place | Cancel | Modify | QueryOpenOrders | QueryFills | QueryPositions | QueryOrder | QueryLimits
-TRADING = (Place, Cancel, Modify)
+class QueryQuota(Action, frozen=True):
+    """Ask how much of its allowance of actions the account has used."""
+
+
+AnyAction = (
+    Place
+    | Cancel
+    | Modify
+    | ScheduleCancel
+    | QueryOpenOrders
+    | QueryFills
+    | QueryPositions
+    | QueryOrder
+    | QueryLimits
+    | QueryQuota
+)
+TRADING = (Place, Cancel, Modify, ScheduleCancel)
 """Actions that change something at the venue."""
 
 
@@ -135,4 +166,4 @@ class Request(Command, frozen=True):
     actions: tuple[AnyAction, ...]
 
 
-AnyCommand = Connect | Disconnect | Subscribe | Alert | Request
+AnyCommand = Connect | Disconnect | Subscribe | Alert | RecordAdjustments | Request

@@ -60,7 +60,7 @@ class InvariantViolation(MakerlabError):
 
 
 class JournalError(MakerlabError):
-    """A file that is not a journal, or one of a version that this makerlab cannot read."""
+    """A file that is no journal, has no records, or is of a version that this makerlab cannot read."""
 
 
 class ReplayMismatch(MakerlabError):

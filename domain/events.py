@@ -10,6 +10,7 @@ from enum import StrEnum
 
 import msgspec
 
+from domain.expiry import UNTOLD_EXPIRY
 from domain.units import (
     Cloid,
     Epoch,
@@ -43,6 +44,8 @@ class ChannelKind(StrEnum):
     BBO = "bbo"
     BOOK = "book"
     TRADES = "trades"
+    CONTEXT = "context"
+    """Oracle, mark, funding rate, open interest."""
     ORDER_UPDATES = "order_updates"
     FILLS = "fills"
     POSITIONS = "positions"
@@ -51,7 +54,7 @@ class ChannelKind(StrEnum):
     @property
     def feed(self) -> Feed:
         """The feed that carries this channel."""
-        market = (ChannelKind.BBO, ChannelKind.BOOK, ChannelKind.TRADES)
+        market = (ChannelKind.BBO, ChannelKind.BOOK, ChannelKind.TRADES, ChannelKind.CONTEXT)
         return Feed.MARKET if self in market else Feed.USER
 
 
@@ -73,15 +76,36 @@ class Reason(StrEnum):
     OFF_TICK = "off_tick"
     MIN_NOTIONAL = "min_notional"
     MARGIN = "margin"
+    """Refused: too little money for the position. Or ended by the venue, for the same reason, at its match."""
+    OPEN_INTEREST = "open_interest"
+    """The instrument is at its cap of open interest."""
     REDUCE_ONLY_WOULD_INCREASE = "reduce_only_would_increase"
+    TOO_MANY_OPEN_ORDERS = "too_many_open_orders"
+    POST_ONLY_MODE = "post_only_mode"
+    """For a while after an upgrade the venue takes nothing but post-only orders."""
+    HALTED = "halted"
+    """The instrument does not trade; its orders can still be cancelled."""
     # the payload itself is wrong: one error for the whole batch
     EMPTY_BATCH = "empty_batch"
+    MISSING_CLOID = "missing_cloid"
+    """A placement without a client id, which nobody could tell from another after a lost answer."""
     ZERO_SIZE = "zero_size"
     INVALID_SIZE = "invalid_size"
     INVALID_PRICE = "invalid_price"
     PRICE_TOO_FAR = "price_too_far"
     UNKNOWN_INSTRUMENT = "unknown_instrument"
     EXPIRED = "expired"
+    # too much was asked: the request was turned away as a whole, and nothing of it happened
+    RATE_LIMITED = "rate_limited"
+    """The weight of the IP address is used up: HTTP 429, for queries, too."""
+    QUOTA_EXHAUSTED = "quota_exhausted"
+    """The account's allowance of actions is used up: one in ten seconds goes."""
+    TOO_MANY_IN_FLIGHT = "too_many_in_flight"
+    """Too many requests by socket wait for their answers."""
+    # the scheduled cancel
+    SCHEDULE_TOO_EARLY = "schedule_too_early"
+    SCHEDULE_NOT_ALLOWED = "schedule_not_allowed"
+    """Too little volume traded, or fired too often today."""
     # cancel and modify
     NOT_OPEN = "not_open"
     """Never placed, already cancelled, or filled: the venue does not say which."""
@@ -93,24 +117,36 @@ class Reason(StrEnum):
     REDUCE_ONLY_TRIMMED = "reduce_only_trimmed"
     REQUESTED = "requested"
     """Cancelled because we asked."""
+    SCHEDULED = "scheduled"
+    """Cancelled by the dead-man switch that we set."""
+    DELISTED = "delisted"
+    """Cancelled because trading was halted."""
+    LIQUIDATED = "liquidated"
+    """Cancelled because the account fell below its maintenance margin."""
     # the way to the venue
     FEED_DOWN = "feed_down"
     STALE_EPOCH = "stale_epoch"
     CONNECT_FAILED = "connect_failed"
     CLOSED_BY_VENUE = "closed_by_venue"
     CLOSED_BY_US = "closed_by_us"
+    NO_PONG = "no_pong"
+    """The connection did not answer a ping in time: it is half-open, and the adapter closed it."""
     OTHER = "other"
 
 
 PAYLOAD_REASONS = frozenset(
     (
         Reason.EMPTY_BATCH,
+        Reason.MISSING_CLOID,
         Reason.ZERO_SIZE,
         Reason.INVALID_SIZE,
         Reason.INVALID_PRICE,
         Reason.PRICE_TOO_FAR,
         Reason.UNKNOWN_INSTRUMENT,
         Reason.EXPIRED,
+        Reason.RATE_LIMITED,
+        Reason.QUOTA_EXHAUSTED,
+        Reason.TOO_MANY_IN_FLIGHT,
     )
 )
 """Refusals of a whole payload: the venue gives one of these for all its actions."""
@@ -138,6 +174,29 @@ class RestoredOrder(msgspec.Struct, frozen=True, array_like=True, gc=False):
     side: Side
     px: Px
     sz: Sz
+    expires_in: Ns | None = UNTOLD_EXPIRY
+    """How long from now on it may still arrive at the venue, at most; None: for ever."""
+    fills: tuple[tuple[Tid, Sz], ...] = ()
+    """Those of its fills that are booked already: they come no second time."""
+
+
+class Adjustment(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """A correction of our position to what the venue stated, until the fills that it stands for arrive."""
+
+    as_of: Ns
+    """Moment of the statement: it contains every fill up to then."""
+    lots: Pos
+    """What no fill has explained yet, signed."""
+    px: float | None
+    """Mark at which the correction is booked, in base ticks; None until the first one."""
+
+
+class Transfers(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """What moved an account's cash other than fills: funding received less paid, and what liquidations took."""
+
+    instrument: InstrumentId
+    total: Usd
+    """Sum over the account's whole life."""
 
 
 class RestoredLedger(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -145,10 +204,14 @@ class RestoredLedger(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
     instrument: InstrumentId
     position: Pos
+    """All that we hold, outstanding adjustments included."""
     cash: Usd
+    """Cash of the fills, fees included; that of the adjustments follows from them."""
     fees: Usd
     opening: Pos = Pos(0)
     """Part of the position that the account had before the first life: it has no cash of ours."""
+    adjustments: tuple[Adjustment, ...] = ()
+    """Corrections that no fill has explained yet, oldest first."""
 
 
 class Restored(Event, frozen=True):
@@ -165,6 +228,14 @@ class Restored(Event, frozen=True):
     kill: str | None = None
     """Reason of a kill that a person has not reset."""
     clean_stop: bool = True
+    opened_at: Ns = Ns(-1)
+    """Fills up to this exchange time are part of what the account had before the first life; -1: none are."""
+    transfers: tuple[Transfers, ...] = ()
+    """What moved our cash other than fills, since the first statement of it."""
+    transfers_stated: tuple[Transfers, ...] | None = None
+    """The latest statement; None: there was none yet."""
+    transfers_as_of: Ns = Ns(-1)
+    """Its moment."""
 
 
 class Woke(Event, frozen=True):
@@ -232,6 +303,20 @@ class TradesPrinted(Event, frozen=True):
     trades: tuple[PublicTrade, ...]
 
 
+class ContextReported(Event, frozen=True):
+    """What margin and funding are computed with, whenever the venue made new prices."""
+
+    instrument: InstrumentId
+    exch_time: Ns
+    recv_time: Ns
+    oracle: Px
+    mark: Px
+    funding: int
+    """Rate of an hour that accrues at present, in 10^-10."""
+    open_interest: Sz
+    """All long positions, in lots; the crowd's are netted."""
+
+
 # --- the account --------------------------------------------------------------------------------
 
 
@@ -251,6 +336,25 @@ class OrderUpdate(Event, frozen=True):
     reason: Reason | None = None
 
 
+class LiquidationMethod(StrEnum):
+    """How a position was taken from an account below its maintenance margin."""
+
+    MARKET = "market"
+    """Sold into the book."""
+    BACKSTOP = "backstop"
+    """Handed to the liquidator, with what was left of the margin."""
+    ADL = "adl"
+    """Closed against the most profitable positions of the other side (auto-deleveraging)."""
+
+
+class LiquidationMark(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """What a fill says that closed a position by force."""
+
+    method: LiquidationMethod
+    mark_px: Px
+    """Mark price at which the account was found short of margin."""
+
+
 class Fill(Event, frozen=True):
     """One match of one of our orders. Channels and queries may repeat it: dedupe by ``tid``."""
 
@@ -267,6 +371,8 @@ class Fill(Event, frozen=True):
     is_taker: bool
     start_position: Pos
     closed_pnl: Usd
+    liquidation: LiquidationMark | None = None
+    """Where the venue closed the position by force."""
 
 
 class PositionEntry(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -274,6 +380,8 @@ class PositionEntry(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
     instrument: InstrumentId
     position: Pos
+    liquidation_px: float | None = None
+    """Mark, in base ticks, at which it would be liquidated if nothing else moved; None: at none."""
 
 
 class OpenOrder(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -299,6 +407,8 @@ class PositionsReported(Event, frozen=True):
     recv_time: Ns
     positions: tuple[PositionEntry, ...]
     cash: Usd
+    transfers: tuple[Transfers, ...] = ()
+    """Complete: an instrument that is not named never had any."""
 
 
 class OpenOrdersReported(Event, frozen=True):
@@ -394,6 +504,8 @@ class PositionsReport(Result, frozen=True):
     as_of: Ns
     positions: tuple[PositionEntry, ...]
     cash: Usd
+    transfers: tuple[Transfers, ...] = ()
+    """As in PositionsReported."""
 
 
 class OrderStatusReport(Result, frozen=True):
@@ -421,6 +533,24 @@ class LimitsReport(Result, frozen=True):
     limits: tuple[InstrumentLimits, ...]
 
 
+class QuotaReport(Result, frozen=True):
+    """Answer to QueryQuota: the account's actions. What its IP address has used the venue does not say."""
+
+    as_of: Ns
+    traded: Usd
+    """Volume that the account has traded in all its life."""
+    used: int
+    """Actions sent."""
+    cap: int
+    """Actions allowed so far."""
+    surplus: int = 0
+    """Actions bought and not used yet."""
+
+
+class Scheduled(Result, frozen=True):
+    """The dead-man switch is set, or taken back."""
+
+
 AnyResult = (
     Resting
     | Executed
@@ -431,6 +561,8 @@ AnyResult = (
     | PositionsReport
     | OrderStatusReport
     | LimitsReport
+    | QuotaReport
+    | Scheduled
 )
 
 
@@ -463,6 +595,7 @@ AnyEvent = (
     | BookReported
     | BboChanged
     | TradesPrinted
+    | ContextReported
     | OrderUpdate
     | Fill
     | PositionsReported

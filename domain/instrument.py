@@ -5,13 +5,18 @@ most five significant figures unless it is an integer, so that the *effective* t
 the base tick that changes with the price (catalogue X-01..03).
 """
 
+from collections.abc import Iterator
+from dataclasses import dataclass
 from decimal import Context, Decimal, Inexact, InvalidOperation, Overflow
 from functools import cached_property
+from itertools import pairwise
 from math import ceil, floor
+from typing import Annotated
 
 import msgspec
+from annotated_types import Ge, Gt
 
-from domain.units import USD, FeeRate, InstrumentId, Px, Side, Sz, Usd
+from domain.units import USD, FeeRate, InstrumentId, Px, Sz, Usd
 
 MAX_DECIMALS = 6
 SIGNIFICANT_FIGURES = 5
@@ -20,11 +25,22 @@ EXACT = Context(prec=40, Emin=-40, Emax=40, traps=[InvalidOperation, Inexact, Ov
 """Text beyond this precision or range is refused, neither rounded nor computed for ever."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MarginTier:
+    """From which value of a position on less leverage is allowed."""
+
+    lower_bound: Annotated[Usd, Gt(0)]
+    """Value of the position in micro-USD at which the tier begins."""
+    max_leverage: Annotated[int, Ge(1)]
+    """Largest leverage in it; half of its inverse is the maintenance margin of what lies in it."""
+
+
 class Instrument(msgspec.Struct, frozen=True, dict=True):
     """One tradable perpetual.
 
     ``asset`` is the venue's index, printed in its error texts. ``maker_fee`` and ``taker_fee`` are
-    the base rates; an account may have others.
+    the base rates; an account may have others. ``margin_tiers`` are those above the first, which
+    begins at nothing and allows ``max_leverage``.
     """
 
     id: InstrumentId
@@ -34,12 +50,17 @@ class Instrument(msgspec.Struct, frozen=True, dict=True):
     max_leverage: int = 20
     maker_fee: FeeRate = FeeRate(150_000)
     taker_fee: FeeRate = FeeRate(450_000)
+    margin_tiers: tuple[MarginTier, ...] = ()
 
     def __post_init__(self) -> None:
-        """Refuse decimals that leave no room for a price."""
+        """Refuse decimals that leave no room for a price, and tiers that do not get stricter."""
         if not 0 <= self.sz_decimals <= MAX_DECIMALS:
             msg = f"sz_decimals must be within 0..{MAX_DECIMALS}, found {self.sz_decimals}"
             raise ValueError(msg)
+        for (bound, leverage), (next_bound, next_leverage) in pairwise(self.tiers):
+            if next_bound <= bound or next_leverage >= leverage:
+                msg = f"margin tiers must rise in value and fall in leverage, found {self.margin_tiers}"
+                raise ValueError(msg)
 
     @cached_property
     def px_decimals(self) -> int:
@@ -84,14 +105,35 @@ class Instrument(msgspec.Struct, frozen=True, dict=True):
         tick = self.tick_at(whole)
         return Px(whole + -whole % tick)
 
-    def snap_passive(self, px: float, side: Side) -> Px:
-        """Snap away from the market: bids down, asks up."""
-        return self.snap_down(px) if side is Side.BUY else self.snap_up(px)
-
     @staticmethod
     def notional(px: Px, sz: Sz) -> Usd:
         """Value in micro-USD: exact, by the choice of tick and lot."""
         return Usd(px * sz)
+
+    # --- margin ---------------------------------------------------------------------------------
+
+    @property
+    def tiers(self) -> Iterator[tuple[Usd, int]]:
+        """(value from which on, largest leverage) of every tier."""
+        yield Usd(0), self.max_leverage
+        for tier in self.margin_tiers:
+            yield tier.lower_bound, tier.max_leverage
+
+    def most_value(self, leverage: int) -> Usd | None:
+        """Value beyond which a position may not have that leverage; None: there is none."""
+        return next((bound for bound, most in self.tiers if most < leverage), None)
+
+    def maintenance(self, value: int) -> Usd:
+        """Maintenance margin of a position of that value: 1 / (2 x largest leverage) of what lies in each tier.
+
+        The same as the venue's rate of the last tier less its deduction; rounded up in each tier.
+        """
+        margin, above = 0, value
+        for bound, leverage in reversed(list(self.tiers)):
+            if value > bound:
+                margin += -((bound - above) // (2 * leverage))
+                above = bound
+        return Usd(margin)
 
     # --- the edge -------------------------------------------------------------------------------
 

@@ -8,7 +8,7 @@ applied equal the final filled size that the venue states.
 
 from enum import StrEnum
 
-from domain.errors import IllegalTransition
+from domain.lifecycle import step
 from domain.units import Cloid, InstrumentId, Ns, Oid, Px, Side, Sz, Tid, Tif, Usd
 
 
@@ -83,6 +83,13 @@ ALIASES: dict[str, OrderState] = {
 }
 """The names of the three vocabularies in use for these states."""
 
+_BY_NAME = {state.value.replace("_", ""): state for state in _S} | {name.lower(): s for name, s in ALIASES.items()}
+
+
+def state_named(name: str) -> OrderState | None:
+    """Return the state that a person means by a name of any vocabulary, ours included; None if none has it."""
+    return _BY_NAME.get(name.replace("_", "").lower())
+
 
 class InFlight(StrEnum):
     """Which request of ours about this order is unanswered."""
@@ -101,6 +108,10 @@ class Certainty(StrEnum):
     """A reply is overdue, lost or ambiguous: counts as exposure in full until proven otherwise."""
 
 
+PATH_KEPT = 16
+"""Steps of an order that are remembered."""
+
+
 class TrackedOrder:
     """One generation of one of our orders. ``chain`` is the cloid of its first generation."""
 
@@ -116,8 +127,14 @@ class TrackedOrder:
         "filled",
         "in_flight",
         "instrument",
+        "is_cancel_blind",
+        "is_presumed_gone",
+        "is_stuck",
+        "is_unmodifiable",
         "last_fill_at",
+        "n_steps",
         "oid",
+        "path",
         "placed_at",
         "px",
         "reduce_only",
@@ -157,9 +174,20 @@ class TrackedOrder:
         """After this moment a placement that has not arrived cannot arrive any more; None: not known."""
         self.state = OrderState.PENDING_NEW
         self.state_changed_at = now
+        self.path: tuple[OrderState, ...] = (self.state,)
+        """The latest states, oldest first."""
+        self.n_steps = 0
         self.in_flight = InFlight.PLACE
         self.certainty = Certainty.KNOWN
         self.cancel_sent_at: Ns | None = None
+        self.is_cancel_blind = False
+        """The last cancel left before the venue acknowledged the order: it may have come first and found nothing."""
+        self.is_stuck = False
+        """Flagged as unacknowledged for too long (OL-05)."""
+        self.is_unmodifiable = False
+        """The venue refused a modify although we believe the order to rest: it is cancelled and placed anew (OL-09)."""
+        self.is_presumed_gone = False
+        """Its end is our conclusion from several absences, not the venue's word."""
         self.successor: Cloid | None = None
         self.filled = Sz(0)
         self.fill_value = Usd(0)
@@ -167,20 +195,14 @@ class TrackedOrder:
         self.last_fill_at: Ns | None = None
         self._settled_final: Sz | None = None
 
-    def with_cloid(self, cloid: Cloid) -> "TrackedOrder":
-        """Return self under another client id (for orders adopted from the venue)."""
-        self.cloid = cloid
-        return self
-
     # --- steps ----------------------------------------------------------------------------------
 
     def advance(self, to: OrderState, now: Ns) -> None:
         """Take a legal step, or raise IllegalTransition and change nothing."""
-        if to not in TRANSITIONS[self.state]:
-            msg = f"{self.cloid}: {self.state} -> {to} is not a legal step"
-            raise IllegalTransition(msg)
-        self.state = to
+        self.state = step(TRANSITIONS, self.state, to, self.cloid)
         self.state_changed_at = now
+        self.path = (*self.path[-PATH_KEPT:], to)
+        self.n_steps += 1
 
     def record_fill_with_price(self, tid: Tid, amount: Sz, price: Px, now: Ns) -> bool:
         """Add a fill at its true price; False and no change if this trade id is known."""

@@ -81,11 +81,6 @@ def to_bps(fraction: Frac) -> Bps:
     return Bps(fraction * 1e4)
 
 
-def to_frac(bps: Bps) -> Frac:
-    """Basis points as a fraction."""
-    return Frac(bps * 1e-4)
-
-
 def seconds(value: float) -> Ns:
     """Seconds as whole nanoseconds."""
     return Ns(round(value * NS_PER_S))

@@ -3,6 +3,9 @@
 An adapter owns mechanics (handshake, correlation, decoding, ids of requests, absolute times) and no
 policy: it never retries, reconnects, resends or queues by itself. The venue's trouble comes as
 events, never as exceptions; only our own bugs raise.
+
+Wall clocks live here. After each FeedUp the adapter tells by ClockSync how the venue's clock stands to ours, as far
+as the handshake shows it; it may do so again at any time, and which of them to believe is the trader's business.
 """
 
 from collections.abc import Callable
@@ -10,7 +13,20 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from domain.commands import AnyCommand, Route
-from domain.events import AnyEvent, ChannelKind
+from domain.events import AnyEvent, ChannelKind, ClockSync
+from domain.units import Ns
+
+
+def clock_sync(sent_at: Ns, venue_time: Ns, received_at: Ns) -> ClockSync:
+    """Compare the clocks as NTP does, from one exchange: ours at sending and receiving, the venue's in between.
+
+    The offset is the venue's clock minus ours. Nobody knows how the round trip is shared between the two ways, so
+    half of it is the error. Halves of a nanosecond go to the error.
+    """
+    trip = received_at - sent_at
+    half = (trip + 1) // 2
+    return ClockSync(Ns(venue_time - sent_at - half), Ns(half))
+
 
 Sink = Callable[[AnyEvent], None]
 """Where an adapter delivers events, one at a time, in the order in which they arrived."""

@@ -12,16 +12,18 @@ from domain.commands import (
     AnyCommand,
     Connect,
     Disconnect,
+    RecordAdjustments,
     Request,
     Route,
+    ScheduleCancel,
     Subscribe,
 )
-from domain.events import Channel, ChannelKind
-from domain.units import InstrumentId
-from exchange_adapters.base import Capabilities, Sink
+from domain.events import AnyEvent, Channel, ChannelKind, Feed, FeedUp, Reason
+from domain.units import Epoch, InstrumentId, Ns
+from exchange_adapters.base import Capabilities, Sink, clock_sync
 from sim.feed import SNAPSHOTS, Session
 
-_PUBLIC = frozenset((ChannelKind.BBO, ChannelKind.BOOK, ChannelKind.TRADES))
+_PUBLIC = frozenset(kind for kind in ChannelKind if kind.feed is Feed.MARKET)
 
 CAPABILITIES = Capabilities(
     name="simulated",
@@ -45,7 +47,15 @@ class SimulatedAdapter:
 
     def start(self, sink: Sink) -> None:
         """Begin to deliver events to ``sink``; nothing is connected yet. After `stop` a new life begins."""
-        self.session.open(sink)
+
+        def deliver(event: AnyEvent) -> None:
+            sink(event)
+            if type(event) is FeedUp and self.session.sink is not None:  # None: the trader stopped over the news
+                sink(clock_sync(*self.session.feeds[event.feed].handshake))
+                if self.session.ping_every is not None:
+                    KeepAlive(self.session, event.feed, event.epoch, self.session.ping_every)
+
+        self.session.open(deliver)
 
     def submit(self, command: AnyCommand) -> None:
         """Carry out a command; the events that answer it come later, if they come."""
@@ -60,12 +70,39 @@ class SimulatedAdapter:
                 self.session.connect(feed)
             case Disconnect(feed):
                 self.session.disconnect(feed)
-            case Alert():
-                raise ValueError("alerts are for people: the driver keeps them")
+            case Alert() | RecordAdjustments():
+                raise ValueError("alerts and records are not for the venue: the driver keeps them")
 
     def stop(self) -> None:
         """Drop every connection and deliver nothing more."""
         self.session.close()
+
+
+class KeepAlive:
+    """Pings one connection as long as it lasts. A pong that is overdue ends it: it is half-open."""
+
+    def __init__(self, session: Session, feed: Feed, epoch: Epoch, every: Ns) -> None:
+        self._session = session
+        self._feed = feed
+        self._epoch = epoch
+        self._every = every
+        self._env = session.world.env
+        self._env.call_in(every, self._ping)
+
+    def _ping(self) -> None:
+        if self._is_over:
+            return
+        overdue = self._env.call_in(self._session.pong_within, self._on_overdue)
+        self._session.ping(self._feed, overdue.cancel)
+        self._env.call_in(self._every, self._ping)
+
+    def _on_overdue(self) -> None:
+        if not self._is_over:
+            self._session.give_up(self._feed, Reason.NO_PONG)
+
+    @property
+    def _is_over(self) -> bool:
+        return not self._session.is_up(self._feed) or self._session.epoch(self._feed) != self._epoch
 
 
 def check_request(request: Request, capabilities: Capabilities) -> None:
@@ -79,7 +116,8 @@ def check_request(request: Request, capabilities: Capabilities) -> None:
     if len(kinds) > 1:
         names = ", ".join(sorted(kind.__name__ for kind in kinds))
         raise ValueError(f"request {request.request_id} mixes {names}")
-    most = capabilities.max_actions if isinstance(actions[0], TRADING) else 1
+    is_batch = isinstance(actions[0], TRADING) and not isinstance(actions[0], ScheduleCancel)
+    most = capabilities.max_actions if is_batch else 1
     if len(actions) > most:
         raise ValueError(f"request {request.request_id} holds {len(actions)} actions, at most {most} go")
     if request.expires_in is not None and request.expires_in <= 0:

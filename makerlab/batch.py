@@ -13,9 +13,11 @@ from pathlib import Path
 
 from runtime.log import FileLog
 from runtime.logs import configure
+from scenarios.plots import is_figure
 from scenarios.result import RunResult
 from scenarios.run import run_scenario
 from scenarios.schema import Scenario
+from scenarios.trace import TRACE
 
 JOURNAL = "journal.mlj"
 RESULT = "result.json"
@@ -57,8 +59,11 @@ def _work(job: Job, tick: Tick | None) -> RunResult:
     journal = job.folder / JOURNAL
     log = FileLog(journal)
     log.truncate(0)
-    for name in (RESULT, REPORT):  # of a run before: never beside the journal of another
+    for name in (RESULT, REPORT, TRACE):  # of a run before: never beside the journal of another
         (job.folder / name).unlink(missing_ok=True)
+    for path in job.folder.glob("*.png"):
+        if is_figure(path.stem):
+            path.unlink()
     try:
         result = run_scenario(job.scenario, job.seed, log, tick)
     finally:
@@ -109,6 +114,7 @@ def _draw(result: RunResult, folder: Path) -> None:
         return
     for path in write_all(result.trace, folder):
         result.files[path.stem] = str(path)
+    result.files["trace"] = str(result.trace.write(folder))
     result.files["report"] = str(write_report(result, folder))
 
 

@@ -21,8 +21,6 @@ MAX_LEVELS = 1_000
 SINGULAR = {
     "rows": "row",
     "fills": "fill",
-    "executions": "execution",
-    "executions at the front": "execution at the front",
 }
 
 
@@ -35,7 +33,8 @@ def book(
 ) -> int:
     """Run a file of orders through the reference book.
 
-    Prints after each row what became of it, its fills, and the best levels.
+    Prints after each row what became of it, its fills (and which of them did not hit the front of the queue), and the
+    best levels.
 
     The file has the columns t,op,id,side,px,sz,tif (and user, if there are several), in any order. op is limit,
     add, reduce, delete, move or execute; side is B or S; tif is Gtc (or empty), Ioc or Alo.
@@ -98,17 +97,20 @@ def _outcome(step: Step) -> str:
     text = str(step.outcome)
     if step.reject is not None:
         text += f": {step.reject}"
-    if step.place is not None and not step.place.is_front:
-        text += ", not the front" if step.place.is_best else ", not the best price"
     if step.expired:
         text += f", expired {' '.join(step.expired)}"
+    if step.is_crossed:
+        text += ", the book is crossed"
     return text
 
 
 def _fills(step: Step, file: OrderFile) -> Iterator[str]:
     for fill in step.fills:
         who = f"{fill.taker} x {fill.maker}" if fill.taker else fill.maker
-        yield f"{_size(fill.sz, file)} @ {_price(fill.px, file)} ({who})"
+        text = f"{_size(fill.sz, file)} @ {_price(fill.px, file)} ({who})"
+        if not fill.place.is_front:
+            text += ", not the front" if fill.place.is_best else ", not the best price"
+        yield text
 
 
 def _levels(levels: Levels, file: OrderFile) -> str:

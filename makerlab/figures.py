@@ -1,9 +1,13 @@
 """The tables of a result: one list of rows for the terminal and the page alike."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
-from scenarios.result import SPLIT_HORIZON_S, Markout, Metrics, Outcome, RunResult
+from domain.alerts import STOPPED
+from scenarios.result import SPLIT_HORIZON_S, Belief, Markout, Metrics, Outcome, RunResult
+
+_SHOWN = 5
+"""Reasons named in a line; the result file holds all."""
 
 
 class Row(NamedTuple):
@@ -61,8 +65,9 @@ def _trader(metrics: Metrics) -> list[Section]:
         Section("Fills and inventory", list(_fills(metrics))),
         Section("Orders", list(_orders(metrics))),
         Section("Quoting", list(_quoting(metrics))),
+        Section("The trader's decisions", list(_decisions(metrics))),
         *([Section("Faults", list(_faults(metrics)))] if metrics.faults else []),
-        Section("Truth and belief at the end", list(_agreement(metrics))),
+        Section("Truth and belief after the shutdown", list(_agreement(metrics))),
     ]
 
 
@@ -83,7 +88,9 @@ def _pnl(metrics: Metrics) -> Iterable[Row]:
             note = f"{bps(pnl.markout)}; net {_against(markout)}"
             yield Row("  markout, 1 s after the fill", usd(pnl.markout), note)
     yield Row("  inventory after that", usd(pnl.inventory), bps(pnl.inventory))
-    yield Row("  fees", usd(-pnl.fees), bps(-pnl.fees))
+    yield Row("  fees", usd(-pnl.fees), "; ".join(part for part in (bps(-pnl.fees), _tier(metrics)) if part))
+    if pnl.transfers:
+        yield Row("  funding and liquidations", usd(pnl.transfers), bps(pnl.transfers))
     for markout in metrics.markouts_usd:
         if markout.horizon_s != SPLIT_HORIZON_S:
             yield Row(
@@ -91,6 +98,13 @@ def _pnl(metrics: Metrics) -> Iterable[Row]:
                 usd(markout.gross),
                 f"net of the spread {_against(markout)}",
             )
+
+
+def _tier(metrics: Metrics) -> str:
+    """The rates of the account, which are the same in every instrument."""
+    for market in metrics.markets.values():
+        return f"maker {market.maker_fee_pct:g} %, taker {market.taker_fee_pct:g} %"
+    return ""
 
 
 def _against(markout: Markout) -> str:
@@ -110,20 +124,30 @@ def _fills(metrics: Metrics) -> Iterable[Row]:
         yield Row(f"{prefix}inventory, mean of |position|", f"{stats.mean_abs_usd:,.0f} USD")
         largest = f"{stats.max_of_limit_pct:.0f} % of the limit"
         yield Row(f"{prefix}inventory, largest", f"{stats.max_abs_usd:,.0f} USD", largest)
-        yield Row(f"{prefix}inventory, at the end", f"{stats.end_size:g}", f"{stats.end_usd:+,.0f} USD")
+        yield Row(f"{prefix}inventory, after the shutdown", f"{stats.end_size:g}", f"{stats.end_usd:+,.0f} USD")
 
 
 def _orders(metrics: Metrics) -> Iterable[Row]:
     orders = metrics.orders
     reasons = ", ".join(f"{count} {reason}" for reason, count in orders.rejected_by_reason.items())
     yield Row("placed", f"{orders.placed:,}")
-    yield Row("modified", f"{orders.modified:,}")
-    yield Row("cancelled", f"{orders.cancelled:,}")
+    yield Row("modified", f"{orders.ended_modified:,}", _sent("modifies", orders.modified, orders.modifies_refused))
+    yield Row("cancelled", f"{orders.ended_cancelled:,}", _sent("cancels", orders.cancelled, orders.cancels_refused))
     yield Row("rejected", f"{orders.rejected:,}", reasons)
     races = f"{counted(metrics.race_fills, 'fill')} between the sending of a cancel and its effect"
     yield Row("races", f"{metrics.races:,}", races if metrics.races else "")
-    yield Row("requests per minute", f"{metrics.requests_per_minute:,.1f}", f"{metrics.requests:,} in all")
+    yield Row("requests per minute", f"{metrics.requests_per_minute:,.1f}", f"{metrics.requests:,} with the shutdown's")
     yield Row("actions per minute", f"{metrics.actions_per_minute:,.1f}")
+    used = metrics.allowances
+    yield Row("actions allowed", f"{used.actions_cap:,}", f"{used.actions_used:,} used")
+    if used.refused:
+        refused = ", ".join(f"{count} {limit}" for limit, count in used.refused.items())
+        yield Row("turned away by limits", f"{sum(used.refused.values()):,}", refused)
+
+
+def _sent(what: str, sent: int, refused: int) -> str:
+    """What was sent for an outcome: the venue ends orders on its own, too, and refuses what comes too late."""
+    return f"{what} sent {sent:,}, {refused:,} refused" if sent else ""
 
 
 def _quoting(metrics: Metrics) -> Iterable[Row]:
@@ -152,6 +176,59 @@ def _quoting(metrics: Metrics) -> Iterable[Row]:
             yield Row("two-sided again within", f"{metrics.requoted_after_s:.2f} s")
 
 
+def _decisions(metrics: Metrics) -> Iterable[Row]:
+    trader = metrics.trader
+    yield Row("quote cycles", f"{metrics.cycles:,}", _ranked(trader.cycles_by_cause))
+    yield Row("  ended early", f"{sum(trader.stops_by_reason.values()):,}", _ranked(trader.stops_by_reason))
+    yield Row("held back", f"{sum(trader.actions_gated.values()):,}", _ranked(trader.actions_gated))
+    unclear = f"{trader.requests_late:,} answered late, {trader.requests_not_sent:,} never left"
+    patience = f"patience {trader.request_timeout_ms:,.0f} ms"
+    yield Row("requests unanswered", f"{trader.requests_silent:,}", f"{unclear}; {patience}")
+    found = {
+        "positions differed": trader.position_drifts,
+        "positions replaced": trader.restatements,
+        "orphans cancelled": trader.orphans_cancelled,
+        "orders vanished": trader.orders_vanished,
+    }
+    yield Row("resyncs", f"{trader.resyncs:,}", _ranked(found))
+    surprises = {
+        "placements stuck": trader.stuck,
+        "fills of unknown orders": trader.unmatched_fills,
+        "fills after the end": trader.late_fills,
+        "illegal steps": trader.illegal_steps,
+        "stale quotes": trader.stale_quote_alarms,
+    }
+    if any(surprises.values()):
+        yield Row("surprises", f"{sum(surprises.values()):,}", _ranked(surprises))
+    for name, market in metrics.markets.items():
+        if market.belief is not None:
+            yield _belief(name, market.belief)
+
+
+def _belief(name: str, belief: Belief) -> Row:
+    half = "no quotes" if belief.half_spread_bps is None else f"{belief.half_spread_bps:.2f} bps"
+    estimates = []
+    if belief.at_floor_pct:
+        estimates.append(f"at its floor in {belief.at_floor_pct:.3g} % of quotes")
+    if belief.kappa_capped_pct:
+        estimates.append(f"kappa at its cap in {belief.kappa_capped_pct:.3g} %")
+    if belief.kappa is not None:
+        estimates.append(f"kappa {belief.kappa:,.0f} ± {belief.kappa_sd:,.0f}")
+    if belief.sigma_bps is not None:
+        estimates.append(f"sigma {belief.sigma_bps:.2f} bps/√s")
+    if belief.intensity is not None:
+        estimates.append(f"{belief.intensity:.2f} ± {belief.intensity_sd or 0.0:.2f} trades/s a side")
+    return Row(f"{name} half-spread at the stop", half, ", ".join(estimates))
+
+
+def _ranked(counts: Mapping[str, int]) -> str:
+    """The largest counts by name, in words."""
+    ranked = sorted(((count, name) for name, count in counts.items() if count), key=lambda entry: (-entry[0], entry[1]))
+    shown = [f"{count:,} {name.replace('_', ' ').replace(':', ': ')}" for count, name in ranked[:_SHOWN]]
+    rest = sum(count for count, _ in ranked[_SHOWN:])
+    return ", ".join(shown + ([counted(rest, "other")] if rest else []))
+
+
 def _faults(metrics: Metrics) -> Iterable[Row]:
     for fault in metrics.faults:
         did = ", ".join(f"{count:,} {what.replace('_', ' ')}" for what, count in fault.counts.items() if count)
@@ -164,7 +241,7 @@ def _agreement(metrics: Metrics) -> Iterable[Row]:
     cash = metrics.pnl_difference_usd
     yield Row("cash and fees", usd(cash) if cash else "equal")
     yield Row("orders left", f"{metrics.resting_orders_at_end} resting", f"{metrics.unknown_orders_at_end} unknown")
-    alerts = {name: count for name, count in metrics.alerts.items() if name != "stopped"}
+    alerts = {name: count for name, count in metrics.alerts.items() if name != STOPPED}
     if alerts:
         yield Row("alerts", f"{sum(alerts.values())}", ", ".join(f"{n} {name}" for name, n in alerts.items()))
 
@@ -205,8 +282,18 @@ def _run(result: RunResult) -> Section:
         rows.append(Row("quote cycle, median", f"{wall.cycle_us_p50:,.0f} µs", note))
     if wall.check_us_per_event is not None:
         rows.append(Row("checks", f"{wall.check_us_per_event:.1f} µs an event"))
+    if isinstance(result.metrics, Metrics) and result.metrics.checks:
+        rows.append(_rules(result.metrics))
     if result.journal_digest:
         rows.append(Row("journal digest", result.journal_digest[:16]))
     if result.world_digest:
         rows.append(Row("world digest", result.world_digest[:16]))
     return Section("The run", rows)
+
+
+def _rules(metrics: Metrics) -> Row:
+    """Rules that had nothing to compare are named: that none of them was violated says nothing."""
+    idle = [name for name, count in metrics.checks.items() if not count]
+    at_work = len(metrics.checks) - len(idle)
+    note = f"nothing to compare for {', '.join(idle)}" if idle else ""
+    return Row("rules that compared", f"{at_work} of {len(metrics.checks)}", note)

@@ -29,5 +29,4 @@ def write_junit(results: list[RunResult], path: Path) -> None:
                 if outcome.name == "invariants":
                     failure.text = "\n\n".join(f"{v.name}: {v.text}\n{v.story}".strip() for v in result.violations)
     indent(root)
-    path.parent.mkdir(parents=True, exist_ok=True)
     ElementTree(root).write(path, encoding="utf-8", xml_declaration=True)

@@ -139,5 +139,7 @@ def _violations(result: RunResult) -> str:
     out = [f'<h2 class="bad">{counted(result.n_violations, "violation")}</h2>']
     for violation in result.violations:
         text = f"{violation.name} at {violation.t_s:.6f} s: {violation.text}"
-        out.append(f"<p>{escape(text)}</p>" + (f"<pre>{escape(violation.story)}</pre>" if violation.story else ""))
+        out.append(f'<p>{escape(text)} <span class="soft">({escape(violation.rule)})</span></p>')
+        if violation.story:
+            out.append(f"<pre>{escape(violation.story)}</pre>")
     return "\n".join(out)

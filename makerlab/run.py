@@ -15,6 +15,7 @@ from makerlab.junit import write_junit
 from makerlab.options import Whole
 from makerlab.output import log, print_json, progress, result_console
 from makerlab.tables import print_result, print_summary
+from runtime.components import component_line
 from scenarios.loader import library, load
 from scenarios.result import Ended, RunResult, envelope
 from scenarios.run import data_problems, missing_data
@@ -45,7 +46,7 @@ def run(  # noqa: PLR0913 - the options of a command
     scenarios
         Names of built-in scenarios (see `makerlab scenarios`) or files ending in .toml.
     all_
-        Run every built-in scenario.
+        Run every built-in scenario but those whose recording is not here, or that an override does not fit.
     seed
         Seed of the run; 0 if nothing is said.
     seeds
@@ -60,7 +61,7 @@ def run(  # noqa: PLR0913 - the options of a command
     as_json
         Print the result as one JSON document; several runs come in an envelope {schema_version, runs}.
     junit
-        Also write the expectations as JUnit XML to this file.
+        Also write the expectations as JUnit XML to this file; its folder must exist or be one that the run makes.
     plots
         Also draw figures and write report.html.
     """
@@ -73,6 +74,9 @@ def run(  # noqa: PLR0913 - the options of a command
         raise ConfigError(problems)
     queue = _queue(worlds, list(range(seeds)) if seeds is not None else [seed or 0], out, set_, plots=plots)
     prepare(queue, junit, plots=plots)
+    for world in worlds:
+        if not world.market.is_blocks:  # there no trader takes part
+            log(f"{world.name}: trader {component_line(world.trader)}")
     results = _run_all(queue, jobs)
     _print(results, as_json=as_json)
     if junit is not None:
@@ -102,11 +106,15 @@ def _load(names: Sequence[str], overrides: Sequence[str], *, all_: bool) -> list
         raise ConfigError([Problem("run", "no scenario", f"a name or file ({', '.join(library())})")])
     found: list[Scenario] = []
     problems: list[Problem] = []
+    misfits: dict[str, list[Problem]] = {}
     for name in wanted:
         try:
             scenario = load(name, overrides)
         except ConfigError as error:
-            problems += error.problems
+            if all_ and overrides and _is_sound(name):
+                misfits[name] = error.problems
+            else:
+                problems += error.problems
             continue
         missing = missing_data(scenario)
         if missing and all_:
@@ -114,9 +122,23 @@ def _load(names: Sequence[str], overrides: Sequence[str], *, all_: bool) -> list
             continue
         problems += data_problems(scenario)
         found.append(scenario)
+    for name, reasons in misfits.items():
+        if found:
+            log(f"{name}: left out ({reasons[0]})")
+        else:
+            problems += reasons
     if problems:
         raise ConfigError(list(dict.fromkeys(problems)))
     return found
+
+
+def _is_sound(name: str) -> bool:
+    """Whether a scenario is, as it is shipped: then it is an override that does not fit it."""
+    try:
+        load(name)
+    except ConfigError:
+        return False
+    return True
 
 
 def wrong_numbers(seed: int | None, seeds: int | None = None, jobs: int = 1) -> list[Problem]:
@@ -155,10 +177,16 @@ def prepare(queue: list[Job], junit: Path | None, *, plots: bool) -> None:
     problems = []
     if plots and find_spec("matplotlib") is None:
         problems.append(Problem("--plots", "no matplotlib", "the extra `study`: pip install 'makerlab[study]'"))
-    outputs = [job.folder / name for job in queue for name in (JOURNAL, RESULT)] + (
-        [junit] if junit is not None else []
-    )
-    for folder in sorted({path.parent for path in outputs}):
+    outputs = [job.folder / name for job in queue for name in (JOURNAL, RESULT)]
+    folders = {job.folder for job in queue}
+    if junit is not None:
+        made = {above for folder in folders for above in (folder, *folder.parents)}
+        if junit.parent not in made and not junit.parent.is_dir():
+            want = f"a file in a folder that exists: {junit.parent} does not"
+            raise ConfigError([*problems, Problem("--junit", str(junit), want)])
+        outputs.append(junit)
+        folders.add(junit.parent)
+    for folder in sorted(folders):
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:

@@ -7,9 +7,9 @@ from rich import box
 from rich.table import Table
 
 from makerlab.output import print_json, result_console
-from scenarios.loader import library, load_library
+from scenarios.loader import library, load
 from scenarios.result import SCHEMA_VERSION
-from scenarios.schema import Scenario
+from scenarios.schema import TO_THE_END_S, Scenario
 
 
 def list_scenarios(*, as_json: Annotated[bool, Parameter(name="--json", negative="")] = False) -> int:
@@ -20,13 +20,13 @@ def list_scenarios(*, as_json: Annotated[bool, Parameter(name="--json", negative
     as_json
         Print one JSON document instead of a table.
     """
-    scenarios = [load_library(name) for name in library()]
+    scenarios = [load(name) for name in library()]
     if as_json:
         rows = [
             {
                 "name": s.name,
                 "description": s.description,
-                "duration_s": s.duration_s,
+                "duration_s": s.duration_s if s.duration_s < TO_THE_END_S else None,
                 "recording": s.market.recording,
                 "market": s.market.title,
                 "faults": [fault.kind for fault in s.faults],

@@ -7,11 +7,11 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from domain.errors import ConfigError, Problem
+from domain.orders import OrderState, state_named
 from makerlab.output import log
-from runtime.journal_reader import Reader
 from runtime.order_list import order_lines
 from runtime.story import story as story_of
-from scenarios.replaying import read_bytes
+from scenarios.replaying import records_of
 
 
 def story(
@@ -20,6 +20,7 @@ def story(
     /,
     *,
     fills: Annotated[bool, Parameter(name="--fills", negative="")] = False,
+    state: str | None = None,
 ) -> int:
     """Tell the life of one order, or list the orders of a journal.
 
@@ -34,11 +35,18 @@ def story(
         The venue's order id, the id of one of its trades, or its client id or the first digits of that.
     fills
         List only orders that traded.
+    state
+        List only orders that the journal leaves in this state, by any of its names: open or Resting,
+        partially_filled or PartialFill, cancelled, ...
     """
-    if order is not None and fills:
-        raise ConfigError([Problem("--fills", f"the order {order!r} as well", "one of them")])
-    records = Reader(read_bytes(journal))
-    lines = story_of(records, order) if order is not None else order_lines(records, with_fills=fills)
+    if order is not None and (fills or state is not None):
+        option = "--fills" if fills else "--state"
+        raise ConfigError([Problem(option, f"the order {order!r} as well", "one of them")])
+    wanted = None if state is None else state_named(state)
+    if state is not None and wanted is None:
+        raise ConfigError([Problem("--state", repr(state), "one of " + ", ".join(OrderState))])
+    with records_of(journal) as records:
+        lines = story_of(records, order) if order is not None else order_lines(records, with_fills=fills, state=wanted)
     for line in lines:
         sys.stdout.write(line + "\n")
     if order is None:

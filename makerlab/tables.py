@@ -32,6 +32,8 @@ def print_result(console: Console, result: RunResult) -> None:
     console.print(expectations(result))
     for violation in result.violations[:MAX_VIOLATIONS]:
         console.print(Text(f"{violation.name} at {violation.t_s:.6f} s: {violation.text}", style="red"))
+        if violation.rule:
+            console.print(Text(f"what must hold: {violation.rule}"))
         if violation.story:
             console.print(Text(violation.story, style="dim"))
     hidden = result.n_violations - MAX_VIOLATIONS

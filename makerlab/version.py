@@ -1,19 +1,12 @@
 """What `makerlab --version` prints: the version, the interpreter, and which extras are here."""
 
 import platform
-from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
+
+from runtime.version import makerlab_version
 
 EXTRAS = {"study": ("matplotlib",), "docs": ("sphinx",), "dev": ("pytest", "hypothesis")}
 """Modules by which an extra is recognised; finding them imports nothing."""
-
-
-def makerlab_version() -> str:
-    """Return the version of the installed distribution."""
-    try:
-        return version("makerlab")
-    except PackageNotFoundError:
-        return "0+unknown"
 
 
 def found_extras() -> list[str]:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from domain.commands import Alert, AnyCommand, Severity
+from domain.commands import Alert, AnyCommand, RecordAdjustments, Severity
 from domain.events import (
     AnyEvent,
     BboChanged,
@@ -16,6 +16,7 @@ from domain.events import (
     Channel,
     ChannelKind,
     ClockSync,
+    ContextReported,
     Feed,
     FeedDown,
     FeedUp,
@@ -25,30 +26,37 @@ from domain.events import (
     OpenOrdersReported,
     OrderStatus,
     OrderUpdate,
+    PositionsReport,
     PositionsReported,
+    Reason,
     Replied,
     Restored,
     StopRequested,
     Subscribed,
     TradesPrinted,
+    Transfers,
     Woke,
 )
 from domain.instrument import Instrument
-from domain.units import InstrumentId, Ns
-from orchestrator.connectivity.feeds import FeedMachine, FeedsConfig, RequestsConfig
-from orchestrator.connectivity.requests import RequestLedger
-from orchestrator.desk.desk import Desk, DeskConfig, IdSource
-from orchestrator.fills import FillProcessor, FillsConfig
+from domain.transfers import TransferBook
+from domain.units import InstrumentId, Ns, Usd
+from orchestrator.analytics import Analytics
+from orchestrator.budget.proactive import BudgetConfig, ProactiveRateTracker
+from orchestrator.budget.quota import QuotaQuestion
+from orchestrator.connectivity.feeds import FeedMachine, FeedsConfig
+from orchestrator.connectivity.requests import RequestLedger, RequestsConfig
+from orchestrator.desk.desk import STARTING, WARMING, Desk, DeskConfig
+from orchestrator.desk.execution import IdSource
+from orchestrator.fills import FillProcessor, FillsConfig, Priority
 from orchestrator.metrics import Snapshot
 from orchestrator.report import desk_snapshot
+from orchestrator.risk.dead_man import DeadMan, DeadManConfig
 from orchestrator.risk.kill_switch import KillSwitch
+from orchestrator.risk.watch import RiskConfig, RiskWatch
 from orchestrator.sync.resolver import Resolver, ResolverConfig
 from orchestrator.sync.resync import Resync, ResyncConfig
 from orchestrator.sync.shutdown import Shutdown, ShutdownConfig
 from orchestrator.sync.startup import StartUp, StartUpConfig
-
-RUNAWAY_FACTOR = 2.0
-"""A position beyond this times its limit kills (RK-20)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,6 +71,11 @@ class TraderConfig:
     resync: ResyncConfig = field(default_factory=ResyncConfig)
     resolver: ResolverConfig = field(default_factory=ResolverConfig)
     shutdown: ShutdownConfig = field(default_factory=ShutdownConfig)
+    risk: RiskConfig = field(default_factory=RiskConfig)
+    budget: BudgetConfig | None = field(default_factory=BudgetConfig)
+    """How near the venue's limits we go; off: as if it had none."""
+    dead_man: DeadManConfig | None = field(default_factory=DeadManConfig)
+    """The venue's switch that cancels everything when we are not heard any more; off: a dead host leaves its orders."""
 
 
 USER_CHANNELS = (
@@ -84,10 +97,16 @@ class Orchestrator:
         market_channels = tuple(Channel(k, i.id) for i in instruments for k in MARKET_KINDS)
         self.market_feed = FeedMachine(Feed.MARKET, market_channels, config.feeds)
         self.user_feed = FeedMachine(Feed.USER, USER_CHANNELS, config.feeds)
-        self.ledger = RequestLedger(config.requests, self.user_feed)
-        self.desks: dict[InstrumentId, Desk] = {i.id: Desk(config.desk, i, self.ledger, self.ids) for i in instruments}
-        self.fills = FillProcessor(config.fills)
+        self.budget = None if config.budget is None else ProactiveRateTracker(config.budget)
+        self.ledger = RequestLedger(config.requests, self.user_feed, self.budget)
+        self.analytics = Analytics(self._alert)
+        self.desks: dict[InstrumentId, Desk] = {
+            i.id: Desk(config.desk, i, self.ledger, self.ids, self.analytics, self._alert) for i in instruments
+        }
+        self.fills = FillProcessor(config.fills, self.analytics)
         self.kill_switch = KillSwitch()
+        self.risk = RiskWatch(config.risk, self.desks, self.kill_switch, self._alert)
+        self.quota = None if self.budget is None else QuotaQuestion(self.budget, self.ledger, self._alert)
         self.start_up = StartUp(
             config.start_up,
             self.ledger,
@@ -98,16 +117,22 @@ class Orchestrator:
             self._alert,
         )
         self.resync = Resync(config.resync, self.ledger, self.desks, self.fills, self._book_fill, self._alert)
-        self.resolver = Resolver(config.resolver, self.ledger, self.user_feed, self.desks, self._resync_without_gap)
-        self.shutdown = Shutdown(config.shutdown, self.ledger, self.desks, self._alert)
+        self.resolver = Resolver(config.resolver, self.ledger, self.user_feed, self.desks, self.resync, self._alert)
+        self.dead_man = (
+            None if config.dead_man is None else DeadMan(config.dead_man, self.ledger, self.desks, self._alert)
+        )
+        self.shutdown = Shutdown(config.shutdown, self.ledger, self.desks, self.dead_man, self._alert)
+        self.transfers = TransferBook()
         self.unmatched_fills = 0
         self.unknown_instrument = 0
         self.unknown_events = 0
         """Events of a type that no handler takes: dropped, counted (EL-07)."""
-        self.clock: ClockSync | None = None
         self._now = Ns(0)
         self._alerts: list[AnyCommand] = []
-        self.fills.subscribe(self._on_new_fill, priority=0)
+        self.fills.subscribe(self._fill_to_position, Priority.POSITION)
+        self.fills.subscribe(self._fill_to_order, Priority.ORDERS)
+        self.fills.subscribe(self._fill_to_quotes, Priority.QUOTES)
+        self.fills.subscribe(self._fill_to_stats, Priority.ANALYTICS)
         self.fills.subscribe_before_opening(self._on_fill_before_opening)
         self._handlers: dict[type, Callable[[Any, Ns], None]] = {
             Restored: self._on_restored,
@@ -122,10 +147,11 @@ class Orchestrator:
             Fill: self._book_fill,
             PositionsReported: self._on_positions,
             OpenOrdersReported: self._on_nothing,
+            ContextReported: self._on_nothing,
             FeedUp: self._on_feed_up,
             Subscribed: self._on_subscribed,
             FeedDown: self._on_feed_down,
-            Replied: self.ledger.on_replied,
+            Replied: self._on_replied,
             NotSent: self.ledger.on_not_sent,
         }
 
@@ -148,6 +174,9 @@ class Orchestrator:
         self.shutdown.decide(now)
         if not self.shutdown.is_stopped:
             self._decide_parts(now, out)
+        elif self.shutdown.is_clean:
+            self._close_feeds(now, out)
+        self._record_adjustments(out)
         self.kill_switch.decide(out)
         if self._alerts:
             out.extend(self._alerts)
@@ -159,19 +188,30 @@ class Orchestrator:
         return out
 
     def _decide_parts(self, now: Ns, out: list[AnyCommand]) -> None:
-        self.market_feed.decide(now, out)
-        self.user_feed.decide(now, out)
+        for feed in (self.market_feed, self.user_feed):
+            if feed.decide(now, out):
+                self._on_feed_lost(feed, now)
         if not self.shutdown.is_stopping:
             self.start_up.decide(now)
         if self._settles_doubts:
             self.resolver.decide(now)
             self.resync.decide(now)
-        self._check_runaway()
+        if self.quota is not None and self._asks_quota:
+            self.quota.decide(now)
+        self.risk.look(now)
         gate = self.account_gate()
         for desk in self.desks.values():
             desk.decide(gate, now)
+        if self.dead_man is not None:
+            self.dead_man.decide(now)  # after the quotes: for the first that they placed
         if self._settles_doubts:
             self.resolver.close_clear()
+
+    def _close_feeds(self, now: Ns, out: list[AnyCommand]) -> None:
+        """The last thing: nothing of ours rests, so nothing needs to be heard any more."""
+        for feed in (self.market_feed, self.user_feed):
+            feed.close()
+            feed.decide(now, out)
 
     def next_deadline(self) -> Ns | None:
         """When to call ``decide`` even if nothing happens; None once stopped."""
@@ -191,6 +231,7 @@ class Orchestrator:
             now=at,
             phase=self.phase,
             kill=self.kill_switch.reason,
+            kills=self.kill_switch.count,
             life=self.life,
             desks=tuple(desk_snapshot(desk, at) for desk in self.desks.values()),
             requests_sent=ledger.n_sent,
@@ -198,14 +239,25 @@ class Orchestrator:
             requests_silent=ledger.n_silent,
             requests_late=ledger.n_late,
             requests_not_sent=ledger.n_not_sent,
+            requests_in_flight=ledger.in_flight,
+            replies_unknown=ledger.n_unknown,
             request_timeout=ledger.timeout,
+            quota_used=0 if self.budget is None else self.budget.used,
+            quota_left=0 if self.budget is None else self.budget.headroom,
             fills_applied=self.fills.applied,
             fills_duplicate=self.fills.duplicates,
             feed_downs=self.market_feed.downs + self.user_feed.downs,
+            feed_silences=self.market_feed.silences + self.user_feed.silences,
             resyncs=self.resync.runs,
             position_drifts=self.resync.drifts,
             orphans_cancelled=self.resync.orphans_cancelled,
+            orders_vanished=self.resolver.vanished,
             unmatched_fills=self.unmatched_fills,
+            dead_man=None if self.dead_man is None else self.dead_man.state.value,
+            dead_man_asked=0 if self.dead_man is None else self.dead_man.asked,
+            dead_man_refused=0 if self.dead_man is None else self.dead_man.refused,
+            dead_man_fired=0 if self.dead_man is None else self.dead_man.fired,
+            analytics_errors=dict(self.analytics.errors),
         )
 
     # --- states that drivers and checks read ----------------------------------------------------
@@ -230,13 +282,16 @@ class Orchestrator:
 
     def account_gate(self) -> str | None:
         """Why no desk may quote (the first reason that holds); None when all may."""
+        limits = self._limits_gate()
         closed = (
             (self.shutdown.is_stopping, "stopping"),
             (self.kill_switch.is_latched, "kill"),
-            (not self.start_up.is_done, "starting"),
+            (not self.start_up.is_done and not self.start_up.is_warming, STARTING),
+            (limits is not None, limits or ""),
             (not self.user_feed.is_live, "user_feed_down"),
             (not self.market_feed.is_live, "market_feed_down"),
             (self.resync.gates_quotes, "resync"),
+            (self.start_up.is_warming, WARMING),
         )
         return next((reason for is_closed, reason in closed if is_closed), None)
 
@@ -247,52 +302,63 @@ class Orchestrator:
         self.ids.life_seed = event.life_seed
         self.market_feed.life_seed = event.life_seed
         self.user_feed.life_seed = event.life_seed
+        if self.dead_man is not None:
+            self.dead_man.begin(event.life_seed)
         self.start_up.is_later_life = event.life > 1
         self.fills.is_holding = event.life == 1
         self.kill_switch.restore(event.kill)
         for tid in event.tids:
-            self.fills.dedup.remember(tid)
+            self.fills.dedup.remember(tid, event.fills_since)
         self.fills.cursor = event.fills_since
+        self.fills.opening_as_of = event.opened_at
         for ledger in event.ledgers:
             desk = self.desks.get(ledger.instrument)
             if desk is not None:
-                desk.inventory.continue_from(ledger.position, ledger.cash, ledger.fees, ledger.opening)
+                desk.inventory.continue_from(ledger)
+        self.transfers.restore(event.transfers, event.transfers_stated, event.transfers_as_of)
+        self._hand_out_transfers()
         for order in event.orders:
             desk = self.desks.get(order.instrument)
             if desk is not None:
                 desk.adopt(order, now)
 
     def _on_nothing(self, event: AnyEvent, now: Ns) -> None:
-        """A wake-up: time itself is what happened."""
+        """A wake-up, where time itself is what happened; or of a channel that the trader does not subscribe to."""
 
     def _on_stop_requested(self, event: StopRequested, now: Ns) -> None:
         self.shutdown.request(event.reason, now)
 
     def _on_kill_reset(self, event: KillReset, now: Ns) -> None:
-        del now
         self.kill_switch.reset()
+        self.risk.on_kill_reset(now)
         self._alert(Alert(Severity.WARNING, "kill_reset", event.by))
 
     def _on_clock(self, event: ClockSync, now: Ns) -> None:
         del now
-        self.clock = event
+        for desk in self.desks.values():
+            desk.on_clock(event)
 
     def _on_bbo(self, event: BboChanged, now: Ns) -> None:
         desk = self._desk(event.instrument)
         if desk is not None:
+            self.market_feed.on_message(ChannelKind.BBO, event.instrument, now)
             desk.on_bbo(event, now)
 
     def _on_book(self, event: BookReported, now: Ns) -> None:
         desk = self._desk(event.instrument)
         if desk is not None:
+            self.market_feed.on_message(ChannelKind.BOOK, event.instrument, now)
             desk.on_book(event, now)
 
     def _on_trades(self, event: TradesPrinted, now: Ns) -> None:
         desk = self._desk(event.instrument)
         if desk is not None:
+            self.market_feed.on_message(ChannelKind.TRADES, event.instrument, now)
             desk.on_trades(event, now)
 
     def _on_update(self, event: OrderUpdate, now: Ns) -> None:
+        if self.dead_man is not None:
+            self.dead_man.on_update(event, now)
         desk = self._desk(event.instrument)
         if desk is None or desk.on_update(event, now):
             return
@@ -300,7 +366,15 @@ class Orchestrator:
             # An order of this account that we do not know rests: the list of open orders decides.
             self.resync.request(now, gap=False)
 
+    def _on_replied(self, event: Replied, now: Ns) -> None:
+        self.risk.on_replied(event, now)
+        for result in event.results:
+            if isinstance(result, PositionsReport):
+                self._book_transfers(result.transfers, result.as_of)
+        self.ledger.on_replied(event, now)
+
     def _on_positions(self, event: PositionsReported, now: Ns) -> None:
+        self._book_transfers(event.transfers, event.exch_time)
         if self.start_up.is_done:
             self.resync.on_positions(event, now)
 
@@ -315,14 +389,30 @@ class Orchestrator:
 
     def _on_feed_down(self, event: FeedDown, now: Ns) -> None:
         feed = self._feed(event.feed)
-        was_up = feed.on_down(event, now)
-        if was_up and feed is self.market_feed:
+        if not feed.on_down(event, now):
+            return
+        if event.reason is Reason.NO_PONG:
+            self._alert(Alert(Severity.WARNING, "feed_silent", f"{event.feed}: no answer to a ping"))
+        self._on_feed_lost(feed, now)
+
+    def _on_feed_lost(self, feed: FeedMachine, now: Ns) -> None:
+        if feed is self.market_feed:
             for desk in self.desks.values():
                 desk.on_market_gap()
-        if was_up and feed is self.user_feed:
+        else:
             self.ledger.on_user_feed_down(now)
             self.start_up.on_user_feed_down()
             self.resync.on_user_feed_down()
+
+    def _book_transfers(self, transfers: tuple[Transfers, ...], as_of: Ns) -> None:
+        """Funding and the like come as sums, with every statement of the positions."""
+        self.transfers.take(transfers, as_of)
+        self._hand_out_transfers()
+
+    def _hand_out_transfers(self) -> None:
+        for name, moved in self.transfers.booked.items():
+            if name in self.desks:
+                self.desks[name].inventory.transfers = moved
 
     # --- fills ----------------------------------------------------------------------------------
 
@@ -333,24 +423,48 @@ class Orchestrator:
         else:
             self.unknown_instrument += 1
 
-    def _on_new_fill(self, fill: Fill, now: Ns) -> None:
-        if self.desks[fill.instrument].on_fill(fill, now) is None:
+    def _fill_to_position(self, fill: Fill, now: Ns) -> None:
+        del now
+        self.desks[fill.instrument].inventory.apply(fill)
+        if self.budget is not None:
+            self.budget.on_traded(Usd(fill.px * fill.sz))
+
+    def _fill_to_order(self, fill: Fill, now: Ns) -> None:
+        if self.desks[fill.instrument].tracker.on_fill(fill, now) is None:
             self.unmatched_fills += 1
             if self.start_up.is_done:
                 self.resync.request(now, gap=False)
+
+    def _fill_to_quotes(self, fill: Fill, now: Ns) -> None:
+        self.desks[fill.instrument].on_fill(fill, now)
+
+    def _fill_to_stats(self, fill: Fill, now: Ns) -> None:
+        desk = self.desks[fill.instrument]
+        desk.fill_stats.on_fill(fill, now)
+        desk.fill_tracker.on_fill(fill, desk.tracker.counters.placed)
 
     def _on_fill_before_opening(self, fill: Fill, now: Ns) -> None:
         """In the position already; its order must learn of it, or it never settles."""
         self.desks[fill.instrument].tracker.on_fill(fill, now)
 
-    def _check_runaway(self) -> None:
-        """Whatever moved the position there: a fill, or the venue's own statement."""
-        for name, desk in self.desks.items():
-            position = desk.inventory.position
-            if desk.limit.is_exceeded(position, RUNAWAY_FACTOR):
-                self.kill_switch.latch(f"position runaway: {name} {position} lots, limit {desk.limit.lots}")
-
     # --- inside ---------------------------------------------------------------------------------
+
+    def _limits_gate(self) -> str | None:
+        """Why no desk at all may trade by its limits; None while one may."""
+        gate = None
+        for desk in self.desks.values():
+            gate = desk.limits_gate
+            if gate is None:
+                return None
+        return gate
+
+    def _record_adjustments(self, out: list[AnyCommand]) -> None:
+        """What a restatement, a late fill or the first mark changed must reach the next life."""
+        for name, desk in self.desks.items():
+            inventory = desk.inventory
+            if inventory.has_news:
+                inventory.has_news = False
+                out.append(RecordAdjustments(name, tuple(inventory.adjustments)))
 
     def _deadlines(self) -> tuple[Ns | None, ...]:
         return (
@@ -361,13 +475,20 @@ class Orchestrator:
             self.resync.deadline(),
             self.resolver.deadline() if self._settles_doubts else None,
             self.shutdown.deadline(),
+            self.risk.deadline(),
+            None if self.dead_man is None else self.dead_man.deadline(),
+            self.quota.deadline() if self.quota is not None and self._asks_quota else None,
             *(desk.next_deadline() for desk in self.desks.values()),
         )
 
     @property
     def _settles_doubts(self) -> bool:
-        """After the start-up; and while stopping, whether or not it was ever done."""
-        return self.start_up.is_done or self.shutdown.is_stopping
+        """Once fills and position are read, warm or not; and while stopping, whether or not they ever were."""
+        return self.start_up.is_synced or self.shutdown.is_stopping
+
+    @property
+    def _asks_quota(self) -> bool:
+        return self.start_up.is_done and not self.shutdown.is_stopping
 
     def _feed(self, feed: Feed) -> FeedMachine:
         return self.market_feed if feed is Feed.MARKET else self.user_feed
@@ -377,9 +498,6 @@ class Orchestrator:
         if desk is None:
             self.unknown_instrument += 1
         return desk
-
-    def _resync_without_gap(self, now: Ns, failures: int) -> None:
-        self.resync.request(now, gap=False, failures=failures)
 
     def _alert(self, alert: Alert) -> None:
         self._alerts.append(alert)

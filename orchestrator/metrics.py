@@ -2,7 +2,28 @@
 
 from dataclasses import dataclass
 
-from domain.units import InstrumentId, Ns, Pos, Px, Sz, Usd
+from domain.orders import Certainty, OrderState
+from domain.units import Bps, Cloid, InstrumentId, Ns, Oid, Pos, Px, Side, Sz, Usd
+from orchestrator.desk.fill_tracker import FillQuality
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderSnapshot:
+    """One order at one moment."""
+
+    cloid: Cloid
+    oid: Oid | None
+    side: Side
+    px: Px
+    sz: Sz
+    filled: Sz
+    fills: int
+    average_px: float
+    """Average price of its fills in base ticks; its own price without any."""
+    state: OrderState
+    certainty: Certainty
+    age: Ns
+    since_last_fill: Ns | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,6 +42,15 @@ class DeskSnapshot:
     """In micro-USD, at the mid."""
     volume: Usd
     fills: int
+    taker_fills: int
+    bought: Sz
+    sold: Sz
+    adjusted_lots: Pos
+    """Held because the venue says so, explained by no fill."""
+    restatements: int
+    """How often the venue's position replaced ours."""
+    undone_lots: int
+    """Lots of such corrections that a late fill has explained."""
     best_own_bid: Px | None
     best_own_ask: Px | None
     n_bids: int
@@ -31,26 +61,98 @@ class DeskSnapshot:
     fillable_ask: Sz
     worst_case_min: Pos
     worst_case_max: Pos
+    worst_case_usd: Usd | None
+    """Largest exposure that may come, at the mid (RK-07); None without a mid."""
+    is_book_balanced: bool
+    """Whether our resting bids and asks are about equal (RK-08)."""
     kappa: float | None
+    kappa_sd: float
+    """Standard deviation of the estimate of kappa, before its ceiling."""
     sigma: float | None
+    jump_ratio: float | None
+    """Realized over bipower variance: what of the moves were jumps; None where nothing moved."""
+    intensity: float | None
+    """Trades per second of one side; None in the model that does not read it."""
+    intensity_sd: float | None
     half_spread_bps: float | None
+    quotes: int
+    """Quotes computed in this life."""
+    quotes_at_floor: int
+    """Those whose half-spread was the least allowed one, not the formula's."""
+    quotes_kappa_capped: int
+    """Those for which the estimate of kappa was cut at its ceiling."""
     gate: str | None
     """Why nothing is quoted; None while quoting."""
+    risk_level: str
+    """The worst that any monitor says."""
+    risk_reasons: tuple[str, ...]
+    spread_factor: float
+    """How much wider risk makes the half-spread (MT-08)."""
+    size_factor: float
+    position_utilization: float
+    """Absolute position as a share of its limit; 0 while that is not known (MT-14)."""
+    halts: int
+    """How often a monitor halted this desk."""
+    side_rejections: dict[str, int]
+    """Answers that refused the orders of a side, by side (RL-23)."""
+    waiting_sides: tuple[str, ...]
+    """Sides that wait after refusals."""
+    fill_quality: FillQuality
     data_age: Ns | None
+    """Of the market data: since its receipt, and its way before where the venue's clock is known."""
+    data_future: int
+    """Messages and trades stamped in the future: not used."""
     unknown_orders: int
+    active_orders: int
+    """Orders whose lifecycle has not ended."""
+    stale_orders: int
+    """Resting orders without a fill for long."""
+    net_pending: Pos
+    """Resting bids minus resting asks, in lots."""
+    resting_bid: Usd
+    resting_ask: Usd
+    orders: tuple[OrderSnapshot, ...]
+    """Every order that is live or not settled, oldest first."""
     placed: int
     modified: int
     cancels_sent: int
     cancelled: int
     rejected: int
+    expired: int
+    """Orders that came to the venue too late to be taken."""
     filled: int
     races: int
     late_fills: int
+    """Fills after the end of their order that its final size did not announce, or that came too late."""
+    stuck: int
+    """Placements that were unacknowledged for too long."""
+    modify_fallback: int
+    """Refused modifies that became a cancel and a placement."""
+    illegal_steps: int
+    """Steps of an order that its lifecycle does not have."""
     cycles: int
     cycles_by_cause: dict[str, int]
+    cycles_one_sided: int
+    """Cycles that touched the orders of one side only."""
+    events_total: int
+    """What the accumulator of the desk has seen (EA-10)."""
+    events_filtered: int
+    """Those of it that went along with a cycle of another one."""
+    events_pending: int
+    """Those since the last cycle."""
+    since_last_cycle: Ns | None
+    accumulated_bps: Bps
+    """Net displacement of the mid since the last cycle of both sides."""
+    max_priority: int
+    """The most urgent cause of a cycle so far."""
+    stale_quote_alarms: int
+    """How often a side with quotes was not looked at for too long (EA-08)."""
     stops_by_reason: dict[str, int]
+    actions_generated: int
+    """Of quote cycles; each is sent or gated (MT-36)."""
     actions_sent: int
     actions_gated: dict[str, int]
+    actions_refused: dict[str, int]
     two_sided_ns: Ns
     one_sided_ns: Ns
     gated_ns: dict[str, Ns]
@@ -63,6 +165,8 @@ class Snapshot:
     now: Ns
     phase: str
     kill: str | None
+    kills: int
+    """How often this life latched the kill switch."""
     life: int
     desks: tuple[DeskSnapshot, ...]
     requests_sent: int
@@ -70,11 +174,32 @@ class Snapshot:
     requests_silent: int
     requests_late: int
     requests_not_sent: int
+    requests_in_flight: int
+    """Without an answer, and their time is not up."""
+    replies_unknown: int
+    """Answers to requests that we did not send, or that were answered already."""
     request_timeout: Ns
+    quota_used: int
+    """Actions of the account's allowance, as far as we know; 0 without a budget."""
+    quota_left: int
     fills_applied: int
     fills_duplicate: int
     feed_downs: int
+    feed_silences: int
+    """Those of them for which the connection was silent, and nobody had closed it."""
     resyncs: int
     position_drifts: int
     orphans_cancelled: int
+    orders_vanished: int
+    """Orders that had rested and that the venue no longer knew in any way."""
     unmatched_fills: int
+    dead_man: str | None
+    """What we know of the venue's dead-man switch; None where we do not use it."""
+    dead_man_asked: int
+    """Times that were asked for, each renewal included."""
+    dead_man_refused: int
+    """Answers that this account may not use it."""
+    dead_man_fired: int
+    """Triggers that we were told of."""
+    analytics_errors: dict[str, int]
+    """Failures of what only looks on, by the name of the hook."""

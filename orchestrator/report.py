@@ -1,65 +1,186 @@
 """Reads a desk into its frozen numbers."""
 
-from domain.orders import Certainty
+from typing import Any
+
+from domain.orders import Certainty, TrackedOrder
 from domain.units import Ns, Side, to_bps
 from orchestrator.desk.desk import Desk
 from orchestrator.desk.uptime import ONE_SIDED, TWO_SIDED
-from orchestrator.metrics import DeskSnapshot
+from orchestrator.metrics import DeskSnapshot, OrderSnapshot
+from orchestrator.risk.state import RiskState
+
+
+def order_snapshot(order: TrackedOrder, now: Ns) -> OrderSnapshot:
+    """The numbers of one order at ``now``."""
+    return OrderSnapshot(
+        cloid=order.cloid,
+        oid=order.oid,
+        side=order.side,
+        px=order.px,
+        sz=order.sz,
+        filled=order.filled,
+        fills=order.fill_count(),
+        average_px=order.average_fill_price(),
+        state=order.state,
+        certainty=order.certainty,
+        age=order.age(now),
+        since_last_fill=order.time_since_last_fill(now),
+    )
 
 
 def desk_snapshot(desk: Desk, now: Ns) -> DeskSnapshot:
     """The numbers of one desk at ``now``."""
-    tracker, inventory, counters = desk.tracker, desk.inventory, desk.tracker.counters
+    return DeskSnapshot(
+        **_account(desk),
+        **_exposure(desk),
+        **_estimates(desk),
+        **_gates(desk, now),
+        **_orders(desk, now),
+        **_cycles(desk, now),
+    )
+
+
+def _account(desk: Desk) -> dict[str, Any]:
+    """Position and money."""
+    inventory, mid = desk.inventory, desk.market.mid
+    return {
+        "instrument": desk.instrument.id,
+        "mid": mid,
+        "position": inventory.position,
+        "position_limit": desk.limit.lots,
+        "cash": inventory.cash,
+        "fees": inventory.fees,
+        "realized": inventory.realized,
+        "unrealized": 0.0 if mid is None else inventory.unrealized(mid),
+        "volume": inventory.volume,
+        "fills": inventory.fills,
+        "taker_fills": desk.fill_stats.taker_fills,
+        "bought": desk.fill_stats.bought,
+        "sold": desk.fill_stats.sold,
+        "adjusted_lots": inventory.adjusted_lots,
+        "restatements": inventory.restatements,
+        "undone_lots": inventory.undone_lots,
+    }
+
+
+def _exposure(desk: Desk) -> dict[str, Any]:
+    """What rests, what may still fill, and where the position could end."""
+    tracker, position = desk.tracker, desk.inventory.position
     resting = [order for order in tracker.orders.values() if order.is_resting]
     bids = [order.px for order in resting if order.side is Side.BUY]
     asks = [order.px for order in resting if order.side is Side.SELL]
     pending_bid, pending_ask = tracker.pending_exposure()
+    worst_min, worst_max = tracker.worst_case_positions(position)
     fillable_bid, fillable_ask = tracker.fillable_exposure()
-    worst_min, worst_max = tracker.worst_case_positions(inventory.position)
-    mid = desk.market.mid
-    labels = desk.uptime.totals(now)
-    targets = desk.targets
-    return DeskSnapshot(
-        instrument=desk.instrument.id,
-        mid=mid,
-        position=inventory.position,
-        position_limit=desk.limit.lots,
-        cash=inventory.cash,
-        fees=inventory.fees,
-        realized=inventory.realized,
-        unrealized=0.0 if mid is None else inventory.unrealized(mid),
-        volume=inventory.volume,
-        fills=inventory.fills,
-        best_own_bid=max(bids, default=None),
-        best_own_ask=min(asks, default=None),
-        n_bids=len(bids),
-        n_asks=len(asks),
+    state = RiskState(
+        desk.instrument.id,
+        position,
+        mid=desk.market.mid,
         pending_bid=pending_bid,
         pending_ask=pending_ask,
         fillable_bid=fillable_bid,
         fillable_ask=fillable_ask,
-        worst_case_min=worst_min,
-        worst_case_max=worst_max,
-        kappa=desk.engine.kappa_effective(desk.market.exch_time),
-        sigma=desk.engine.sigma,
-        half_spread_bps=None if targets is None else to_bps(targets.quote.half_spread),
-        gate=desk.gate,
-        data_age=desk.market.age(now),
-        unknown_orders=sum(o.certainty is Certainty.UNKNOWN for o in tracker.orders.values()),
-        placed=counters.placed,
-        modified=counters.modified,
-        cancels_sent=counters.cancels_sent,
-        cancelled=counters.cancelled,
-        rejected=counters.rejected,
-        filled=counters.filled,
-        races=counters.races,
-        late_fills=counters.late_fills,
-        cycles=desk.cycles,
-        cycles_by_cause={str(k): n for k, n in desk.accumulator.stats.by_cause.items()},
-        stops_by_reason=dict(desk.stops),
-        actions_sent=desk.actions_sent,
-        actions_gated={str(k): n for k, n in desk.actions_gated.items()},
-        two_sided_ns=labels.get(TWO_SIDED, Ns(0)),
-        one_sided_ns=labels.get(ONE_SIDED, Ns(0)),
-        gated_ns={k.removeprefix("gated:"): v for k, v in labels.items() if k.startswith("gated:")},
     )
+    return {
+        "best_own_bid": max(bids, default=None),
+        "best_own_ask": min(asks, default=None),
+        "n_bids": len(bids),
+        "n_asks": len(asks),
+        "pending_bid": pending_bid,
+        "pending_ask": pending_ask,
+        "fillable_bid": fillable_bid,
+        "fillable_ask": fillable_ask,
+        "worst_case_min": worst_min,
+        "worst_case_max": worst_max,
+        "worst_case_usd": state.worst_case_position_value(),
+        "is_book_balanced": state.is_book_balanced(),
+    }
+
+
+def _estimates(desk: Desk) -> dict[str, Any]:
+    """What the strategy is told."""
+    engine, time, targets = desk.engine, desk.market.time, desk.targets
+    intensity = engine.intensity
+    return {
+        "kappa": engine.kappa_effective(time),
+        "kappa_sd": engine.kappa.sd(time),
+        "sigma": engine.sigma(time),
+        "jump_ratio": engine.volatility.jump_ratio(),
+        "intensity": None if intensity is None else intensity.value(time),
+        "intensity_sd": None if intensity is None else intensity.sd(time),
+        "half_spread_bps": None if targets is None else to_bps(targets.quote.half_spread),
+        "quotes": engine.quotes,
+        "quotes_at_floor": engine.quotes_at_floor,
+        "quotes_kappa_capped": engine.quotes_kappa_capped,
+    }
+
+
+def _gates(desk: Desk, now: Ns) -> dict[str, Any]:
+    """What stands between the desk and its quotes."""
+    inventory, waits, counters = desk.inventory, desk.rejections, desk.tracker.counters
+    return {
+        "gate": desk.gate,
+        "risk_level": desk.risk.max_severity.name.lower(),
+        "risk_reasons": tuple(concern.reason for concern in desk.risk.concerns),
+        "spread_factor": desk.risk.spread_factor,
+        "size_factor": desk.risk.size_factor,
+        "position_utilization": abs(inventory.position) / desk.limit.lots if desk.limit.lots else 0.0,
+        "halts": desk.halts,
+        "side_rejections": {} if waits is None else {side.name.lower(): waits.sides[side].total for side in Side},
+        "waiting_sides": () if waits is None else tuple(s.name.lower() for s in Side if waits.should_skip(s, now)),
+        "fill_quality": desk.fill_tracker.quality(counters.placed),
+        "data_age": desk.market.age(now),
+        "data_future": desk.market.n_future,
+    }
+
+
+def _orders(desk: Desk, now: Ns) -> dict[str, Any]:
+    """Every order, and what became of those before."""
+    tracker, counters = desk.tracker, desk.tracker.counters
+    resting_bid, resting_ask = tracker.resting_notional()
+    return {
+        "active_orders": len(tracker.active_orders()),
+        "stale_orders": len(tracker.stale_orders(now)),
+        "net_pending": tracker.net_pending_change(),
+        "resting_bid": resting_bid,
+        "resting_ask": resting_ask,
+        "orders": tuple(order_snapshot(order, now) for order in tracker.orders.values()),
+        "unknown_orders": sum(o.certainty is Certainty.UNKNOWN for o in tracker.orders.values()),
+        "placed": counters.placed,
+        "modified": counters.modified,
+        "cancels_sent": counters.cancels_sent,
+        "cancelled": counters.cancelled,
+        "rejected": counters.rejected,
+        "expired": counters.expired,
+        "filled": counters.filled,
+        "races": counters.races,
+        "late_fills": counters.late_fills,
+        "stuck": counters.stuck,
+        "modify_fallback": counters.modify_fallback,
+        "illegal_steps": counters.illegal,
+    }
+
+
+def _cycles(desk: Desk, now: Ns) -> dict[str, Any]:
+    """How often the desk looked, why, what it did, and how long it was where."""
+    accumulator, execution, labels = desk.accumulator, desk.execution, desk.uptime.totals(now)
+    return {
+        "cycles": desk.cycles,
+        "cycles_by_cause": {str(k): n for k, n in accumulator.stats.by_cause.items()},
+        "cycles_one_sided": accumulator.stats.one_sided,
+        "events_total": accumulator.stats.total,
+        "events_filtered": accumulator.stats.filtered,
+        "events_pending": accumulator.pending,
+        "since_last_cycle": accumulator.since_last(now),
+        "accumulated_bps": accumulator.accumulated_bps,
+        "max_priority": accumulator.stats.max_priority,
+        "stale_quote_alarms": desk.stale_quote_alarms,
+        "stops_by_reason": dict(desk.stops),
+        "actions_generated": execution.actions_generated,
+        "actions_sent": execution.actions_sent,
+        "actions_gated": {str(k): n for k, n in execution.actions_gated.items()},
+        "actions_refused": {str(k): n for k, n in desk.outcomes.refusals.items()},
+        "two_sided_ns": labels.get(TWO_SIDED, Ns(0)),
+        "one_sided_ns": labels.get(ONE_SIDED, Ns(0)),
+        "gated_ns": {k.removeprefix("gated:"): v for k, v in labels.items() if k.startswith("gated:")},
+    }

@@ -63,14 +63,34 @@ def resolved(config: object) -> dict[str, Any]:
 # --- reading ------------------------------------------------------------------------------------
 
 
-def read(source: Path | str) -> Tree:
-    """A file with what it extends, or a shipped profile (a name without ``.toml``)."""
-    return _read(_find(source, Path(), str(source)), ())
+@dataclass(frozen=True, slots=True)
+class Shelf:
+    """A folder of shipped files, which are named without ``.toml``."""
+
+    room: str
+    folder: str
+    what: str
+    """What messages call one of them."""
+
+    def names(self) -> list[str]:
+        """Names of all files."""
+        return sorted(e.name.removesuffix(".toml") for e in self._entries.iterdir() if e.name.endswith(".toml"))
+
+    def file(self, name: str) -> Traversable:
+        """The file of a name."""
+        return self._entries / f"{name}.toml"
+
+    @property
+    def _entries(self) -> Traversable:
+        return files(self.room) / self.folder
 
 
-def profile_names() -> list[str]:
-    """Names of the shipped profiles."""
-    return sorted(entry.name.removesuffix(".toml") for entry in _profiles().iterdir() if entry.name.endswith(".toml"))
+PROFILES = Shelf("runtime", "profiles", "profile")
+
+
+def read(source: Path | str, shelf: Shelf = PROFILES) -> Tree:
+    """A file with what it extends, or a shipped one (a name without ``.toml``)."""
+    return _read(_find(source, Path(), shelf.what, shelf), (), shelf)
 
 
 def override(assignments: Iterable[str]) -> Tree:
@@ -97,7 +117,7 @@ def parse(text: str, name: str) -> dict[str, Any]:
         raise ConfigError([Problem(name, str(error), "valid TOML")]) from error
 
 
-def _read(source: Path | Traversable, seen: tuple[str, ...]) -> Tree:
+def _read(source: Path | Traversable, seen: tuple[str, ...], shelf: Shelf) -> Tree:
     name = str(source)
     if name in seen:
         raise ConfigError([Problem(f"{name}: {EXTENDS}", " -> ".join((*seen, name)), "no circle")])
@@ -106,23 +126,23 @@ def _read(source: Path | Traversable, seen: tuple[str, ...]) -> Tree:
     if isinstance(bases, str):
         bases = [bases]
     if not (isinstance(bases, list) and all(isinstance(base, str) for base in bases)):
-        raise ConfigError([Problem(f"{name}: {EXTENDS}", show(bases), "a file or profile, or a list of them")])
+        raise ConfigError([Problem(f"{name}: {EXTENDS}", show(bases), f"a file or {shelf.what}, or a list of them")])
     tree = Tree()
     for base in bases:
         folder = source.parent if isinstance(source, Path) else Path()
-        tree |= _read(_find(base, folder, f"{name}: {EXTENDS}"), (*seen, name))
+        tree |= _read(_find(base, folder, f"{name}: {EXTENDS}", shelf), (*seen, name), shelf)
     return tree | Tree(data, dict.fromkeys(_leaves(data), source.name))
 
 
-def _find(source: Path | str, folder: Path, where: str) -> Path | Traversable:
+def _find(source: Path | str, folder: Path, where: str, shelf: Shelf) -> Path | Traversable:
     path = Path(source)
     if path.suffix:
         return folder / path
-    names = profile_names()
+    names = shelf.names()
     if str(source) not in names:
         known = suggestion(str(source), names) or f" ({', '.join(names)})"
-        raise ConfigError([Problem(where, show(str(source)), f"a .toml file or a profile{known}")])
-    return _profiles() / f"{source}.toml"
+        raise ConfigError([Problem(where, show(str(source)), f"a .toml file or a {shelf.what}{known}")])
+    return shelf.file(str(source))
 
 
 def _parse_file(source: Path | Traversable, name: str) -> dict[str, Any]:
@@ -140,10 +160,6 @@ def _parse_file(source: Path | Traversable, name: str) -> dict[str, Any]:
     if not isinstance(data, dict):
         raise ConfigError([Problem(name, show(data), "an object")])
     return data
-
-
-def _profiles() -> Traversable:
-    return files("runtime") / "profiles"
 
 
 def _assignment(text: str) -> dict[str, Any]:

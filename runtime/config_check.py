@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, get_args, get_origin
 
 from domain.errors import ConfigError, Problem
 from runtime.config_structs import teach
-from runtime.config_types import OFF, fields_of, is_table, members_of, quantity_of, required_of, tags_of
+from runtime.config_types import OFF, fields_of, is_table, members_of, quantity_of, tags_of
 
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
@@ -30,6 +30,8 @@ _MAX_NUMBER = 10**18
 """Numbers go into the journal as 64 bits, and nothing that can be simulated is so large."""
 _SHOWN = 60
 """Characters shown of a wrong value."""
+_LISTED = 8
+"""Choices listed in a message; of more only the nearest."""
 
 _WANTS = {
     "missing": "a value",
@@ -244,16 +246,23 @@ def _convert_table(
 
 
 def _choose(kinds: list[type], table: Mapping[str, Any], path: Path, findings: _Findings) -> type | None:
-    """Return the member of a union that a table means: by its tag, without one by the keys that it has."""
+    """Return the member of a union that a table means, by its tag: its keys would only be a guess."""
     tags = list(dict.fromkeys(tag for kind in kinds for tag in tags_of(kind)))
     given = [tag for tag in tags if tag in table]
     for kind in kinds:
-        fits = all(table[tag] in tags_of(kind).get(tag, ()) for tag in given)
-        if fits and (given or set(required_of(kind)) <= set(table) <= set(fields_of(kind))):
+        if given and all(table[tag] in tags_of(kind).get(tag, ()) for tag in given):
             findings.variants[path] = kind.__name__
             return kind
     findings.variants[path] = None
     for tag in given or tags:
         choices = [choice for kind in kinds for choice in tags_of(kind).get(tag, ())]
-        findings.add((*path, tag), " or ".join(map(show, choices)))
+        findings.add((*path, tag), _one_of(choices, table.get(tag)))
     return None
+
+
+def _one_of(choices: list[Any], found: object) -> str:
+    """The choices in words; of many the nearest, and where to read of all."""
+    if len(choices) <= _LISTED:
+        return " or ".join(map(show, choices))
+    hint = "" if found is None else suggestion(str(found), [str(choice) for choice in choices])
+    return f"one of {len(choices)}{hint or ', listed by `makerlab schema`'}"

@@ -10,7 +10,7 @@ component converts it once.
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import MISSING, fields, is_dataclass
+from dataclasses import is_dataclass
 from decimal import Decimal
 from types import UnionType
 from typing import Annotated, Any, Literal, NamedTuple, TypeGuard, Union, get_args, get_origin, get_type_hints
@@ -80,13 +80,6 @@ def tags_of(kind: type) -> dict[str, tuple[Any, ...]]:
     """Fields by which a member of a union is told from the others, and what they may be."""
     hints = fields_of(kind).items()
     return {name: get_args(of) for name, hint in hints for of in members_of(hint)[:1] if get_origin(of) is Literal}
-
-
-def required_of(kind: type) -> list[str]:
-    """Fields without a default."""
-    if is_dataclass(kind):
-        return [f.name for f in fields(kind) if f.default is MISSING and f.default_factory is MISSING]
-    return [f.name for f in msgspec.structs.fields(kind) if f.required]
 
 
 def tables_in(kind: object, seen: set[type] | None = None) -> Iterator[type]:

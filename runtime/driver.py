@@ -11,7 +11,7 @@ from typing import Annotated, NamedTuple, Protocol
 
 from annotated_types import Ge, Gt
 
-from domain.commands import Alert, AnyCommand, Severity
+from domain.commands import Alert, AnyCommand, RecordAdjustments, Severity
 from domain.events import AnyEvent, StopRequested, Woke
 from domain.units import Ns, millis
 from exchange_adapters.base import ExchangeAdapter
@@ -148,6 +148,8 @@ class Life:
                 if self._on_alert is not None:
                     self._on_alert(now, command)
                 continue
+            if isinstance(command, RecordAdjustments):
+                continue  # it stands in the journal: that is all it is for
             self.net.sent(command, now)
             try:
                 self.adapter.submit(command)

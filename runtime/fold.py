@@ -4,10 +4,12 @@ One pass, no core: what is asked of the core is only what stands in its recorded
 """
 
 from collections import OrderedDict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
-from domain.commands import Alert, AnyCommand, QueryFills, Request
+from domain.alerts import KILL, STOPPED
+from domain.commands import Alert, AnyCommand, QueryFills, RecordAdjustments, Request
 from domain.events import (
+    Adjustment,
     AnyEvent,
     ChannelKind,
     Feed,
@@ -16,20 +18,19 @@ from domain.events import (
     FillsReport,
     KillReset,
     PositionsReport,
+    PositionsReported,
     Replied,
     Restored,
     RestoredLedger,
     RestoredOrder,
     Subscribed,
+    Transfers,
 )
 from domain.ids import draw
+from domain.transfers import TransferBook
 from domain.units import InstrumentId, Ns, Pos, RequestId, Tid, Usd
-from runtime.journal import KILL
 from runtime.journal_format import Decided, Opened, Record, Rescued, Took
 from runtime.own_orders import KEPT, OwnOrders, fills_in
-
-STOPPED = "stopped"
-"""Name of the alert with which the core ends an orderly shutdown."""
 
 TIDS_KEPT = 10_000
 """Trade ids handed to the next life: the newest (the capacity of the core's deduplicator)."""
@@ -49,9 +50,12 @@ def life_seed_of(seed: int, life: int) -> int:
 
 
 class _Ledger:
-    __slots__ = ("cash", "fees", "opening", "position")
+    """``position`` is that of opening and fills; the adjustments come on top."""
+
+    __slots__ = ("adjustments", "cash", "fees", "opening", "position")
 
     def __init__(self, position: int = 0, cash: int = 0, fees: int = 0, opening: int = 0) -> None:
+        self.adjustments: tuple[Adjustment, ...] = ()
         self.opening = opening
         self.position = position
         self.cash = cash
@@ -62,6 +66,12 @@ class _Ledger:
         self.cash -= fill.side * fill.px * fill.sz + fill.fee
         self.fees += fill.fee
 
+    def restored(self, instrument: InstrumentId) -> RestoredLedger:
+        position = self.position + sum(adjustment.lots for adjustment in self.adjustments)
+        return RestoredLedger(
+            instrument, Pos(position), Usd(self.cash), Usd(self.fees), Pos(self.opening), self.adjustments
+        )
+
 
 class Fold:
     """The fold under way: add records in order, then ask for the sum."""
@@ -69,17 +79,22 @@ class Fold:
     def __init__(self) -> None:
         self._seed: int | None = None
         self._life = 0
+        self._now = Ns(0)
         self._orders = OwnOrders()
         self._ledgers: dict[InstrumentId, _Ledger] = {}
         self._tids: dict[Tid, Ns] = {}
         self._before_opening: list[Fill] | None = []
         """Fills seen before the venue first stated a position: some may be history of the account."""
+        self._opened_at = Ns(-1)
         self._cursor = _FillsCursor()
+        self._transfers = TransferBook()
         self._kill: str | None = None
         self._is_stopped = True
 
     def add(self, record: Record) -> None:
         """Take in the next record."""
+        if not isinstance(record, Opened):
+            self._now = record.now
         match record:
             case Took(now, event):
                 self._took(event, now)
@@ -103,22 +118,34 @@ class Fold:
             life=life,
             life_seed=life_seed_of(root, life),
             orders=tuple(
-                RestoredOrder(order.instrument, order.cloid, order.side, order.px, order.sz)
+                RestoredOrder(
+                    order.instrument,
+                    order.cloid,
+                    order.side,
+                    order.px,
+                    order.sz,
+                    self._time_left(order.expires_at),
+                    tuple(order.tids.items()),
+                )
                 for order in self._orders.unsettled()
                 if order.cloid is not None
             ),
-            ledgers=tuple(
-                RestoredLedger(
-                    instrument, Pos(ledger.position), Usd(ledger.cash), Usd(ledger.fees), Pos(ledger.opening)
-                )
-                for instrument, ledger in sorted(self._ledgers.items())
-            ),
+            ledgers=tuple(ledger.restored(instrument) for instrument, ledger in sorted(self._ledgers.items())),
             tids=tuple(self._tids)[-TIDS_KEPT:],
             # A fill that the next life would not recognise must not be asked for again.
-            fills_since=Ns(max([self._cursor.time, *(time for _, time in forgotten)])),
+            # What the account had before us is not asked for at all.
+            fills_since=Ns(max([self._cursor.time, self._opened_at, *(time for _, time in forgotten)])),
             kill=self._kill,
             clean_stop=self._is_stopped,
+            opened_at=self._opened_at,
+            transfers=_listed(self._transfers.booked),
+            transfers_stated=None if self._transfers.stated is None else _listed(self._transfers.stated),
+            transfers_as_of=self._transfers.as_of,
         )
+
+    def _time_left(self, expires_at: Ns | None) -> Ns | None:
+        """No life begins before the last one's record, so no more than this is left of an expiry then."""
+        return None if expires_at is None else Ns(max(expires_at - self._now, 0))
 
     # --- inputs ---------------------------------------------------------------------------------
 
@@ -127,6 +154,7 @@ class Fold:
             self._start_life(event)
         elif isinstance(event, KillReset):
             self._kill = None
+        self._take_transfers(event)
         self._cursor.seen(event)
         self._orders.seen(event, now)
         for fill in fills_in(event):
@@ -138,7 +166,20 @@ class Fold:
                 case (PositionsReport() as report, *_):
                     self._open(report, self._before_opening)
 
+    def _take_transfers(self, event: AnyEvent) -> None:
+        match event:
+            case PositionsReported(exch_time=as_of, transfers=transfers):
+                self._transfers.take(transfers, as_of)
+            case Replied(results=results):
+                for result in results:
+                    if isinstance(result, PositionsReport):
+                        self._transfers.take(result.transfers, result.as_of)
+            case _:
+                pass
+
     def _book(self, fill: Fill) -> None:
+        if fill.exch_time <= self._opened_at:
+            return  # part of what the account had before us
         self._ledgers.setdefault(fill.instrument, _Ledger()).book(fill)
         if self._before_opening is not None:
             self._before_opening.append(fill)
@@ -149,9 +190,9 @@ class Fold:
         self._ledgers = {
             entry.instrument: _Ledger(entry.position, opening=entry.position) for entry in report.positions
         }
+        self._opened_at = report.as_of
         for fill in fills:
-            if fill.exch_time > report.as_of:
-                self._book(fill)
+            self._book(fill)
 
     def _start_life(self, event: Restored) -> None:
         """What the life was told is the truth for it, also where a lost tail told us less."""
@@ -159,10 +200,14 @@ class Fold:
         self._is_stopped = False
         self._kill = event.kill
         self._before_opening = [] if event.life == 1 else None
-        self._ledgers = {
-            ledger.instrument: _Ledger(ledger.position, ledger.cash, ledger.fees, ledger.opening)
-            for ledger in event.ledgers
-        }
+        self._opened_at = event.opened_at
+        self._ledgers = {}
+        for told in event.ledgers:
+            adjusted = sum(adjustment.lots for adjustment in told.adjustments)
+            ledger = _Ledger(told.position - adjusted, told.cash, told.fees, told.opening)
+            ledger.adjustments = told.adjustments
+            self._ledgers[told.instrument] = ledger
+        self._transfers.restore(event.transfers, event.transfers_stated, event.transfers_as_of)
         for tid in event.tids:
             self._tids.setdefault(tid, event.fills_since)
 
@@ -180,6 +225,12 @@ class Fold:
                     self._kill = command.text
                 elif command.name == STOPPED:
                     self._is_stopped = True
+            elif isinstance(command, RecordAdjustments):
+                self._ledgers.setdefault(command.instrument, _Ledger()).adjustments = command.adjustments
+
+
+def _listed(sums: Mapping[InstrumentId, Usd]) -> tuple[Transfers, ...]:
+    return tuple(Transfers(name, total) for name, total in sums.items())
 
 
 class _FillsCursor:

@@ -6,16 +6,14 @@ Several lives may follow each other in one journal; each begins with a header an
 from collections.abc import Sequence
 from hashlib import blake2b
 
+from domain.alerts import KILL
 from domain.commands import Alert, AnyCommand, Modify, Place, Request
 from domain.errors import JournalError
 from domain.events import AnyEvent
 from domain.units import Ns
 from runtime.journal_format import MAGIC, MAX_RECORD, Decided, Header, Opened, Rescued, Took, encode
 from runtime.journal_reader import Reader
-from runtime.log import Log, MemoryLog
-
-KILL = "kill"
-"""Name of the alert with which the core latches its kill switch."""
+from runtime.log import Log
 
 _DIGEST_CHUNK = 1 << 16
 
@@ -102,8 +100,3 @@ def _commits(command: AnyCommand) -> bool:
     if isinstance(command, Request):
         return any(isinstance(action, Place | Modify) for action in command.actions)
     return isinstance(command, Alert) and command.name == KILL
-
-
-def digest_of(data: bytes) -> str:
-    """Digest of a journal's bytes, up to its last whole record."""
-    return Journal(MemoryLog(data)).digest()

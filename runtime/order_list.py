@@ -21,6 +21,7 @@ from domain.events import (
     OrderStatus,
     OrderStatusReport,
     OrderUpdate,
+    Reason,
     Refused,
     Replied,
     Resting,
@@ -28,10 +29,16 @@ from domain.events import (
     RestoredOrder,
 )
 from domain.instrument import Instrument
+from domain.orders import OrderState
 from domain.units import NS_PER_S, Cloid, InstrumentId, Ns, Oid, RequestId, Side, Tid
 from runtime.journal_format import Opened, Record, Took
 from runtime.own_orders import spread
 
+_ENDS = {
+    OrderStatus.FILLED: OrderState.FILLED,
+    OrderStatus.CANCELED: OrderState.CANCELLED,
+    OrderStatus.REJECTED: OrderState.REJECTED,
+}
 _SHORTEST = 8
 """Characters of a client id that are shown at least, ``0x`` included."""
 
@@ -52,23 +59,29 @@ class ListedOrder:
     ended: str = "no answer"
     """How it ended, or how it stood at the end of the journal."""
     is_over: bool = False
+    state: OrderState = OrderState.PENDING_NEW
+    """Where in the lifecycle the journal leaves it, by what the venue said."""
 
 
-def orders_in(records: Iterable[Record]) -> list[ListedOrder]:
-    """Return every order of a journal in the order of time."""
-    return _read(records).listed()
+def orders_in(records: Iterable[Record]) -> tuple[list[ListedOrder], dict[InstrumentId, Instrument]]:
+    """Return every order of a journal in the order of time, and the instruments that its headers describe."""
+    clerk = _Clerk()
+    for record in records:
+        clerk.take(record)
+    return clerk.listed(), clerk.instruments
 
 
-def order_lines(records: Iterable[Record], *, with_fills: bool = False) -> list[str]:
-    """Return a head and a line for each order; with ``with_fills`` only for those that traded.
+def order_lines(records: Iterable[Record], *, with_fills: bool = False, state: OrderState | None = None) -> list[str]:
+    """Return a head and a line for each order.
 
+    ``with_fills``: only those that traded; ``state``: only those that the journal leaves in it.
     Client ids are cut to what `makerlab story` needs to tell them apart. Nothing listed is no lines.
     """
-    clerk = _read(records)
-    orders = clerk.listed()
+    orders, instruments = orders_in(records)
     length = _distinct_length([order.cloid for order in orders if order.cloid is not None])
     head = ("time", "order", "how it ended", "filled", "client id", "oid")
-    rows = [_row(order, clerk.instruments, length) for order in orders if order.filled or not with_fills]
+    shown = [order for order in orders if (order.filled or not with_fills) and state in (None, order.state)]
+    rows = [_row(order, instruments, length) for order in shown]
     if not rows:
         return []
     widths = [max(map(len, column)) for column in zip(head, *rows, strict=True)]
@@ -109,13 +122,6 @@ def _shared(one: str, other: str) -> int:
 
 
 # --- reading ------------------------------------------------------------------------------------
-
-
-def _read(records: Iterable[Record]) -> "_Clerk":
-    clerk = _Clerk()
-    for record in records:
-        clerk.take(record)
-    return clerk
 
 
 @dataclass(slots=True)
@@ -161,7 +167,7 @@ class _Clerk:
                 self._replied(event)
             case NotSent(request_id=request_id, reason=reason):
                 for place in _placements(self.requests.get(request_id)):
-                    self._end(self.orders[place.cloid], f"not sent ({reason})")
+                    self._end(self.orders[place.cloid], f"not sent ({reason})", OrderState.REJECTED)
             case Restored(orders=restored):
                 for order in restored:
                     self.orders.setdefault(order.cloid, self._new(order, order.cloid))
@@ -180,7 +186,8 @@ class _Clerk:
 
     def _placed(self, order: ListedOrder, result: AnyResult) -> None:
         if isinstance(result, Refused):
-            self._end(order, f"refused ({result.reason})")
+            state = OrderState.EXPIRED if result.reason is Reason.EXPIRED else OrderState.REJECTED
+            self._end(order, f"refused ({result.reason})", state)
         elif isinstance(result, Resting | Executed):
             self._know(order, result.oid)
             self._stand(order, "open" if isinstance(result, Resting) else "executed")
@@ -203,7 +210,7 @@ class _Clerk:
         if update.status is OrderStatus.OPEN:
             self._stand(order, text)
         else:
-            self._end(order, text)
+            self._end(order, text, _ENDS[update.status])
 
     def _rest(self, orders: Sequence[OpenOrder]) -> None:
         for order in orders:
@@ -214,6 +221,7 @@ class _Clerk:
         if (fill.tid, fill.oid) not in self.told:
             self.told.add((fill.tid, fill.oid))
             order.filled += fill.sz
+            self._trade(order)
 
     # --- finding --------------------------------------------------------------------------------
 
@@ -241,11 +249,17 @@ class _Clerk:
     def _stand(order: ListedOrder, text: str) -> None:
         if not order.is_over:
             order.ended = text
+            order.state = OrderState.PARTIALLY_FILLED if order.filled else OrderState.OPEN
 
     @staticmethod
-    def _end(order: ListedOrder, text: str) -> None:
+    def _trade(order: ListedOrder) -> None:
         if not order.is_over:
-            order.ended, order.is_over = text, True
+            order.state = OrderState.FILLED if order.filled >= order.sz else OrderState.PARTIALLY_FILLED
+
+    @staticmethod
+    def _end(order: ListedOrder, text: str, state: OrderState) -> None:
+        if not order.is_over:
+            order.ended, order.is_over, order.state = text, True, state
 
 
 def _placements(request: Request | None) -> list[Place]:

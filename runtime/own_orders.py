@@ -30,13 +30,11 @@ from domain.events import (
     Restored,
     RestoredOrder,
 )
-from domain.units import NS_PER_S, Cloid, InstrumentId, Ns, Oid, Px, RequestId, Side, Sz, Tid, Tif
+from domain.expiry import cannot_arrive
+from domain.units import Cloid, InstrumentId, Ns, Oid, Px, RequestId, Side, Sz, Tid, Tif
 
 KEPT = 10_000
 """Bound of each memory of what is over or not ours: oldest forgotten first."""
-
-EXPIRY_SLACK = Ns(10 * NS_PER_S)
-"""How long after its expiry a placement might still show up: travel time and clock error."""
 
 
 class OwnOrder:
@@ -99,7 +97,7 @@ class OwnOrder:
         """Whether "not open", asked at this time, proves that it is gone: it was not still on its way."""
         if self.acknowledged_at is not None and self.acknowledged_at <= time:
             return True
-        return self.expires_at is not None and self.expires_at < time
+        return cannot_arrive(self.expires_at, time)
 
     def end(self, final: Sz | None = None) -> None:
         """Nothing rests any more."""
@@ -150,7 +148,7 @@ class OwnOrders:
         order = OwnOrder(place.instrument, place.cloid, place.side, place.px, place.sz)
         order.tif = place.tif
         if expires_in is not None:
-            order.expires_at = Ns(now + expires_in + EXPIRY_SLACK)
+            order.expires_at = Ns(now + expires_in)
         self._add(order)
 
     # --- events in ------------------------------------------------------------------------------
@@ -216,20 +214,24 @@ class OwnOrders:
             order.acknowledge(now)
 
     def _restored(self, event: Restored, now: Ns) -> None:
-        """A new life: answers to the old one's requests are lost, its intents are ours."""
+        """A new life: answers to the old one's requests are lost, its intents are ours, its time is another."""
         self._requests.clear()
         listed = {order.cloid: order for order in event.orders}
         for order in self.unsettled():
             if order.cloid not in listed:
                 self._remove(order)
         for restored in listed.values():
-            if restored.cloid not in self._by_cloid:
-                self._inherit(restored, now)
+            self._inherit(restored, now)
 
     def _inherit(self, restored: RestoredOrder, now: Ns) -> None:
-        order = OwnOrder(restored.instrument, restored.cloid, restored.side, restored.px, restored.sz)
-        order.expires_at = Ns(now + EXPIRY_SLACK)
-        self._add(order)
+        order = self._find(restored.cloid, None)
+        if order is None:
+            order = OwnOrder(restored.instrument, restored.cloid, restored.side, restored.px, restored.sz)
+            order.tids.update(restored.fills)
+            self._add(order)
+        order.expires_at = None if restored.expires_in is None else Ns(now + restored.expires_in)
+        if order.acknowledged_at is not None:
+            order.acknowledged_at = now
 
     # --- outcomes of requests -------------------------------------------------------------------
 

@@ -4,31 +4,18 @@ import platform
 import subprocess
 from collections.abc import Mapping, Sequence
 from functools import cache
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 from domain.instrument import Instrument
 from runtime.journal_format import Header
+from runtime.version import makerlab_version, package_version
 
 PACKAGES = ("msgspec", "numpy", "pydantic", "simpy")
 """Packages whose version may change what a run computes or how it is written down."""
 
 _ROOT = Path(__file__).resolve().parent.parent
 _TIMEOUT_S = 5
-
-
-def makerlab_version() -> str:
-    """Version of the installed distribution."""
-    return package_version("makerlab") or "0+unknown"
-
-
-def package_version(name: str) -> str | None:
-    """Version of an installed package; None if it is not here."""
-    try:
-        return version(name)
-    except PackageNotFoundError:
-        return None
 
 
 @cache

@@ -23,6 +23,7 @@ from domain.errors import ConfigError, Problem
 from domain.instrument import Instrument
 from domain.units import NS_PER_MS, NS_PER_S, AccountId, Cloid, InstrumentId, Ns, Oid, Pos, Px, Side, Sz, Tif
 from runtime.recordings_l4_check import Row, read_checked
+from sim.venue.config import ActionClass
 
 FOLDER = "hl_l4"
 BTC = Instrument(InstrumentId("BTC"), sz_decimals=5, asset=0, max_leverage=40)
@@ -47,9 +48,6 @@ LEFT_OUT = frozenset(
 COMPUTED_ENDS = frozenset(("filled", "selfTradeCanceled"))
 """Ends that follow from the submissions."""
 
-PASSIVE, CANCEL, TAKER = 0, 1, 2
-"""The three classes of a batch, in the order in which the record shows them."""
-
 
 class Submission(NamedTuple):
     """One request of one action, and the id that the exchange gave to what it placed."""
@@ -57,7 +55,7 @@ class Submission(NamedTuple):
     account: AccountId
     action: AnyAction
     oid: Oid | None
-    action_class: int
+    action_class: ActionClass
 
 
 class Slice(NamedTuple):
@@ -349,7 +347,7 @@ class _BlockBuilder:
         self.batches: list[list[Submission]] = [[]]
         self._number = number
         self._feed = feed
-        self._stage = PASSIVE
+        self._stage = ActionClass.PASSIVE
         self._iocs: set[str] = set()
         self._placed: tuple[str, Submission | None] | None = None
         """Account of the row before, if that was a placement, and what was fed of it."""
@@ -365,7 +363,7 @@ class _BlockBuilder:
             self.batches[-1].append(_cancel_of(row))
 
     def _placement(self, row: Row) -> None:
-        action_class = PASSIVE if row["tif"] == "Alo" else TAKER
+        action_class = ActionClass.PASSIVE if row["tif"] == "Alo" else ActionClass.TAKER
         self._enter(action_class)
         submission = None
         if row["status"] in LEFT_OUT:
@@ -382,7 +380,7 @@ class _BlockBuilder:
             return
         placed, self._placed = self._placed, None
         if placed is None or placed[0] != row["user"]:
-            self._enter(CANCEL)
+            self._enter(ActionClass.CANCEL)
             self.batches[-1].append(_cancel_of(row))
         elif placed[1] is None:  # the old leg of a modify whose new leg was left out
             self.batches[-1].append(_cancel_of(row))
@@ -392,7 +390,7 @@ class _BlockBuilder:
             modify = Modify(Cloid(row["cloid"]), Oid(int(row["oid"])), place)
             self.batches[-1][-1] = Submission(account, modify, oid, action_class)
 
-    def _enter(self, action_class: int) -> None:
+    def _enter(self, action_class: ActionClass) -> None:
         if action_class < self._stage:
             self.batches.append([])
         self._stage = action_class
@@ -402,7 +400,7 @@ class _BlockBuilder:
 
 
 def _cancel_of(row: Row) -> Submission:
-    return Submission(AccountId(row["user"]), Cancel(BTC.id, oid=Oid(int(row["oid"]))), None, CANCEL)
+    return Submission(AccountId(row["user"]), Cancel(BTC.id, oid=Oid(int(row["oid"]))), None, ActionClass.CANCEL)
 
 
 def _slices(fills: list[Row]) -> tuple[Slice, ...]:

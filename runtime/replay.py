@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 import msgspec
 
 from domain.commands import Alert, AnyCommand
-from domain.errors import ReplayMismatch
+from domain.errors import JournalError, ReplayMismatch
 from domain.events import AnyEvent
 from domain.units import NS_PER_S, Ns
 from runtime.driver import CORE_FAILED, Trader
@@ -39,7 +39,7 @@ class Replayed:
 
 
 def replay(records: Iterable[Record], core_of: CoreOf) -> Replayed:
-    """Replay every life; raises ReplayMismatch at the first difference."""
+    """Replay every life; raises ReplayMismatch at the first difference, JournalError where no life begins."""
     run = _Replay(core_of)
     for index, record in enumerate(records):
         run.take(index, record)
@@ -60,7 +60,7 @@ class _Replay:
             self.done.lives += 1
         elif self._core is None:
             if not self.done.lives:
-                raise ReplayMismatch(f"record {index} stands before any header: nothing to rebuild the core from")
+                raise JournalError(f"record {index} stands before any header: nothing to rebuild the core from")
         elif isinstance(record, Rescued):
             self._rescued(self._core, index, record)
         elif isinstance(record, Decided):

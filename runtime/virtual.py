@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
+from math import prod
 from typing import NamedTuple, Protocol
 
 from msgspec.structs import replace
@@ -87,6 +88,8 @@ class VirtualDriver:
         on_alert: AlertSink | None = None,
     ) -> None:
         self.taps: list[Tap] = []
+        self.slowdowns: list[float] = []
+        """Factors by which thinking takes longer now, whoever put them there."""
         self.counters = DriverCounters()
         self.ends: list[LifeEnd] = []
         """How each life ended, in order."""
@@ -196,6 +199,8 @@ class VirtualDriver:
     def _think(self, life: Life, now: Ns) -> None:
         events, commands = life.step(now)
         thinking = self._thinking.next()
+        if self.slowdowns:
+            thinking = Ns(round(thinking * prod(self.slowdowns)))
         self._busy_until = Ns(now + thinking)
         counters = self.counters
         counters.steps += 1

@@ -15,6 +15,7 @@ from domain.instrument import Instrument
 from domain.units import NS_PER_S, AccountId, InstrumentId, Ns, millis
 from exchange_adapters.simulated import SimulatedAdapter
 from orchestrator.core import Orchestrator, TraderConfig
+from orchestrator.metrics import Snapshot
 from runtime.journal import Journal
 from runtime.log import Log
 from runtime.logs import log_alert
@@ -85,11 +86,11 @@ class Running:
         self.trader: ObservedTrader | None = None
         """Of the latest life."""
         self.lives: list[ObservedTrader] = []
-        self.gated: dict[str, dict[str, float]] = {}
-        """Seconds by reason and instrument, as the trader counted them up to the shutdown."""
+        self.snapshots: list[Snapshot] = []
+        """What the trader counted in each of its lives, up to the shutdown."""
         self.session = world.attach(ACCOUNT, setup.links)
         instruments: Mapping[InstrumentId, Instrument] = world.instruments
-        self.truth = VenueTruth(world.venue, ACCOUNT, instruments)
+        self.truth = VenueTruth(world.venue, ACCOUNT, instruments, world.sessions)
         self.checker = Checker(every=setup.check_every, full_every=setup.full_check_every)
         self.trace = Trace(setup.name, seed, setup.duration / NS_PER_S)
         self.observer = Observer(
@@ -112,23 +113,37 @@ class Running:
             setup.driver,
             on_alert=self._on_alert,
         )
+        self.session.process = self.driver
         self.injected: list[Injected] = [fault.install(world, self.session) for fault in setup.faults]
         self._scope: Scope | None = None
         self._tape = Tape()
         if not world.replays:  # a recording hands its trades over when they were received, not in their block
             world.on_publication.append(self._tape.hear)
+        world.on_publication.append(self.truth.hear)
         world.on_block.append(self._on_block)
         self.session.on_send.append(self.observer.on_sent)
+        for injected in self.injected:
+            world.env.call_at(injected.starts_at, self.observer.on_fault)
+            world.env.call_at(injected.ends_at, self.observer.on_heal)
         self.truth.on_end.append(self.observer.on_end)
 
     def start(self) -> None:
         """Begin the trader's first life."""
         self.driver.start_trader()
 
+    @property
+    def is_between_lives(self) -> bool:
+        """Whether a fault has killed the trader and will start it again."""
+        ends = self.driver.ends
+        is_killed = not self.driver.is_running and bool(ends) and ends[-1].how == "killed"
+        return is_killed and any(injected.is_striking for injected in self.injected)
+
     def fault_figures(self) -> list[FaultFigures]:
         """What each fault did."""
         return [
-            FaultFigures(i.kind, i.starts_at / NS_PER_S, i.ends_at / NS_PER_S, dict(sorted(i.counts.items())))
+            FaultFigures(
+                i.kind, i.starts_at / NS_PER_S, i.ends_at / NS_PER_S, i.injected, dict(sorted(i.counts.items()))
+            )
             for i in self.injected
         ]
 
@@ -151,8 +166,7 @@ class Running:
         return self.trader
 
     def _on_block(self, number: int, now: Ns) -> None:
-        del number
-        block = self.truth.take_block(now, self._tape.take())
+        block = self.truth.take_block(now, self._tape.take(), number)
         scope = self._scope
         if scope is not None:
             scope.now = now
@@ -161,6 +175,7 @@ class Running:
             elif scope.healthy_since is None:
                 scope.healthy_since = now
             self.checker.block(block)
+        self.observer.on_life(now, is_running=self.driver.is_running)
         self.observer.on_block(block)
 
     def _is_healthy(self) -> bool:
@@ -168,11 +183,12 @@ class Running:
         return feed.is_wired and _FILLS in feed.channels and not any(injected.is_active for injected in self.injected)
 
     def _story(self, keys: tuple[str, ...]) -> str:
-        lines: list[str] = []
+        """Each order once, also where several of its generations and fills are involved."""
+        told: dict[tuple[str, ...], list[str]] = {}
         for key in keys:
             try:
-                told = story(self.journal.records(), key)
-            except ConfigError as error:
-                told = [f"{key}: {error}"]
-            lines += [f"{key}:", *told]
-        return "\n".join(lines)
+                lines = tuple(story(self.journal.records(), key))
+            except ConfigError:
+                lines = ("nothing in the trader's journal: it was never told of it",)
+            told.setdefault(lines, []).append(key)
+        return "\n".join(f"the story of {', '.join(of)}:\n" + "\n".join(lines) for lines, of in told.items())

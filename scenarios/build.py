@@ -14,19 +14,17 @@ from runtime.recordings import data_folder, load_l2_trades
 from scenarios.assemble import Running, Setup
 from scenarios.invariants.base import Bounds
 from scenarios.schema import (
-    ClassOrder,
-    Discipline,
     InstrumentSection,
     MarketSection,
     Scenario,
+    TraderSection,
     VenueSection,
 )
 from sim.flow.synthetic import PROFILES
 from sim.latency import Constant, Latency, Quantiles, Recording
-from sim.liquidity import book
+from sim.liquidity.book import Book
 from sim.recorded import Recording as Recorded
 from sim.replay_feed import ReplayFeed
-from sim.venue.config import ActionClass, VenueConfig
 from sim.world import MarketConfig, World, WorldConfig
 
 _PER_CENT = 10_000_000
@@ -45,12 +43,12 @@ def build(scenario: Scenario, seed: int, log: Log) -> Running:
 
 def setup_of(scenario: Scenario) -> Setup:
     """Everything but the world."""
-    checks = scenario.checks
+    checks, trader = scenario.checks, _told_limits(scenario)
     return Setup(
         name=scenario.name,
         duration=seconds(scenario.duration_s),
-        trader=scenario.trader,
-        trader_tree=config.resolved(scenario.trader),
+        trader=trader,
+        trader_tree=config.resolved(trader),
         driver=scenario.driver,
         links=scenario.links,
         faults=scenario.faults,
@@ -61,16 +59,28 @@ def setup_of(scenario: Scenario) -> Setup:
     )
 
 
+def _told_limits(scenario: Scenario) -> TraderSection:
+    """The trader reckons with the limits of its venue, unless the scenario gives it others."""
+    trader, budget = scenario.trader, scenario.trader.budget
+    if budget is None or budget.limits is not None:
+        return trader
+    return replace(trader, budget=replace(budget, limits=scenario.venue.limits))
+
+
 def synthetic_world(scenario: Scenario, seed: int) -> World:
     """Markets with background flow, each in a reference book."""
+    world = _world_config(scenario, markets_of(scenario))
+    books = {entry.instrument.id: Book(discipline=scenario.venue.discipline) for entry in world.markets}
+    return World(world, seed, liquidity=books)
+
+
+def markets_of(scenario: Scenario) -> tuple[MarketConfig, ...]:
+    """The markets of a synthetic world."""
     venue, market = scenario.venue, scenario.market
     flow = market.flow or PROFILES[str(market.profile)]
     first = MarketConfig(instrument=_instrument(market.instrument or InstrumentSection(), venue), flow=flow)
     more = (MarketConfig(instrument=_instrument(other.instrument, venue), flow=other.flow) for other in market.more)
-    world = _world_config(scenario, (first, *more))
-    discipline = discipline_of(venue)
-    books = {entry.instrument.id: book.Book(discipline=discipline) for entry in world.markets}
-    return World(world, seed, liquidity=books)
+    return (first, *more)
 
 
 def recorded_world(scenario: Scenario, seed: int, replay: ReplayFeed) -> World:
@@ -101,25 +111,16 @@ def _world_config(scenario: Scenario, markets: tuple[MarketConfig, ...]) -> Worl
     venue = scenario.venue
     return WorldConfig(
         markets=markets,
-        venue=rules_of(venue),
+        venue=venue.rules,
         limits=venue.limits,
+        class_order=venue.class_order,
         block_gap=_block_gap(venue),
         two_batches=venue.two_batches,
         cash=venue.cash,
+        margin=venue.margin,
+        traded=venue.traded,
+        actions_used=venue.actions_used,
     )
-
-
-def rules_of(venue: VenueSection) -> VenueConfig:
-    """The venue's own settings, with the order of the classes."""
-    if venue.class_order is ClassOrder.VENUE:
-        return venue.rules
-    cancels_first = (ActionClass.CANCEL, ActionClass.PASSIVE, ActionClass.TAKER)
-    return replace(venue.rules, class_order=cancels_first)
-
-
-def discipline_of(venue: VenueSection) -> book.Discipline:
-    """Who of a level trades first."""
-    return book.Discipline.LIFO if venue.discipline is Discipline.LIFO else book.Discipline.FIFO
 
 
 def _instrument(section: InstrumentSection, venue: VenueSection) -> Instrument:
@@ -129,6 +130,7 @@ def _instrument(section: InstrumentSection, venue: VenueSection) -> Instrument:
         asset=section.asset,
         min_notional=section.min_notional,
         max_leverage=section.max_leverage,
+        margin_tiers=section.margin_tiers,
     )
     return _with_fees(instrument, venue)
 

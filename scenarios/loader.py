@@ -6,22 +6,31 @@ keys its profile, below a market's ``flow`` the profile of the market.
 
 import json
 from collections.abc import Iterable, Mapping
-from importlib.resources import files
-from importlib.resources.abc import Traversable
-from pathlib import Path
 from typing import Any
 
 from domain.errors import ConfigError, Problem
+from domain.units import Sz, seconds
 from runtime import config
-from runtime.config import EXTENDS, Tree
+from runtime.config import EXTENDS, Shelf, Tree
 from runtime.config_check import show, suggestion
 from runtime.config_schema import schema as json_schema
+from scenarios.build import markets_of
+from scenarios.effect import idle_keys, late_faults
 from scenarios.schema import DEFAULT_PROFILE, InstrumentSection, Scenario
 from sim.faults.cancel_race import CancelRace
+from sim.faults.fill_before_ack import FillBeforeAck
+from sim.faults.halt import Halt
+from sim.faults.post_only_mode import PostOnlyMode
 from sim.flow.synthetic import PROFILES
+from sim.links import LinksConfig
 
 _MAX_NAME = 200
-"""Bytes of a scenario's name; file systems take 255, and the seed is appended."""
+"""Bytes of a name of a scenario or an instrument; file systems take 255, and the seed or a word is added."""
+_UNSAFE = '/\\<>:"|?*'
+"""Signs that some file system takes for something else."""
+
+SHELF = Shelf("scenarios", "library", "scenario")
+"""The shipped scenarios."""
 
 SCHEMA_LINE = "#:schema ../scenario.schema.json"
 """First line of each shipped scenario: editors complete and check by it."""
@@ -30,14 +39,23 @@ SCHEMA_LINE = "#:schema ../scenario.schema.json"
 def load(source: str, overrides: Iterable[str] = ()) -> Scenario:
     """Read, lay over each other and check; raises ConfigError with every problem."""
     problems: list[Problem] = []
-    tree = _with_profiles(_layers(source, overrides, problems), problems)
+    given = _layers(source, overrides, problems)
+    tree = _with_defaults(given, problems)
     scenario: Scenario | None = None
     try:
         scenario = config.build(Scenario, tree)
     except ConfigError as error:
         problems += error.problems
-    known = {problem.path.rpartition(": ")[2] for problem in problems}
-    problems += [problem for problem in _together(tree.data) if problem.path not in known]
+    known = [problem.path.rpartition(": ")[2] for problem in problems]
+    found = (*_together(tree.data), *idle_keys(given.data))
+    problems += [p for p in found if not any(p.path == path or p.path.startswith(f"{path}.") for path in known)]
+    if scenario is not None:
+        problems += [
+            *late_faults(scenario, seconds(scenario.duration_s)),
+            *_limits_without_a_lot(scenario),
+            *_cycles_too_far_apart(scenario),
+            *_halts_of_nothing(scenario),
+        ]
     if problems or scenario is None:
         raise ConfigError([_named(problem, source) for problem in problems])
     return scenario
@@ -45,12 +63,7 @@ def load(source: str, overrides: Iterable[str] = ()) -> Scenario:
 
 def library() -> list[str]:
     """Names of the shipped scenarios."""
-    return sorted(entry.name.removesuffix(".toml") for entry in _folder().iterdir() if entry.name.endswith(".toml"))
-
-
-def load_library(name: str) -> Scenario:
-    """A shipped scenario as it is."""
-    return load(name)
+    return SHELF.names()
 
 
 def schema_text() -> str:
@@ -72,50 +85,9 @@ def _layers(source: str, overrides: Iterable[str], problems: list[Problem]) -> T
         problems += error.problems
         over = Tree()
     try:
-        return _read(source, Path(), ()) | over
+        return Tree(config.read(source, SHELF).data) | over
     except ConfigError as error:
         raise ConfigError([*problems, *error.problems]) from error
-
-
-def _read(source: str, folder: Path, seen: tuple[str, ...]) -> Tree:
-    """A file or a shipped scenario, laid over what it extends."""
-    found = _find(source, folder, seen)
-    name = str(found)
-    if name in seen:
-        raise ConfigError([Problem(f"{seen[-1]}: {EXTENDS}", " -> ".join((*seen, name)), "no circle")])
-    data = _parse(found)
-    bases = data.pop(EXTENDS, [])
-    bases = [bases] if isinstance(bases, str) else bases
-    if not (isinstance(bases, list) and all(isinstance(base, str) for base in bases)):
-        raise ConfigError([Problem(f"{name}: {EXTENDS}", show(bases), "a file or scenario, or a list of them")])
-    tree = Tree()
-    for base in bases:
-        tree |= _read(base, found.parent if isinstance(found, Path) else Path(), (*seen, name))
-    return tree | Tree(data)
-
-
-def _find(source: str, folder: Path, seen: tuple[str, ...]) -> Path | Traversable:
-    if Path(source).suffix:
-        return folder / source
-    names = library()
-    if source not in names:
-        where = f"{seen[-1]}: {EXTENDS}" if seen else "scenario"
-        known = suggestion(source, names) or f" ({', '.join(names)})"
-        raise ConfigError([Problem(where, show(source), f"a .toml file or a shipped scenario{known}")])
-    return _folder() / f"{source}.toml"
-
-
-def _parse(source: Path | Traversable) -> dict[str, Any]:
-    try:
-        text = source.read_text(encoding="utf-8-sig")  # editors on Windows begin with a mark
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "bytes that are not UTF-8"
-        raise ConfigError([Problem(str(source), reason, "a readable TOML file")]) from error
-    return config.parse(text, str(source))
-
-
-def _folder() -> Traversable:
-    return files("scenarios") / "library"
 
 
 def _named(problem: Problem, source: str) -> Problem:
@@ -125,11 +97,11 @@ def _named(problem: Problem, source: str) -> Problem:
     return Problem(path, problem.found, problem.want)
 
 
-# --- profiles -----------------------------------------------------------------------------------
+# --- what lies below ----------------------------------------------------------------------------
 
 
-def _with_profiles(tree: Tree, problems: list[Problem]) -> Tree:
-    """Lay the trader's profile below its keys, and each market's below its flow.
+def _with_defaults(tree: Tree, problems: list[Problem]) -> Tree:
+    """Lay the trader's profile below its keys, each market's below its flow, and the usual links below others.
 
     What a profile says of the driver goes to the driver.
     """
@@ -142,6 +114,8 @@ def _with_profiles(tree: Tree, problems: list[Problem]) -> Tree:
             problems += [Problem("trader.profile", problem.found, problem.want) for problem in error.problems]
         else:
             base = {"driver": profile.pop("driver", {}), "trader": profile}
+    if "links" in tree.data:
+        base["links"] = config.resolved(LinksConfig())
     below = Tree(base) | tree
     data = dict(below.data)
     market = _table(data, "market")
@@ -171,15 +145,14 @@ def _together(data: Mapping[str, Any]) -> list[Problem]:
     if "market" in data and (profile is None) == (recording is None):
         found = "neither" if profile is None else "both"
         problems.append(Problem("market", found, "one of profile and recording"))
+    if profile is not None and "duration_s" not in data:
+        problems.append(Problem("duration_s", "nothing", "a value: only a recording has an end of its own"))
     entries = [("market", market), *((f"market.more[{i}]", entry) for i, entry in enumerate(_list(market, "more")))]
     for path, entry in entries:
         name = entry.get("profile") if isinstance(entry, dict) else None
         if isinstance(name, str) and name not in PROFILES:
             known = suggestion(name, list(PROFILES)) or f" ({', '.join(PROFILES)})"
             problems.append(Problem(f"{path}.profile", show(name), f"a synthetic market{known}"))
-    if recording is not None:
-        idle = [key for key in ("instrument", "flow", "more") if key in market]
-        problems += [Problem(f"market.{key}", show(market[key]), "nothing beside a recording") for key in idle]
     return problems + _faults(data, recording)
 
 
@@ -188,33 +161,80 @@ def _faults(data: Mapping[str, Any], recording: object) -> list[Problem]:
     if recording is None:
         return []
     want = "a fault that needs no crowd: over a recording nobody else trades"
+    crowded = (CancelRace().kind, FillBeforeAck().kind, Halt().kind, PostOnlyMode().kind)
     kinds = [fault.get("kind") if isinstance(fault, dict) else None for fault in _list(data, "faults")]
-    return [Problem(f"faults[{i}].kind", show(kind), want) for i, kind in enumerate(kinds) if kind == CancelRace().kind]
+    return [Problem(f"faults[{i}].kind", show(kind), want) for i, kind in enumerate(kinds) if kind in crowded]
 
 
 def _names(data: Mapping[str, Any]) -> list[Problem]:
-    """Names that cannot be used: of the scenario as a folder, of two instruments at once."""
-    problems = []
-    name = data.get("name")
-    if isinstance(name, str) and name and not _names_a_folder(name):
-        want = f"a text that can name a folder: printable, no / or \\, at most {_MAX_NAME} bytes"
-        problems.append(Problem("name", show(name), want))
+    """Names that cannot be used: of the scenario and its instruments as files, of two instruments at once."""
     market = _table(data, "market")
     default = InstrumentSection().name
-    seen = [_table(market, "instrument").get("name", default)]
+    names = {"name": data.get("name"), "market.instrument.name": _table(market, "instrument").get("name", default)}
     for i, entry in enumerate(_list(market, "more")):
         instrument = _table(entry, "instrument").get("name", default) if isinstance(entry, dict) else None
-        if isinstance(instrument, str) and instrument in seen:
-            path = f"market.more[{i}].instrument.name"
-            problems.append(Problem(path, show(instrument), "a name that no other market of this scenario has"))
-        seen.append(instrument)
+        names[f"market.more[{i}].instrument.name"] = instrument
+    problems = []
+    seen: list[object] = []
+    for path, name in names.items():
+        if not isinstance(name, str) or not name:
+            continue
+        if not _names_a_file(name):
+            want = f"a text that can name a file: printable, none of {_UNSAFE}, at most {_MAX_NAME} bytes"
+            problems.append(Problem(path, show(name), want))
+        if path != "name":
+            if name in seen:
+                problems.append(Problem(path, show(name), "a name that no other market of this scenario has"))
+            seen.append(name)
     return problems
 
 
-def _names_a_folder(name: str) -> bool:
-    """Whether a name is one folder below the results and no way out of them."""
+def _names_a_file(name: str) -> bool:
+    """Whether a name is one file below the results and no way out of them, on every system."""
     fits = len(name.encode(errors="replace")) <= _MAX_NAME and name.isprintable() and name == name.strip()
-    return fits and name not in {".", ".."} and not set(name) & set("/\\")
+    return fits and name not in {".", ".."} and not set(name) & set(_UNSAFE)
+
+
+def _halts_of_nothing(scenario: Scenario) -> list[Problem]:
+    """Halts of instruments that the scenario does not have."""
+    if scenario.market.profile not in PROFILES:
+        return []
+    known = [market.instrument.id for market in markets_of(scenario)]
+    return [
+        Problem(f"faults[{i}].instruments", show(name), f"an instrument of this scenario ({', '.join(known)})")
+        for i, fault in enumerate(scenario.faults)
+        if isinstance(fault, Halt)
+        for name in fault.instruments
+        if name not in known
+    ]
+
+
+def _limits_without_a_lot(scenario: Scenario) -> list[Problem]:
+    """A position limit or a level below one lot, where the price is known: nothing could ever be quoted."""
+    if scenario.market.profile not in PROFILES:
+        return []
+    engine = scenario.trader.desk.engine
+    amounts = {"max_position_usd": engine.max_position_usd, "level_notional_usd": engine.level_notional_usd}
+    return [
+        Problem(
+            f"trader.desk.engine.{key}",
+            f"{amount:g}",
+            f"at least one lot: {lot:g} USD of {world.instrument.id} at its first price",
+        )
+        for world in markets_of(scenario)
+        for key, amount in amounts.items()
+        if world.flow is not None and amount < (lot := world.flow.fair_price * world.instrument.size(Sz(1)))
+    ]
+
+
+def _cycles_too_far_apart(scenario: Scenario) -> list[Problem]:
+    """A least time between cycles that nothing which wants one in time can keep."""
+    config = scenario.trader.desk.accumulator
+    allowed, name = min((config.fallback_ms, "fallback_ms"), (config.stale_quotes_ms, "stale_quotes_ms"))
+    if config.debounce_ms <= allowed:
+        return []
+    path = "trader.desk.accumulator.debounce_ms"
+    return [Problem(path, f"{config.debounce_ms:g}", f"at most {name} ({allowed:g})")]
 
 
 def _table(data: Mapping[str, Any], key: str) -> dict[str, Any]:

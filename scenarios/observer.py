@@ -23,7 +23,8 @@ from domain.events import (
     Replied,
 )
 from domain.instrument import Instrument
-from domain.units import NS_PER_S, USD, Cloid, InstrumentId, Ns, Oid, RequestId, Side, Tid, seconds
+from domain.units import NS_PER_S, USD, Cloid, FeeRate, InstrumentId, Ns, Oid, RequestId, Side, Tid, seconds
+from runtime.own_orders import spread
 from scenarios.invariants.base import Block, TruthView
 from scenarios.result import (
     HORIZONS_S,
@@ -41,6 +42,7 @@ from scenarios.trace import MAX_MARKS, MAX_SAMPLES, FillMark, Lifetime, MarketTr
 K = TypeVar("K")
 
 KEPT = 20_000
+NANO_PER_PCT = 10_000_000
 _HORIZONS = tuple(seconds(horizon) for horizon in HORIZONS_S)
 _SPLIT = HORIZONS_S.index(SPLIT_HORIZON_S)
 
@@ -61,6 +63,9 @@ class _Market:
         self.instrument = instrument
         self.mid: float | None = None
         self.last_data: Ns | None = None
+        """The newest stamp of the data that the trader had."""
+        self.stale_since: Ns | None = None
+        """The stamp before a stretch of stale data that has not ended."""
         self.bid: int | None = None
         self.ask: int | None = None
         self.position = 0
@@ -103,28 +108,29 @@ class Observer:
         self._markets = {name: _Market(instrument) for name, instrument in instruments.items()}
         self._stale_after = stale_after
         self._cash_before = truth.cash()
-        self._blocks = 0
-        self._last_block = Ns(0)
+        self._transfers_before = truth.transfers()
+        self._blocks, self._last_block = 0, Ns(0)
         self._sample_every = max(duration // MAX_SAMPLES, 1)
         self._next_sample = Ns(0)
         self._began: Ns | None = None
         self._stopped: Ns | None = None
         """When the shutdown began."""
+        self._measured_to = Ns(0)
+        """Up to here the observed time is in the sums."""
+        self._sent_in_time = (0, 0)
+        """Requests and actions up to the shutdown."""
         self._spread = 0.0
-        self._fees = 0
-        self._gross = [0.0] * len(_HORIZONS)
-        self._net = [0.0] * len(_HORIZONS)
-        self._adverse = [0] * len(_HORIZONS)
-        self._measured = [0] * len(_HORIZONS)
+        self._forced = self._fees = 0
+        self._gross, self._net = [0.0] * len(_HORIZONS), [0.0] * len(_HORIZONS)
+        self._adverse, self._measured = [0] * len(_HORIZONS), [0] * len(_HORIZONS)
         self._fresh = self._two_sided = self._two_sided_fresh = 0
         self._counts = OrderCounts()
         self._rejections: Counter[str] = Counter()
-        self._requests = 0
-        self._actions = 0
+        self._requests = self._actions = 0
         self._ended: list[EndedOrder] = []
         self._open_requests: OrderedDict[RequestId, Request] = OrderedDict()
-        self._leaving: OrderedDict[Cloid, Ns] = OrderedDict()
-        """Orders with a cancel or modify of ours under way, and since when."""
+        self._leaving: OrderedDict[Cloid, None] = OrderedDict()
+        """Orders with a cancel or modify of ours under way: blocks come in time, so what fills one comes after it."""
         self._replaced: OrderedDict[Cloid, None] = OrderedDict()
         self._raced: OrderedDict[Cloid, None] = OrderedDict()
         self._races = self._race_fills = 0
@@ -133,10 +139,17 @@ class Observer:
         self._user_up_since: Ns | None = None
         self._feed_losses = 0
         self._up: set[Feed] = set()
-        self._data_gaps = 0
-        self._longest_gap = 0
+        self._data_gaps = self._longest_gap = 0
         self._back_since: Ns | None = None
         self._requoted: int | None = None
+        self._faults = 0
+        """Faults whose time is not over."""
+        self._healed: int | None = None
+        """Longest time without both sides since a fault was over; None before the first one."""
+        self._missing_since: Ns | None = None
+        self._down_since: Ns | None = None
+        self._resting_while_down: int | None = None
+        """Longest time that orders of ours rested after the trader had died; None while it never has."""
         self._gate: str | None = None
         self._gate_since = Ns(0)
         trace.markets = {str(name): market.trace for name, market in self._markets.items()}
@@ -147,8 +160,7 @@ class Observer:
         """After each block: money, time, samples."""
         now = block.now
         self._blocks += 1
-        if self._began is not None and self._stopped is None:
-            self._add_time(Ns(now - self._last_block))
+        self._measure_to(now)
         for fill in block.fills:
             self._on_fill(fill)
         if self._ended:
@@ -167,15 +179,26 @@ class Observer:
         if self._back_since is not None and self._is_two_sided():
             self._requoted = max(self._requoted or 0, now - self._back_since)
             self._back_since = None
+        if self._healed is not None:
+            self._heal(now)
+        if self._down_since is not None:
+            was = self._resting_while_down or 0
+            self._resting_while_down = max(was, now - self._down_since) if block.resting else was
         if now >= self._next_sample:
             self._next_sample = Ns(now + self._sample_every)
             self._sample(now)
         self._last_block = now
 
-    def _add_time(self, dt: Ns) -> None:
+    def _measure_to(self, now: Ns) -> None:
+        """Sum up what stood since the last look: from the end of the start-up to the begin of the shutdown."""
+        if self._began is None or self._stopped is not None:
+            return
+        start, self._measured_to = self._measured_to, now
+        self._add_time(start, Ns(now - start))
+
+    def _add_time(self, start: Ns, dt: Ns) -> None:
         all_two_sided = True
         all_fresh = int(dt)
-        start = self._last_block
         for market in self._markets.values():
             fresh = 0
             if market.last_data is not None:
@@ -204,6 +227,7 @@ class Observer:
         signed = fill.side * fill.sz
         market.fills += 1
         market.taker_fills += fill.is_taker
+        self._forced += fill.liquidation is not None
         market.volume += fill.px * fill.sz
         self._spread += signed * (mid - fill.px)
         self._fees += fill.fee
@@ -226,8 +250,7 @@ class Observer:
         cloid = fill.cloid
         if cloid is None:
             return
-        sent = self._leaving.get(cloid)
-        if sent is None or fill.exch_time < sent:
+        if cloid not in self._leaving:
             return
         self._race_fills += 1
         if cloid not in self._raced:
@@ -255,10 +278,14 @@ class Observer:
 
     def _bury(self, order: EndedOrder) -> None:
         cloid = order.cloid
-        if order.status is OrderStatus.CANCELED:
-            outcome = "modified" if cloid in self._replaced else "cancelled"
-        else:
+        if order.status is not OrderStatus.CANCELED:
             outcome = str(order.status)
+        elif cloid in self._replaced:
+            outcome = "modified"
+            self._counts.ended_modified += 1
+        else:
+            outcome = "cancelled"
+            self._counts.ended_cancelled += 1
         if cloid is not None:
             self._leaving.pop(cloid, None)
         if len(self.trace.lifetimes) < MAX_MARKS:
@@ -270,7 +297,7 @@ class Observer:
         """The trader took in an event; ``fills`` are those that it hands over."""
         kind = type(event)
         if kind is BboChanged or kind is BookReported:
-            self._on_data(self._markets[event.instrument], now)  # type: ignore[union-attr]
+            self._on_data(self._markets[event.instrument], event.exch_time, now)  # type: ignore[union-attr]
         elif fills:
             for fill in fills:
                 self._on_handed_over(fill, is_answer=kind is Replied)
@@ -290,12 +317,19 @@ class Observer:
             self._up.discard(event.feed)
             self._back_since = None
 
-    def _on_data(self, market: _Market, now: Ns) -> None:
+    def _on_data(self, market: _Market, exch_time: Ns, now: Ns) -> None:
+        """Data is as old as its stamp says: in a world there is one clock, and what it shows later is no data."""
         last = market.last_data
+        if exch_time > now or (last is not None and exch_time < last):
+            return
         if last is not None and now - last > self._stale_after:
-            self._data_gaps += 1
-            self._longest_gap = max(self._longest_gap, now - last)
-        market.last_data = now
+            if market.stale_since is None:
+                self._data_gaps += 1
+                market.stale_since = last
+            self._longest_gap = max(self._longest_gap, now - market.stale_since)
+        if now - exch_time <= self._stale_after:
+            market.stale_since = None
+        market.last_data = exch_time
 
     def _on_handed_over(self, fill: Fill, *, is_answer: bool) -> None:
         key = (fill.tid, fill.oid)
@@ -309,15 +343,16 @@ class Observer:
         request = self._forget_request(event.request_id)
         if request is None:
             return
-        results = event.results
-        shared = len(results) == 1 and len(request.actions) > 1
-        for i, action in enumerate(request.actions):
-            result = results[0] if shared else (results[i] if i < len(results) else None)
+        results = spread(event.results, len(request.actions))
+        for action, result in zip(request.actions, results, strict=False):
             if not isinstance(result, Refused):
                 continue
             if isinstance(action, Place | Modify):
                 self._counts.rejected += 1
                 self._rejections[str(result.reason)] += 1
+                if isinstance(action, Modify):
+                    self._counts.modifies_refused += 1
+                    self._replaced.pop(action.cloid, None)
             elif isinstance(action, Cancel):
                 self._counts.cancels_refused += 1
 
@@ -328,7 +363,7 @@ class Observer:
                 self._leaving.pop(action.cloid, None)
         return request
 
-    def on_sent(self, command: AnyCommand, now: Ns) -> None:
+    def on_sent(self, command: AnyCommand, _now: Ns) -> None:
         """A command leaves the trader."""
         if not isinstance(command, Request):
             return
@@ -344,11 +379,11 @@ class Observer:
             elif isinstance(action, Modify):
                 counts.modified += 1
                 _keep(self._replaced, action.cloid)
-                self._leaving[action.cloid] = now
+                _keep(self._leaving, action.cloid)
             elif isinstance(action, Cancel):
                 counts.cancelled += 1
                 if action.cloid is not None:
-                    self._leaving[action.cloid] = now
+                    _keep(self._leaving, action.cloid)
 
     def on_gate(self, gate: str | None, limits: Callable[[], Mapping[InstrumentId, int]], now: Ns) -> None:
         """Why the trader does not want to quote, after each decision; None while it does."""
@@ -357,14 +392,43 @@ class Observer:
                 self.trace.gates.append(Span(self._gate_since / NS_PER_S, now / NS_PER_S, self._gate))
             self._gate, self._gate_since = gate, now
         if self._began is None and gate is None:
-            self._began = now
+            self._began = self._measured_to = now
             for name, lots in limits().items():
                 self._markets[name].limit = lots
                 self._markets[name].trace.max_position = self._markets[name].instrument.size(lots)
 
     def on_stop(self, now: Ns) -> None:
         """The orderly shutdown begins, at the planned end or before it: what follows is no quoting time."""
+        self._measure_to(now)
+        self._sent_in_time = (self._requests, self._actions)
         self._stopped = now
+        self.trace.stopped_s = now / NS_PER_S
+
+    def on_life(self, now: Ns, *, is_running: bool) -> None:
+        """Whether the trader's process lives; one that is asked to stop is no death."""
+        if is_running or self._stopped is not None:
+            self._down_since = None
+        elif self._down_since is None:
+            self._down_since = now
+
+    def on_fault(self) -> None:
+        """The time of a fault begins: what is missing in it is its own."""
+        self._faults += 1
+        self._missing_since = None
+
+    def on_heal(self) -> None:
+        """The time of a fault is over: if it was the last one under way, both sides should come back and stay."""
+        self._faults -= 1
+        if not self._faults and self._stopped is None:
+            self._healed = self._healed or 0
+
+    def _heal(self, now: Ns) -> None:
+        if self._faults or self._stopped is not None or self._is_two_sided():
+            self._missing_since = None
+            return
+        if self._missing_since is None:
+            self._missing_since = self._last_block
+        self._healed = max(self._healed or 0, now - self._missing_since)
 
     # --- samples --------------------------------------------------------------------------------
 
@@ -404,7 +468,8 @@ class Observer:
     def _pnl(self) -> Pnl:
         total, fees = self._total() / USD, self._fees / USD
         spread, markout = self._spread / USD, self._gross[_SPLIT] / USD
-        return Pnl(total, spread, markout, total - spread - markout + fees, fees)
+        transfers = (self._truth.transfers() - self._transfers_before) / USD
+        return Pnl(total, spread, markout, total - spread - markout + fees - transfers, fees, transfers)
 
     # --- the result -----------------------------------------------------------------------------
 
@@ -419,8 +484,9 @@ class Observer:
         if self._gate is not None and self._began is not None and self._stopped is None:
             self.trace.gates.append(Span(self._gate_since / NS_PER_S, now / NS_PER_S, self._gate))
         if self._stopped is None:
-            self._stopped = now
-        duration_s = self._stopped / NS_PER_S
+            self.on_stop(now)
+        duration_s = self._ran() / NS_PER_S
+        requests, actions = self._sent_in_time
         minutes = duration_s / 60
         counts = self._counts
         counts.rejected_by_reason = dict(sorted(self._rejections.items()))
@@ -432,17 +498,20 @@ class Observer:
             markouts_usd=[self._markout(i) for i in range(len(_HORIZONS))],
             fills=sum(figures.fills for figures in markets.values()),
             taker_fills=sum(figures.taker_fills for figures in markets.values()),
+            forced_fills=self._forced,
             volume_usd=sum(figures.volume_usd for figures in markets.values()),
             orders=counts,
             races=self._races,
             race_fills=self._race_fills,
             requests=self._requests,
-            requests_per_minute=self._requests / minutes if minutes else 0.0,
-            actions_per_minute=self._actions / minutes if minutes else 0.0,
+            requests_per_minute=requests / minutes if minutes else 0.0,
+            actions_per_minute=actions / minutes if minutes else 0.0,
             feed_losses=self._feed_losses,
             data_gaps=self._data_gaps,
             longest_data_gap_s=self._longest_gap / NS_PER_S,
             requoted_after_s=None if self._requoted is None else self._requoted / NS_PER_S,
+            healed_after_s=None if self._healed is None else self._healed / NS_PER_S,
+            resting_while_down_s=None if self._resting_while_down is None else self._resting_while_down / NS_PER_S,
             fills_recovered=self._recovered,
             quoting=self._quoting(self._fresh, self._two_sided, self._two_sided_fresh),
             markets=markets,
@@ -459,6 +528,8 @@ class Observer:
             fills=market.fills,
             taker_fills=market.taker_fills,
             volume_usd=market.volume / USD,
+            maker_fee_pct=_pct(market.instrument.maker_fee),
+            taker_fee_pct=_pct(market.instrument.taker_fee),
             inventory=InventoryStats(
                 end_size=market.instrument.size(market.position),
                 end_usd=end_usd,
@@ -485,6 +556,11 @@ class Observer:
             two_sided_pct=100.0 * two_sided / observed if observed else 0.0,
             two_sided_of_fresh_pct=100.0 * two_sided_fresh / fresh if fresh else 0.0,
         )
+
+
+def _pct(fee: FeeRate) -> float:
+    """A rate of fees in percent."""
+    return fee / NANO_PER_PCT
 
 
 def _keep(memory: OrderedDict[K, None], key: K) -> None:

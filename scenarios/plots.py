@@ -71,6 +71,11 @@ def draw_all(trace: Trace, theme: Theme = LIGHT) -> dict[str, bytes]:
     return figures
 
 
+def is_figure(name: str) -> bool:
+    """Whether a file of that name, without its suffix, is one of the figures."""
+    return name in {"market", "inventory", "pnl", "orders"} or name.startswith("market-")
+
+
 def write_all(trace: Trace, folder: Path) -> list[Path]:
     """Write every figure as a PNG file into ``folder``."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -235,7 +240,15 @@ def _shade(axes: "Axes", trace: Trace, theme: Theme) -> None:
 
     mark(trace.gates, theme.gate, 0.22, "not quoting (gated)")
     mark(trace.faults, theme.fault, 0.30, "fault")
-    axes.set_xlim(0, trace.duration_s)
+    end = _end(trace)
+    if trace.stopped_s is not None:
+        mark([Span(trace.stopped_s, end, "shutdown")], theme.quiet, 0.25, "shutdown")
+    axes.set_xlim(0, end)
+
+
+def _end(trace: Trace) -> float:
+    """The last sample, which is the end of the shutdown; what was planned where there is none."""
+    return trace.pnl.t[-1] if trace.pnl.t else trace.duration_s
 
 
 def _legend(axes: "Axes") -> None:

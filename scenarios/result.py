@@ -61,11 +61,13 @@ class Violation:
     """Orders and trades involved, by client id or trade id."""
     story: str = ""
     """What the journal says of them; empty from the sixth violation on."""
+    rule: str = ""
+    """What must hold."""
 
 
 @dataclass(slots=True)
 class Pnl:
-    """Money of the account in USD; total = spread + markout + inventory - fees."""
+    """Money of the account in USD; total = spread + markout + inventory - fees + transfers."""
 
     total: float = 0.0
     """Change of the account's cash at the venue, plus positions at the mid."""
@@ -77,6 +79,8 @@ class Pnl:
     """What the mid did to what we still held after that second."""
     fees: float = 0.0
     """Paid to the venue; negative is a rebate."""
+    transfers: float = 0.0
+    """Funding received less paid, less what liquidations took."""
 
 
 @dataclass(slots=True)
@@ -98,7 +102,7 @@ class InventoryStats:
     """Position of one instrument."""
 
     end_size: float = 0.0
-    """At the end, in units of the instrument; negative is short."""
+    """After the shutdown, in units of the instrument; negative is short."""
     end_usd: float = 0.0
     """The same, valued at the mid."""
     mean_abs_usd: float = 0.0
@@ -111,20 +115,26 @@ class InventoryStats:
 
 @dataclass(slots=True)
 class OrderCounts:
-    """Actions that we sent, and what the venue refused of them."""
+    """Actions that we sent, what the venue refused of them, and how orders ended; the shutdown included."""
 
     placed: int = 0
-    """New orders, those of modifies not counted."""
+    """New orders that were sent, those of modifies not counted."""
     modified: int = 0
-    """Modifies: cancel and new order in one."""
+    """Modifies (cancel and new order in one) that were sent, not that they worked."""
     cancelled: int = 0
-    """Cancels; that they were sent, not that they worked."""
+    """Cancels that were sent, not that they worked."""
+    ended_modified: int = 0
+    """Orders that a modify replaced at the venue."""
+    ended_cancelled: int = 0
+    """Orders that ended cancelled at the venue: by us, its dead-man switch or one of its rules."""
     rejected: int = 0
     """Placements and modifies that the venue refused."""
     rejected_by_reason: dict[str, int] = field(default_factory=dict)
     """The same by the venue's reason."""
+    modifies_refused: int = 0
+    """Those of them that were modifies."""
     cancels_refused: int = 0
-    """Cancels of orders that were gone already."""
+    """Cancels that the venue refused: of orders that were gone already, or because of a limit."""
 
 
 @dataclass(slots=True)
@@ -148,6 +158,54 @@ class Quoting:
 
 
 @dataclass(slots=True)
+class Belief:
+    """What the trader thought of one instrument when the shutdown began."""
+
+    kappa: float | None = None
+    """Decay of fills with depth, in 1/fraction of the price, as used."""
+    kappa_sd: float = 0.0
+    """Its standard deviation, before the ceiling."""
+    sigma_bps: float | None = None
+    """Volatility, in bps per square root of a second."""
+    jump_ratio: float | None = None
+    """Realized over bipower variance: about 1 without jumps; null where nothing moved."""
+    intensity: float | None = None
+    """Trades per second of one side; null in the model that does not read it."""
+    intensity_sd: float | None = None
+    """Its standard deviation."""
+    half_spread_bps: float | None = None
+    """Wanted distance of the best quotes from their middle; null where nothing was quoted."""
+    at_floor_pct: float | None = None
+    """Share of this life's quotes whose half-spread was not the formula's but the least: fee, tick or minimum."""
+    kappa_capped_pct: float | None = None
+    """Share of them for which the estimate of kappa was cut at its ceiling; both null without any."""
+    data_age_s: float | None = None
+    """Age of the market data."""
+    since_last_cycle_s: float | None = None
+    """Time since the last quote cycle; null before the first."""
+    accumulated_bps: float = 0.0
+    """Move of the mid since both sides were last looked at."""
+    max_priority: int = 0
+    """The most urgent cause of a cycle in this life."""
+    fill_rate: float | None = None
+    """Fills per order placed, over the latest fills; null without any."""
+    adverse_pct: float | None = None
+    """Share of those fills after which the mid was worse a second later."""
+    gross_markout_bps: float | None = None
+    """Mean move of the mid in our favour within the second after them."""
+    net_markout_bps: float | None = None
+    """The mid a second later against the prices of the fills, in our favour."""
+    markouts_known_pct: float | None = None
+    """Share of the fills older than a second whose mid after it is known."""
+    fill_latency_p50_ms: float | None = None
+    """From the venue's stamp of a fill to its receipt: half of them took longer."""
+    fill_latency_p99_ms: float | None = None
+    """One in a hundred took longer."""
+    adjusted_size: float = 0.0
+    """Held because the venue says so, explained by no fill."""
+
+
+@dataclass(slots=True)
 class MarketFigures:
     """The part of the figures that belongs to one instrument."""
 
@@ -157,10 +215,16 @@ class MarketFigures:
     """Those in which our order took."""
     volume_usd: float = 0.0
     """Price times size of all fills."""
+    maker_fee_pct: float = 0.0
+    """What the account pays for a fill as maker, in percent of its value; negative is a rebate."""
+    taker_fee_pct: float = 0.0
+    """The same as taker."""
     inventory: InventoryStats = field(default_factory=InventoryStats)
     """What we held in it."""
     quoting: Quoting = field(default_factory=Quoting)
     """How long we quoted in it."""
+    belief: Belief | None = None
+    """What the trader thought of it at the end; null where it had failed."""
 
 
 @dataclass(slots=True)
@@ -173,8 +237,126 @@ class FaultFigures:
     """When it began, in seconds of the run."""
     ends_at_s: float
     """When it ended."""
+    injected: int = 0
+    """How often it did what it is for: that one of its counts which its entry in the reference names first."""
     counts: dict[str, int] = field(default_factory=dict)
     """What it did, in its own words; each fault's entry in the reference says which."""
+
+
+@dataclass(slots=True)
+class TraderFigures:
+    """The trader's own counters up to the shutdown: sums over its instruments and its lives."""
+
+    cycles_by_cause: dict[str, int] = field(default_factory=dict)
+    """Quote cycles by what made them due."""
+    cycles_one_sided: int = 0
+    """Those that touched the orders of one side only."""
+    events_total: int = 0
+    """Events that count towards a cycle: mids, trades, what became of our orders."""
+    events_filtered: int = 0
+    """Those that went along with the cycle of another one."""
+    events_pending: int = 0
+    """Those since the last cycle, at the end."""
+    stale_quote_alarms: int = 0
+    """How often a side with quotes was not looked at for too long."""
+    stops_by_reason: dict[str, int] = field(default_factory=dict)
+    """Cycles that ended before anything was sent, by `step:reason`. `reconcile:unchanged` is the good one."""
+    actions_generated: int = 0
+    """Cancels, modifies and placements that the quote cycles wanted."""
+    actions_sent: int = 0
+    """Those of them that were handed to the connection."""
+    actions_gated: dict[str, int] = field(default_factory=dict)
+    """Those that were held back, by reason; with the ones that were sent they are all."""
+    halts: int = 0
+    """How often a risk monitor pulled the quotes of an instrument."""
+    side_rejections: dict[str, int] = field(default_factory=dict)
+    """Answers that refused all orders of a side, by side; refusals for a price, lateness or frequency not counted."""
+    actions_refused: dict[str, int] = field(default_factory=dict)
+    """Placements, modifies and cancels that the venue refused, by its reason, as the trader was told."""
+    expired: int = 0
+    """Orders that came to the venue too late to be taken, and so never rested."""
+    race_fills_seen: int = 0
+    """Fills of orders whose cancel or modify was under way, as the trader was told; `race_fills` is the truth."""
+    late_fills: int = 0
+    """Fills after the end of their order that its final size did not announce, or that came too late."""
+    stuck: int = 0
+    """Placements that were unacknowledged for too long."""
+    modify_fallback: int = 0
+    """Refused modifies that became a cancel and a placement."""
+    illegal_steps: int = 0
+    """Steps of an order that its lifecycle does not have: the venue said something unexpected."""
+    data_future: int = 0
+    """Market data stamped in the future, and therefore not used."""
+    requests_sent: int = 0
+    """Requests that were decided up to the shutdown, queries included."""
+    requests_silent: int = 0
+    """Those without an answer up to their deadline: anything may have happened."""
+    requests_late: int = 0
+    """Those answered after their deadline."""
+    requests_not_sent: int = 0
+    """Those that certainly never left."""
+    replies_unknown: int = 0
+    """Answers to requests that were not sent, or that were answered already."""
+    request_timeout_ms: float = 0.0
+    """How long the trader waited for an answer at the end: it adapts to what it measures."""
+    fills_applied: int = 0
+    """Fills that were booked up to the shutdown: `fills` also counts those that came during it."""
+    fills_duplicate: int = 0
+    """Fills that were told again, by a query or another message, and not booked again."""
+    unmatched_fills: int = 0
+    """Fills of orders that the trader did not know."""
+    feed_downs: int = 0
+    """Connections that ended, those at the shutdown and failed attempts not counted."""
+    feed_silences: int = 0
+    """Those of them for which the connection was silent, and nobody had closed it."""
+    resyncs: int = 0
+    """Comparisons with the venue's own lists, after a gap or a doubt."""
+    position_drifts: int = 0
+    """Times at which the venue stated another position than the trader's."""
+    restatements: int = 0
+    """How often the venue's position replaced ours."""
+    orphans_cancelled: int = 0
+    """Orders of ours that only the venue knew, and that were cancelled."""
+    orders_vanished: int = 0
+    """Orders that had rested and that the venue no longer knew in any way."""
+    kills: int = 0
+    """How often the kill switch was latched."""
+    dead_man_asked: int = 0
+    """Requests to set or to put off the venue's dead-man switch."""
+    dead_man_refused: int = 0
+    """Those that the venue refused because this account may not: too little traded, or fired too often today."""
+    dead_man_fired: int = 0
+    """How often it fired, as far as a living trader was told by the orders that it ended."""
+    analytics_errors: dict[str, int] = field(default_factory=dict)
+    """Failures of what only looks on, such as statistics, by its name; none of them reaches the trading."""
+
+
+@dataclass(slots=True)
+class AllowanceFigures:
+    """What the trader's account and its IP address used of what the venue allows."""
+
+    rest_weight_peak: int = 0
+    """Most weight of REST requests within a minute."""
+    rest_weight_limit: int = 0
+    """Weight that is allowed."""
+    messages_peak: int = 0
+    """Most messages by socket within a minute."""
+    messages_limit: int = 0
+    """Messages that are allowed."""
+    posts_in_flight_peak: int = 0
+    """Most requests by socket that waited for their answers at once."""
+    posts_in_flight_limit: int = 0
+    """Requests that may."""
+    actions_used: int = 0
+    """Orders, modifies and cancels of the account's life, those before the run included."""
+    actions_cap: int = 0
+    """Actions that its volume allows, at the end."""
+    open_orders_peak: int = 0
+    """Most orders that rested at once, as the venue counts them."""
+    open_orders_cap: int = 0
+    """Orders that may, at the end."""
+    refused: dict[str, int] = field(default_factory=dict)
+    """What was turned away, by the limit that did it."""
 
 
 @dataclass(slots=True)
@@ -190,9 +372,11 @@ class Metrics:
     markouts_usd: list[Markout] = field(default_factory=list)
     """Where the mid went after our fills."""
     fills: int = 0
-    """Matches of our orders at the venue, in all instruments."""
+    """Matches of our orders at the venue, in all instruments, those during the shutdown included."""
     taker_fills: int = 0
     """Those in which our order took."""
+    forced_fills: int = 0
+    """Those by which the venue closed a position of ours: the account was short of margin."""
     volume_usd: float = 0.0
     """Price times size of all fills."""
     orders: OrderCounts = field(default_factory=OrderCounts)
@@ -202,19 +386,25 @@ class Metrics:
     race_fills: int = 0
     """Fills in those races; one order may have several."""
     requests: int = 0
-    """Messages to the venue: batches of placements, cancels or modifies, and queries."""
+    """Messages to the venue: batches of placements, cancels or modifies, and queries; with those of the shutdown."""
     requests_per_minute: float = 0.0
-    """The same per simulated minute."""
+    """Those up to the shutdown per simulated minute."""
     actions_per_minute: float = 0.0
-    """Placements, cancels, modifies and queries per simulated minute: a request may hold several."""
+    """Placements, cancels, modifies and queries up to the shutdown per minute: a request may hold several."""
+    allowances: AllowanceFigures = field(default_factory=AllowanceFigures)
+    """What was used of the venue's limits."""
     feed_losses: int = 0
     """Established connections that were lost between the first quotes and the shutdown."""
     data_gaps: int = 0
     """Stretches in which our market data was stale."""
     longest_data_gap_s: float = 0.0
-    """Longest time between two market data of an instrument, of those counted above."""
+    """Longest time from fresh market data of an instrument to the next, of those counted above."""
     requoted_after_s: float | None = None
     """Longest time from a feed coming back until two-sided quotes rest again."""
+    healed_after_s: float | None = None
+    """Longest time without quotes on both sides from the end of a fault on, the time of faults not counted."""
+    resting_while_down_s: float | None = None
+    """Longest time from a death of the trader to the last block in which an order of ours rested; null without one."""
     fills_recovered: int = 0
     """Fills that we learned of by query or by the snapshot of a new connection, not by their own message."""
     unknown_orders_at_end: int = 0
@@ -223,18 +413,22 @@ class Metrics:
     """Orders of ours that rested at the venue at the end."""
     position_difference: dict[str, float] = field(default_factory=dict)
     """Our position minus the venue's at the end, in size; nothing where they agree."""
+    adjustments_left: dict[str, float] = field(default_factory=dict)
+    """Corrections of our position at the end that no fill has explained, in size; nothing where all are."""
     pnl_difference_usd: float = 0.0
     """Our cash minus the venue's at the end."""
     quoting: Quoting = field(default_factory=Quoting)
     """Of all instruments together: two-sided where each of them is."""
     cycles: int = 0
-    """Quote cycles of the trader's last life, all instruments."""
+    """Quote cycles of the trader up to the shutdown, all instruments."""
+    trader: TraderFigures = field(default_factory=TraderFigures)
+    """What the trader counted itself: why it quoted, why not, what it held back, what was not answered."""
     faults: list[FaultFigures] = field(default_factory=list)
     """What each fault did, in the file's order."""
     alerts: dict[str, int] = field(default_factory=dict)
     """Alerts of the trader by name; their texts are in the journal and, from warnings on, in the log."""
     checks: dict[str, int] = field(default_factory=dict)
-    """How often each invariant was evaluated."""
+    """How often each invariant compared something; with 0 it had nothing to compare, and its silence says nothing."""
     markets: dict[str, MarketFigures] = field(default_factory=dict)
     """Part of these figures by instrument."""
 

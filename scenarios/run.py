@@ -7,10 +7,12 @@ from pathlib import Path
 from time import perf_counter
 
 from domain.errors import ConfigError, Problem
+from domain.units import seconds
 from runtime.log import Log
 from runtime.recordings import data_folder, names_in
 from runtime.recordings_l4 import FOLDER, L4Feed, L4Truth, load_feed, load_truth
-from scenarios.build import build, discipline_of, recording_of, rules_of
+from scenarios.build import build, recording_of
+from scenarios.effect import late_faults
 from scenarios.expectations import evaluate
 from scenarios.l4_replay import L4Result, replay_blocks
 from scenarios.result import RunResult, Wall
@@ -52,7 +54,9 @@ def data_problems(scenario: Scenario) -> list[Problem]:
         if scenario.market.is_blocks:
             _blocks(data_folder().parent / FOLDER)
         elif scenario.market.recording is not None:
-            recording_of(scenario.market)
+            end = min(seconds(scenario.duration_s), recording_of(scenario.market).last_time)
+            late = late_faults(scenario, end)
+            return [Problem(f"{scenario.name}: {each.path}", each.found, each.want) for each in late]
     except ConfigError as error:
         return error.problems
     return []
@@ -74,8 +78,8 @@ def check_blocks(scenario: Scenario, seed: int) -> RunResult:
         feed,
         truth,
         seed=seed,
-        discipline=discipline_of(scenario.venue),
-        class_order=rules_of(scenario.venue).class_order,
+        discipline=scenario.venue.discipline,
+        class_order=scenario.venue.class_order,
     )
     spent = perf_counter() - started
     result = RunResult(

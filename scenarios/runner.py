@@ -1,13 +1,16 @@
 """Runs an assembled scenario to its end and returns the result."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from time import perf_counter
 
 from domain.orders import Certainty
 from domain.units import NS_PER_S, USD, Ns
+from orchestrator.metrics import Snapshot
 from scenarios.assemble import Running
 from scenarios.expectations import evaluate
-from scenarios.result import Ended, Metrics, RunResult, Wall
+from scenarios.result import AllowanceFigures, Ended, Metrics, RunResult, Wall
+from scenarios.trader_figures import belief, trader_figures
 
 SLICES = 200
 """Looks at the run from outside, for progress and for reasons to stop."""
@@ -40,12 +43,12 @@ def run(running: Running, seed: int, tick: Tick | None = None) -> RunResult:
 def _should_stop(running: Running) -> bool:
     trader = running.trader
     is_halted = trader is not None and trader.core.halt_reason is not None
-    return is_halted or running.checker.is_hopeless or not running.driver.is_running
+    return is_halted or running.checker.is_hopeless or not (running.driver.is_running or running.is_between_lives)
 
 
 def _shut_down(running: Running) -> None:
     running.observer.on_stop(running.world.env.now)
-    _note_gates(running)
+    _note_trader(running)
     world, driver = running.world, running.driver
     driver.request_stop("end of the run")
     end = Ns(world.env.now + STOP_WITHIN)
@@ -55,25 +58,25 @@ def _shut_down(running: Running) -> None:
         running.checker.end(world.env.now)
 
 
-def _note_gates(running: Running) -> None:
-    """Read the trader's own account of its time before the shutdown changes it."""
-    trader = running.trader
-    if trader is None or running.driver.failure is not None:
-        return
-    now = running.world.env.now
-    for desk in trader.core.snapshot(now).desks:
-        gated = {reason: spent / NS_PER_S for reason, spent in sorted(desk.gated_ns.items())}
-        running.gated[str(desk.instrument)] = gated
+def _note_trader(running: Running) -> None:
+    """Read the trader's own account of its lives before the shutdown changes it."""
+    *ended, latest = running.lives
+    running.snapshots = [life.core.snapshot() for life in ended]
+    if running.driver.failure is None:
+        running.snapshots.append(latest.core.snapshot(running.world.env.now))
 
 
 def _result(running: Running, seed: int) -> RunResult:
     setup, checker = running.setup, running.checker
     metrics = running.observer.finish(running.world.env.now)
     metrics.checks = checker.counts()
-    for name, gated in running.gated.items():
-        metrics.markets[name].quoting.gated_s = gated
-        for why, seconds in gated.items():
-            metrics.quoting.gated_s[why] = max(metrics.quoting.gated_s.get(why, 0.0), seconds)
+    metrics.allowances = _allowances(running)
+    metrics.trader = trader_figures(running.snapshots)
+    metrics.cycles = sum(metrics.trader.cycles_by_cause.values())
+    _add_gates(running.snapshots, metrics)
+    if running.driver.failure is None:
+        for desk in running.snapshots[-1].desks:
+            metrics.markets[str(desk.instrument)].belief = belief(desk, running.world.instruments[desk.instrument])
     _compare_views(running, metrics)
     running.mark_faults()
     checker.tell()
@@ -93,6 +96,24 @@ def _result(running: Running, seed: int) -> RunResult:
     )
 
 
+def _add_gates(lives: Sequence[Snapshot], metrics: Metrics) -> None:
+    """Time by reason: of an instrument the sum of its lives, of all the longest of any."""
+    for life in lives:
+        for desk in life.desks:
+            gated_s = metrics.markets[str(desk.instrument)].quoting.gated_s
+            for why, spent in sorted(desk.gated_ns.items()):
+                gated_s[why] = gated_s.get(why, 0.0) + spent / NS_PER_S
+    for market in metrics.markets.values():
+        for why, spent_s in market.quoting.gated_s.items():
+            metrics.quoting.gated_s[why] = max(metrics.quoting.gated_s.get(why, 0.0), spent_s)
+
+
+def _allowances(running: Running) -> AllowanceFigures:
+    session = running.session
+    usage = running.world.venue.usage(session.account, session.ip)
+    return AllowanceFigures(**asdict(usage))
+
+
 def _compare_views(running: Running, metrics: Metrics) -> None:
     trader, truth = running.trader, running.truth
     metrics.resting_orders_at_end = len(truth.resting())
@@ -105,10 +126,12 @@ def _compare_views(running: Running, metrics: Metrics) -> None:
         difference = desk.inventory.position - truth.position(name)
         if difference:
             metrics.position_difference[str(name)] = desk.instrument.size(difference)
-        cash += desk.inventory.cash
+        if desk.inventory.adjusted_lots:
+            metrics.adjustments_left[str(name)] = desk.instrument.size(desk.inventory.adjusted_lots)
+        inventory = desk.inventory
+        cash += inventory.cash + inventory.adjusted_value + inventory.opening_value  # these two are no money
         orders = desk.tracker.orders.values()
         metrics.unknown_orders_at_end += sum(o.certainty is Certainty.UNKNOWN or not o.is_terminal for o in orders)
-        metrics.cycles += desk.cycles
     metrics.pnl_difference_usd = (cash - running.observer.cash_change()) / USD
 
 

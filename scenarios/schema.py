@@ -5,11 +5,11 @@ editors. Whatever a room configures for itself is that room's own dataclass here
 """
 
 from dataclasses import dataclass, field
-from enum import StrEnum
 from typing import Annotated, Literal
 
 from annotated_types import Ge, Gt, Interval, MinLen
 
+from domain.instrument import MarginTier
 from domain.limits import VenueLimits
 from domain.units import Usd
 from orchestrator.core import TraderConfig
@@ -18,10 +18,14 @@ from scenarios.expectations import Expect
 from sim.faults import AnyFault
 from sim.flow.synthetic import SyntheticFlowConfig
 from sim.links import LinksConfig
+from sim.liquidity.book import Discipline
 from sim.replay_feed import ReplayConfig
-from sim.venue.config import VenueConfig
+from sim.venue.config import ClassOrder, MarginTerms, VenueConfig
 
 DEFAULT_PROFILE = "stable"
+
+TO_THE_END_S = 1e9
+"""Longer than any recording, and the longest run."""
 
 L4_RECORDING = "hl_l4"
 """The one recording of whole blocks; every other name is a prefix of books, tops and trades."""
@@ -40,7 +44,9 @@ class InstrumentSection:
     min_notional: Annotated[Usd, Ge(0)] = Usd(10_000_000)
     """Least value (price times size) of an order; smaller ones are refused. 10 USD is the venue's own rule."""
     max_leverage: Annotated[int, Ge(1)] = 25
-    """What the venue answers when the trader asks for limits; nothing is computed from it. 25 is ETH's."""
+    """Largest leverage, from which margin follows; the trader is told it when it asks for limits. 25 is ETH's."""
+    margin_tiers: tuple[MarginTier, ...] = ()
+    """Less leverage from a value on, the lowest first; ETH's on the venue: 15 from 100 million USD on."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,23 +91,6 @@ class MarketSection:
         return self.recording == L4_RECORDING
 
 
-class Discipline(StrEnum):
-    """Who of a level trades first."""
-
-    FIFO = "fifo"
-    LIFO = "lifo"
-    """Wrong on purpose: the check against recorded blocks must notice."""
-
-
-class ClassOrder(StrEnum):
-    """In which order a batch runs its classes."""
-
-    VENUE = "venue"
-    """Post-only, cancels, takers."""
-    CANCELS_FIRST = "cancels_first"
-    """Wrong on purpose: the check against recorded blocks must notice."""
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VenueSection:
     """The exchange."""
@@ -112,6 +101,12 @@ class VenueSection:
     """Share of blocks with two consensus batches; recorded: 3 of 18."""
     cash: Annotated[Usd, Gt(0)] = Usd(1_000_000_000_000)
     """Deposit of the trader."""
+    traded: Annotated[Usd, Ge(0)] = Usd(0)
+    """Volume that the account has traded before: its allowances grow with it."""
+    actions_used: Annotated[int, Ge(0)] = 0
+    """Actions that the account has sent before, of those that `limits.address` allows."""
+    margin: MarginTerms | None = field(default_factory=MarginTerms)
+    """On what terms the account holds positions; `off`: it has credit without end, and cannot be liquidated."""
     maker_fee_pct: Annotated[float, Interval(ge=-1, le=1)] = 0.015
     """Of the account, in every instrument; negative is a rebate."""
     taker_fee_pct: Annotated[float, Interval(ge=-1, le=1)] = 0.045
@@ -150,8 +145,9 @@ class Scenario:
 
     name: Annotated[str, MinLen(1)]
     """What tables, files and reports call it."""
-    duration_s: Annotated[float, Interval(gt=0, le=1e9)]
-    """Simulated time; a recording that is shorter ends the run."""
+    duration_s: Annotated[float, Interval(gt=0, le=TO_THE_END_S)] = TO_THE_END_S
+    """Simulated time. A synthetic market needs it; without it a recording is played to its end, which always ends the
+    run. Recorded blocks (`hl_l4`) are always played whole, and must not have it."""
     description: str = ""
     """What happens in it and why it is of interest, in a sentence; for people."""
     market: MarketSection

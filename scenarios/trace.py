@@ -5,6 +5,12 @@ Nothing here enters a digest or a decision. Prices and sizes are decimals, time 
 
 from dataclasses import dataclass, field
 from math import nan
+from pathlib import Path
+
+import msgspec
+
+TRACE = "trace.json"
+"""Name of the file."""
 
 MAX_SAMPLES = 3_000
 """Samples of a run, whatever its length."""
@@ -75,8 +81,17 @@ class Trace:
     scenario: str
     seed: int
     duration_s: float
+    """As planned; a run may stop before it, and its shutdown comes after it."""
+    stopped_s: float | None = None
+    """When the shutdown began."""
     markets: dict[str, MarketTrace] = field(default_factory=dict)
     pnl: PnlTrace = field(default_factory=PnlTrace)
     lifetimes: list[Lifetime] = field(default_factory=list)
     gates: list[Span] = field(default_factory=list)
     faults: list[Span] = field(default_factory=list)
+
+    def write(self, folder: Path) -> Path:
+        """Write ``trace.json`` and return its path; what is not a number there is null."""
+        path = folder / TRACE
+        path.write_bytes(msgspec.json.encode(self) + b"\n")
+        return path

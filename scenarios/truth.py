@@ -9,16 +9,18 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TypeVar
 
 from domain.errors import InvariantViolation
-from domain.events import Fill, OpenOrder, OrderUpdate, PublicTrade
+from domain.events import Channel, Feed, Fill, OpenOrder, OrderUpdate, PublicTrade
 from domain.instrument import Instrument
-from domain.units import AccountId, Cloid, InstrumentId, Ns, Oid, Px, Side
-from scenarios.invariants.base import Block, OrderTruth
+from domain.units import AccountId, Cloid, InstrumentId, Ns, Oid, Px
+from scenarios.invariants.base import Block, OrderTruth, Published
+from sim.envelope import LinkName
+from sim.feed import Session
 from sim.liquidity.book import Book, Discipline
 from sim.venue.front import Venue
 from sim.venue.orders import OwnOrder
+from sim.venue.publications import Publication
 
 KEPT = 20_000
-ALL_LEVELS = 1 << 30
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -29,8 +31,14 @@ EndTap = Callable[[OwnOrder], None]
 class VenueTruth:
     """Implements `scenarios.invariants.base.TruthView`."""
 
-    def __init__(self, venue: Venue, account: AccountId, instruments: Mapping[InstrumentId, Instrument]) -> None:
-        """Listen from now on; the account is open already."""
+    def __init__(
+        self,
+        venue: Venue,
+        account: AccountId,
+        instruments: Mapping[InstrumentId, Instrument],
+        sessions: Sequence[Session] = (),
+    ) -> None:
+        """Listen from now on; the account is open already. ``sessions``: all of the world, also those to come."""
         self.account = account
         self.on_end: list[EndTap] = []
         self._venue = venue
@@ -42,20 +50,56 @@ class VenueTruth:
         self._resting: dict[Oid, OpenOrder] = {}
         self._oid_of: OrderedDict[Cloid, Oid] = OrderedDict()
         self._fill_of: OrderedDict[tuple[int, Oid], Fill] = OrderedDict()
+        self._ended: OrderedDict[Oid, OwnOrder] = OrderedDict()
+        self._sessions = sessions
+        self._published: list[Published] = []
+        self._owed = 0
+        self._entered_before: int | None = None
         venue.taps.on_update.append(self._note_update)
         venue.taps.on_fill.append(self._note_fill)
         venue.taps.on_terminal.append(self._note_end)
 
     # --- what a block did -----------------------------------------------------------------------
 
-    def take_block(self, now: Ns, trades: Mapping[InstrumentId, Sequence[PublicTrade]]) -> Block:
+    def take_block(self, now: Ns, trades: Mapping[InstrumentId, Sequence[PublicTrade]], number: int = 0) -> Block:
         """Return what happened to this account since the last call."""
         before = self._resting
         updates, fills = self._updates, self._fills
         if updates or fills:
             self._updates, self._fills = [], []
             self._resting = {order.oid: order for order in self._venue.resting(self.account)}
-        return Block(now, updates, fills, trades, before, self._resting)
+        block = Block(now, updates, fills, trades, before, self._resting, number)
+        block.numbered = self._venue.publications_of(self.account)
+        if self._published:
+            block.published, self._published = self._published, []
+            block.owed, block.entered = self._owed, self._entered()
+            self._owed, self._entered_before = 0, None
+        return block
+
+    def hear(self, publication: Publication) -> None:
+        """Something leaves the venue (a tap of the world, called before the links have it)."""
+        account, channel, events, number = publication
+        if account != self.account:
+            return
+        self._published.append(Published(None if channel is None else channel.kind, events, number))
+        if channel is not None:
+            self._note_owed(channel)
+
+    def _note_owed(self, channel: Channel) -> None:
+        """Whoever is subscribed should get it. Between the first of a block and its end nothing else is sent."""
+        if self._entered_before is None:
+            self._entered_before = 0
+            self._entered_before = self._entered()
+        for session in self._sessions:
+            if session.account == self.account and channel in session.feeds[Feed.USER].channels:
+                self._owed += 1
+
+    def _entered(self) -> int:
+        """Messages that the links to this account took over since the first publication of the block."""
+        if self._entered_before is None:
+            return 0
+        sent = sum(s.links[LinkName.USER_DATA].sent for s in self._sessions if s.account == self.account)
+        return sent - self._entered_before
 
     def _note_update(self, account: AccountId, update: OrderUpdate) -> None:
         if account == self.account:
@@ -70,6 +114,7 @@ class VenueTruth:
 
     def _note_end(self, order: OwnOrder) -> None:
         if order.account == self.account:
+            _keep(self._ended, order.oid, order)
             for tap in self.on_end:
                 tap(order)
 
@@ -77,24 +122,28 @@ class VenueTruth:
 
     def position(self, instrument: InstrumentId) -> int:
         """Position in lots."""
-        return self._own.position(instrument)
+        return self._own.positions.get(instrument, 0)
 
     def cash(self) -> int:
         """Cash in micro-USD, fees paid."""
         return self._own.cash
+
+    def transfers(self) -> int:
+        """Part of it that no fill brought."""
+        return sum(self._own.transfers.values())
 
     def resting(self) -> Sequence[OpenOrder]:
         """Every resting order."""
         return self._venue.resting(self.account)
 
     def order(self, oid: Oid) -> OrderTruth | None:
-        """An order by the venue's id."""
-        return self._venue.order(self.account, oid)
+        """An order by the venue's id; remembered here for longer than the venue does."""
+        return self._venue.order(self.account, oid) or self._ended.get(oid)
 
     def order_of(self, cloid: Cloid) -> OrderTruth | None:
         """An order by client id."""
         oid = self._oid_of.get(cloid)
-        return None if oid is None else self._venue.order(self.account, oid)
+        return None if oid is None else self.order(oid)
 
     def fill(self, tid: int, oid: Oid) -> Fill | None:
         """One fill."""
@@ -137,23 +186,25 @@ class VenueTruth:
 
     def faults_in_structure(self, instrument: InstrumentId) -> str | None:
         """What is wrong inside a book, looking at all of it."""
+        book = self._books[instrument]
+        try:
+            if isinstance(book, Book):
+                book.validate()
+        except InvariantViolation as violation:
+            return violation.text
+        return None
+
+    def faults_in_records(self) -> tuple[str, str]:
+        """The venue's own look at money, records and queues: rule and text; empty where all agrees."""
         try:
             self._venue.check()
         except InvariantViolation as violation:
-            return violation.text
-        book = self._books[instrument]
-        if not isinstance(book, Book):
-            return None
-        for side in Side:
-            last: int | None = None
-            for px, total, count in book.levels(side, ALL_LEVELS):
-                orders = book.orders_at(side, px)
-                if sum(order.sz for order in orders) != total or len(orders) != count or not orders:
-                    return f"level {px} says {total} lots in {count} orders, holds {orders}"
-                if last is not None and side * (px - last) >= 0:
-                    return f"level {px} comes after {last}"
-                last = px
-        return None
+            return violation.name, violation.text
+        return "", ""
+
+    def digest(self) -> str:
+        """Hash of everything that the venue did and said so far."""
+        return self._venue.world_digest
 
 
 def _keep(memory: OrderedDict[K, V], key: K, value: V) -> None:

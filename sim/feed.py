@@ -12,7 +12,7 @@ Policy (when to connect, what to resend) is the trader's; nothing is retried her
 """
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from typing import NamedTuple, Protocol
 
 from msgspec.structs import replace
@@ -32,9 +32,11 @@ from domain.events import (
 )
 from domain.instrument import Instrument
 from domain.units import AccountId, Epoch, InstrumentId, Ns, RequestId, millis
+from sim.envelope import Envelope, LinkName, RequestKind, kind_of
 from sim.environment import Call, Environment
-from sim.links import Link, LinkName, LinksConfig
+from sim.links import Link, LinksConfig
 from sim.rng import Streams
+from sim.venue.meters import ConnectionMeter
 
 SNAPSHOTS = frozenset((ChannelKind.FILLS, ChannelKind.POSITIONS, ChannelKind.OPEN_ORDERS))
 """Channels whose state follows every subscribe, however often. The replayed trades are history, not state."""
@@ -46,7 +48,18 @@ _DATA_LINKS = {Feed.MARKET: LinkName.MARKET_DATA, Feed.USER: LinkName.USER_DATA}
 class FeedState:
     """One feed of one session."""
 
-    __slots__ = ("attempt", "channels", "epoch", "feed", "holds", "is_up", "is_wired", "lands_after_cut")
+    __slots__ = (
+        "attempt",
+        "channels",
+        "epoch",
+        "feed",
+        "handshake",
+        "holds",
+        "is_deaf",
+        "is_up",
+        "is_wired",
+        "lands_after_cut",
+    )
 
     def __init__(self, feed: Feed) -> None:
         self.feed = feed
@@ -56,8 +69,12 @@ class FeedState:
         self.is_wired = False
         """Whether a message that arrives now passes."""
         self.lands_after_cut = False
-        """Whether requests that were under way at the cut still reach the venue."""
+        """Whether what is sent on the transport that was cut still reaches the venue."""
+        self.is_deaf = False
+        """Whether nothing that is sent on this connection reaches the venue, although data come from it."""
         self.attempt: Call | None = None
+        self.handshake = Handshake(Ns(0), Ns(0), Ns(0))
+        """Of the latest attempt to connect."""
         self.holds = 0
         """Faults that make every attempt to connect fail."""
         self.channels: dict[Channel, None] = {}
@@ -69,7 +86,18 @@ class FeedState:
 
     def lands(self, epoch: Epoch) -> bool:
         """Whether a message of that epoch still arrives at the venue."""
-        return self.epoch == epoch and (self.is_wired or self.lands_after_cut)
+        return self.epoch == epoch and not self.is_deaf and (self.is_wired or self.lands_after_cut)
+
+
+class Handshake(NamedTuple):
+    """The stamps of a connection that came up."""
+
+    sent_at: Ns
+    """When we began, by our clock."""
+    venue_time: Ns
+    """When what we sent reached the venue, by its clock."""
+    done_at: Ns
+    """When its answer was here, by our clock."""
 
 
 class Sender(NamedTuple):
@@ -80,6 +108,32 @@ class Sender(NamedTuple):
     epoch: Epoch | None
     """Connection on which the request came; None: REST."""
     life: int
+    kind: RequestKind
+    """What was asked."""
+
+
+class Process(Protocol):
+    """The process that sits on a session, as far as faults can hurt it."""
+
+    slowdowns: list[float]
+    """Factors by which its thinking takes longer now; faults append theirs and remove it."""
+
+    def stall(self, duration: Ns) -> None:
+        """Let it stand still: events wait, timers and commands come late."""
+        ...
+
+    def kill_trader(self) -> None:
+        """Let it die here: what it knew and had not written down is lost."""
+        ...
+
+    def start_trader(self) -> None:
+        """Begin a new life, with what the one before wrote down."""
+        ...
+
+    @property
+    def is_running(self) -> bool:
+        """Whether there is a life to hurt."""
+        ...
 
 
 class Beyond(Protocol):
@@ -89,8 +143,12 @@ class Beyond(Protocol):
     streams: Streams
     instruments: dict[InstrumentId, Instrument]
 
-    def accept(self, request: Request, sender: Sender, expires_at: Ns | None) -> None:
+    def accept(self, request: Request, sender: Sender, sent_at: Ns) -> None:
         """Take a request that has arrived at the venue."""
+        ...
+
+    def sockets(self, ip: str) -> ConnectionMeter:
+        """What counts the sockets of an IP address."""
         ...
 
     def snapshot(self, account: AccountId, channel: Channel) -> tuple[AnyEvent, ...]:
@@ -107,6 +165,7 @@ class Session:
         self.ip = ip
         self.name = name
         """Unique in the world; the name of this session's random streams."""
+        self.sockets = world.sockets(ip)
         self.sink: Callable[[AnyEvent], None] | None = None
         self.feeds = {feed: FeedState(feed) for feed in Feed}
         self.links = {link: Link(world.env, world.streams, f"{name}/{link}", links.of(link)) for link in LinkName}
@@ -114,11 +173,23 @@ class Session:
         """Taps: every command, at the moment at which it leaves the trader."""
         self.on_deliver: list[Callable[[AnyEvent, Ns], None]] = []
         """Taps: every event, just before the trader gets it."""
+        self.on_strike: list[Callable[[object], None]] = []
+        """Taps: a fault strikes this session; it says which."""
+        self.fault_sites: Counter[str] = Counter()
+        """How often each name of a fault is in use, so that twins draw different numbers."""
+        self.skew = Ns(0)
+        """How far the wall clock by which expiries are made is ahead of what the last handshake showed."""
+        self.process: Process | None = None
+        """Who sits on this session; None where nobody can be stalled or killed."""
         self.counts: Counter[str] = Counter()
         """Messages that never arrived, and commands without effect, by reason."""
         self.life = 0
         """Counts `open`: what was asked in one life of the trader is not answered in the next."""
         self._handshake = millis(links.handshake_ms)
+        self.ping_every = None if links.ping_every_ms is None else millis(links.ping_every_ms)
+        """How often the adapter pings; None: never."""
+        self.pong_within = millis(links.pong_within_ms)
+        """How long it waits for the answer."""
 
     def is_up(self, feed: Feed) -> bool:
         """Whether the trader was told that this feed is up, and not yet that it is down."""
@@ -157,6 +228,9 @@ class Session:
         if state.is_up:
             self._close(state)
         if state.attempt is None:
+            now = self.world.env.now
+            way = min(self.links[LinkName.ORDER_SOCKET].latency(now), self._handshake)
+            state.handshake = Handshake(now, Ns(now + way), Ns(now + self._handshake))
             state.attempt = self.world.env.call_in(self._handshake, self._shake_hands, state)
 
     def disconnect(self, feed: Feed) -> None:
@@ -171,14 +245,14 @@ class Session:
         if not state.is_up:
             self.counts["subscribe_on_dead_feed"] += 1
             return
-        self.links[LinkName.ORDER_SOCKET].send(state.feed, self._subscribe_at_venue, state, state.epoch, channel)
+        self._send(LinkName.ORDER_SOCKET, state.feed, None, self._subscribe_at_venue, state, state.epoch, channel)
 
     def request(self, request: Request) -> None:
         """Send a request; what becomes of it is an event, or silence."""
         self._tap(request)
-        now = self.world.env.now
+        sent_at, kind = Ns(self.world.env.now + self.skew), kind_of(request)
         if request.route is Route.REST:
-            self.links[LinkName.ORDER_REST].send(Route.REST, self._arrive, request, None, now, self.life)
+            self._send(LinkName.ORDER_REST, Route.REST, kind, self._arrive, None, sent_at, self.life, request)
             return
         state = self.feeds[Feed.USER]
         if not state.is_up:
@@ -186,23 +260,44 @@ class Session:
         elif request.epoch != state.epoch:
             self._soon(NotSent(request.request_id, Reason.STALE_EPOCH, _AT_RECEPTION))
         else:
-            self.links[LinkName.ORDER_SOCKET].send(Feed.USER, self._arrive, request, state.epoch, now, self.life)
+            self._send(LinkName.ORDER_SOCKET, Feed.USER, kind, self._arrive, state.epoch, sent_at, self.life, request)
+
+    def ping(self, feed: Feed, on_pong: Callable[[], None]) -> None:
+        """Ask whether a connection lives; `on_pong` is called when the venue's answer is here, if it comes.
+
+        It meets the latency of the moment and draws no numbers, so that no other message notices it. Faults that
+        lose or delay single messages leave it alone; a connection that is dead one way answers none.
+        """
+        state, way = self.feeds[feed], self.links[LinkName.ORDER_SOCKET]
+        self.world.env.call_in(way.latency(self.world.env.now), self._ping_at_venue, state, state.epoch, on_pong)
+
+    def give_up(self, feed: Feed, reason: Reason) -> None:
+        """The trader's end takes the connection for dead: it is closed, and the trader is told."""
+        state = self.feeds[feed]
+        if state.is_wired:
+            self._hang_up(state)
+            state.lands_after_cut = False
+        self._notice(state, state.epoch, reason)
 
     # --- the faults' side -----------------------------------------------------------------------
 
-    def cut(self, feed: Feed, reason: Reason, *, notice_after: Ns = Ns(0), requests_land: bool = False) -> None:
-        """Break the transport now; the trader is told after `notice_after`.
+    def cut(self, feed: Feed, reason: Reason, *, notice_after: Ns | None = Ns(0), requests_land: bool = False) -> None:
+        """Break the transport now; the trader is told after `notice_after`, or never.
 
-        Everything under way to the trader is lost, and so are requests under way to the venue unless
-        `requests_land`. A feed that is down or connecting is left alone (see `hold`).
+        Everything under way to the trader is lost, and so is what is under way to the venue, or sent before the
+        trader knows, unless `requests_land`. A feed that is down or connecting is left alone (see `hold`).
         """
         state = self.feeds[feed]
         if not state.is_wired:
             return
-        state.is_wired = False
+        self._hang_up(state)
         state.lands_after_cut = requests_land
-        state.channels.clear()
-        self.world.env.call_in(notice_after, self._notice, state, state.epoch, reason)
+        if notice_after is not None:
+            self.world.env.call_in(notice_after, self._notice, state, state.epoch, reason)
+
+    def deafen(self, feed: Feed) -> None:
+        """Let nothing that is sent on this connection reach the venue any more; data still come."""
+        self.feeds[feed].is_deaf = True
 
     def hold(self, feed: Feed) -> None:
         """Let every attempt to connect fail until `release`; holds add up."""
@@ -223,22 +318,37 @@ class Session:
     def reply(self, sender: Sender, reply: Replied) -> None:
         """Carry the answer to a request back by the route on which it came."""
         reply = replace(reply, request_id=sender.request_id)
-        link = self.links[LinkName.REPLY]
         if sender.epoch is None:
-            link.send(Route.REST, self._deliver_rest, sender.life, reply)
+            self._send(LinkName.REPLY, Route.REST, sender.kind, self._deliver_rest, sender.life, (reply,))
         else:
-            link.send(Route.SOCKET, self._deliver, self.feeds[Feed.USER], sender.epoch, (reply,))
+            state = self.feeds[Feed.USER]
+            self._send(LinkName.REPLY, Route.SOCKET, sender.kind, self._deliver, state, sender.epoch, (reply,))
 
     # --- inside ---------------------------------------------------------------------------------
 
+    def _send(
+        self,
+        name: LinkName,
+        channel: Hashable,
+        kind: RequestKind | None,
+        fn: Callable[..., object],
+        *args: object,
+    ) -> None:
+        """Send by a link; the last argument is the payload, and goes into an envelope where a fault wants to see it."""
+        link = self.links[name]
+        if link.tampers:
+            link.send_enveloped(Envelope(name, channel, kind, self.account, args[-1]), fn, *args[:-1])
+        else:
+            link.send(channel, fn, *args)
+
     def _shake_hands(self, state: FeedState) -> None:
         state.attempt = None
-        if state.holds:
+        if state.holds or not self.sockets.connect(self.world.env.now):
             self._hand_over(FeedDown(state.feed, state.epoch, Reason.CONNECT_FAILED, _AT_RECEPTION))
             return
         state.epoch = Epoch(state.epoch + 1)
         state.is_up = state.is_wired = True
-        state.lands_after_cut = False
+        state.lands_after_cut = state.is_deaf = False
         self._hand_over(FeedUp(state.feed, state.epoch, _AT_RECEPTION))
 
     def _close(self, state: FeedState) -> None:
@@ -246,15 +356,24 @@ class Session:
         state.is_up = False
         self._soon(FeedDown(state.feed, state.epoch, Reason.CLOSED_BY_US, _AT_RECEPTION))
 
-    @staticmethod
-    def _unwire(state: FeedState) -> None:
+    def _unwire(self, state: FeedState) -> None:
         if state.attempt is not None:
             state.attempt.cancel()
             state.attempt = None
         if state.is_wired:  # an orderly close: what was sent before it arrives
             state.lands_after_cut = True
+            self._hang_up(state)
+
+    def _hang_up(self, state: FeedState) -> None:
+        """The venue no longer holds the connection, nor what was subscribed to on it."""
         state.is_wired = False
+        self.sockets.disconnect()
+        for channel in state.channels:
+            self.sockets.unsubscribe(self._user_of(channel))
         state.channels.clear()
+
+    def _user_of(self, channel: Channel) -> AccountId | None:
+        return self.account if channel.instrument is None else None
 
     def _notice(self, state: FeedState, epoch: Epoch, reason: Reason) -> None:
         if state.is_up and state.epoch == epoch:
@@ -262,24 +381,42 @@ class Session:
             self._hand_over(FeedDown(state.feed, epoch, reason, _AT_RECEPTION))
 
     def _subscribe_at_venue(self, state: FeedState, epoch: Epoch, channel: Channel) -> None:
-        if not state.carries(epoch):
+        if not state.carries(epoch) or not state.lands(epoch):
             self.counts["subscribe_lost"] += 1
             return
+        if not self.sockets.message(self.world.env.now):
+            self.counts["message_refused"] += 1
+            return
         is_new = channel not in state.channels
+        if is_new and not self.sockets.subscribe(self._user_of(channel)):
+            self.counts["subscription_refused"] += 1
+            return
         state.channels[channel] = None
         has_snapshot = is_new and channel.kind in SNAPSHOTS
         snapshot = self.world.snapshot(self.account, channel) if is_new else ()
         self._carry(state, channel, (Subscribed(channel, epoch, has_snapshot, _AT_RECEPTION), *snapshot))
 
-    def _arrive(self, request: Request, epoch: Epoch | None, sent_at: Ns, life: int) -> None:
+    def _ping_at_venue(self, state: FeedState, epoch: Epoch, on_pong: Callable[[], None]) -> None:
+        if state.lands(epoch):
+            way = self.links[_DATA_LINKS[state.feed]]
+            self.world.env.call_in(way.latency(self.world.env.now), self._pong, state, epoch, on_pong)
+
+    def _pong(self, state: FeedState, epoch: Epoch, on_pong: Callable[[], None]) -> None:
+        if state.carries(epoch):
+            on_pong()
+
+    def _arrive(self, epoch: Epoch | None, sent_at: Ns, life: int, request: Request) -> None:
         if epoch is not None and not self.feeds[Feed.USER].lands(epoch):
             self.counts["request_lost"] += 1
             return
-        expires_at = None if request.expires_in is None else Ns(sent_at + request.expires_in)
-        self.world.accept(request, Sender(self, request.request_id, epoch, life), expires_at)
+        if epoch is not None and not self.sockets.message(self.world.env.now):
+            self.counts["message_refused"] += 1
+            return
+        sender = Sender(self, request.request_id, epoch, life, kind_of(request))
+        self.world.accept(request, sender, sent_at)
 
     def _carry(self, state: FeedState, channel: Channel, events: Sequence[AnyEvent]) -> None:
-        self.links[_DATA_LINKS[state.feed]].send(channel, self._deliver, state, state.epoch, events)
+        self._send(_DATA_LINKS[state.feed], channel, None, self._deliver, state, state.epoch, events)
 
     def _deliver(self, state: FeedState, epoch: Epoch, events: Sequence[AnyEvent]) -> None:
         for event in events:  # the trader may close the feed over the first one
@@ -288,11 +425,12 @@ class Session:
                 continue
             self._hand_over(event)
 
-    def _deliver_rest(self, life: int, event: Replied) -> None:
-        if life != self.life or self.sink is None:
-            self.counts["event_lost"] += 1
-            return
-        self._hand_over(event)
+    def _deliver_rest(self, life: int, events: Sequence[AnyEvent]) -> None:
+        for event in events:
+            if life != self.life or self.sink is None:
+                self.counts["event_lost"] += 1
+                continue
+            self._hand_over(event)
 
     def _soon(self, event: AnyEvent) -> None:
         """Hand over at this same time, but not before the trader's call has returned."""

@@ -9,32 +9,22 @@ Behind a slow message the next ones of its channel wait. A recorded distribution
 taking it as a model lengthens its far tail: with the defaults the median stays within 3 %, the 90 % quantile
 is 10-15 % longer, the 99 % quantile half as long again.
 
-A link does not know what it carries and loses nothing: whether the connection still stands when
-a message arrives is the session's business.
+A link does not know what it carries and by itself loses nothing: whether the connection still stands when
+a message arrives is the session's business. Faults slow it down or tamper with what it carries.
 """
 
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
-from enum import StrEnum
 from math import erfc, sqrt
 from typing import Annotated
 
-from annotated_types import Ge
+from annotated_types import Ge, Interval
 
 from domain.units import NS_PER_MS, Ns, millis
+from sim.envelope import Envelope, LinkName, Parcel, Tamper
 from sim.environment import Environment
 from sim.latency import Constant, Latency, LogNormal, Quantiles, Recording
 from sim.rng import Streams
-
-
-class LinkName(StrEnum):
-    """The five ways. Subscribes and the closing of a feed travel like posts of the socket."""
-
-    MARKET_DATA = "market_data"
-    USER_DATA = "user_data"
-    ORDER_SOCKET = "order_socket"
-    ORDER_REST = "order_rest"
-    REPLY = "reply"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,6 +61,10 @@ class LinksConfig:
     reply: LinkConfig = field(default_factory=_feed)
     handshake_ms: Annotated[float, Ge(0)] = 300.0
     """From Connect to FeedUp, or to the news that it failed."""
+    ping_every_ms: Annotated[float, Interval(ge=100, le=3.6e6)] | None = 10_000.0
+    """The trader's end pings each connection so often, in ms; off: nobody notices one that is half-open."""
+    pong_within_ms: Annotated[float, Interval(ge=100, le=3.6e6)] = 10_000.0
+    """A connection whose pong takes longer, in ms, counts as lost."""
 
     def of(self, name: LinkName) -> LinkConfig:
         """The config of one link."""
@@ -142,6 +136,8 @@ class Link:
         self.config = config
         self.slowdowns: list[Slowdown] = []
         """In force now; faults append theirs and remove it."""
+        self.tampers: list[Tamper] = []
+        """The same for faults that lose, delay, repeat or change messages; each sees what those before it left."""
         self.sent = 0
         self._model: Callable[[float], Ns] = config.latency
         self._weather = None
@@ -161,16 +157,48 @@ class Link:
 
     def send(self, channel: Hashable, fn: Callable[..., object], *args: object) -> Ns:
         """Have ``fn(*args)`` called when the message arrives; returns that time."""
+        arrival = self._arrival()
+        if self.config.is_fifo:
+            arrival = max(arrival, self._last.get(channel, 0))
+            self._last[channel] = Ns(arrival)
+        self.env.call_at(arrival, fn, *args)
+        return Ns(arrival)
+
+    def send_enveloped(self, envelope: Envelope, fn: Callable[..., object], *args: object) -> None:
+        """Let the tampers have the message, and ``fn(*args, payload)`` be called for whatever they leave of it.
+
+        A message draws its latency once, whatever becomes of it, so that the others meet what they would have.
+        """
+        arrival = self._arrival()
+        for delay, payload, keeps_order in self._tampered(envelope):
+            at = arrival + delay
+            if self.config.is_fifo and keeps_order:
+                at = max(at, self._last.get(envelope.channel, 0))
+                self._last[envelope.channel] = Ns(at)
+            self.env.call_at(at, fn, *args, payload)
+
+    def _arrival(self) -> int:
         now = self.env.now
         arrival = now + self.latency(now)
         if self._jitter:
             arrival += int(next(self._uniforms) * self._jitter)
-        if self.config.is_fifo:
-            arrival = max(arrival, self._last.get(channel, 0))
-            self._last[channel] = Ns(arrival)
         self.sent += 1
-        self.env.call_at(arrival, fn, *args)
-        return Ns(arrival)
+        return arrival
+
+    def _tampered(self, envelope: Envelope) -> list[Parcel]:
+        parcels = [Parcel(Ns(0), envelope.payload)]
+        for tamper in tuple(self.tampers):
+            left: list[Parcel] = []
+            for parcel in parcels:
+                made = tamper(envelope._replace(payload=parcel.payload))
+                if made is None:
+                    left.append(parcel)
+                    continue
+                for new in made:
+                    in_order = parcel.keeps_order and new.keeps_order
+                    left.append(Parcel(Ns(parcel.delay + new.delay), new.payload, in_order))
+            parcels = left
+        return parcels
 
 
 _SQRT_HALF = sqrt(0.5)

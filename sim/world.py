@@ -27,8 +27,11 @@ from sim.liquidity.base import Liquidity, Op
 from sim.liquidity.book import Book
 from sim.replay_feed import ReplayFeed, next_wake
 from sim.rng import Streams
-from sim.venue.config import VenueConfig
+from sim.venue import texts
+from sim.venue.config import ClassOrder, MarginTerms, VenueConfig
 from sim.venue.front import Venue
+from sim.venue.meters import ConnectionMeter
+from sim.venue.orders import NO_TIME
 from sim.venue.publications import Publication
 
 ETH = Instrument(id=InstrumentId("ETH"), sz_decimals=4, asset=1, max_leverage=25)
@@ -51,12 +54,20 @@ class WorldConfig:
     markets: Annotated[tuple[MarketConfig, ...], MinLen(1)] = (MarketConfig(),)
     venue: VenueConfig = field(default_factory=VenueConfig)
     limits: VenueLimits = field(default_factory=VenueLimits)
+    class_order: ClassOrder = ClassOrder.VENUE
+    """In which order a batch runs its classes."""
     block_gap: Latency = field(default_factory=lambda: Quantiles(table=Recording.BLOCK_GAPS))
     """Time from a block to the next, drawn for each."""
     two_batches: Annotated[float, Interval(ge=0, le=1)] = 3 / 18
     """Share of blocks with two consensus batches (3 of 18 recorded ones); the others have the venue config's."""
     cash: Usd = Usd(1_000_000 * USD)
     """Deposit of an account that `attach` has to open."""
+    traded: Usd = Usd(0)
+    """Volume that such an account has traded before."""
+    actions_used: int = 0
+    """Actions that it has sent before."""
+    margin: MarginTerms | None = field(default_factory=MarginTerms)
+    """On what terms it holds positions; None: it has credit without end."""
 
 
 class World:
@@ -90,8 +101,9 @@ class World:
             self.liquidity.update({name: replay.shadow for name, replay in self.replays.items()})
             flows = dict(self.replays)
         self._recorded = {channel: replay for replay in self.replays.values() for channel in replay.channels}
-        self.venue = Venue(instruments, config.venue, self.liquidity, config.limits)
+        self.venue = Venue(instruments, config.venue, self.liquidity, config.limits, config.class_order)
         self.flows: dict[InstrumentId, Flow] = self._flows() if flows is None else dict(flows)
+        self.venue.tell_prices(self._outside)
         for name, flow in self.flows.items():
             self.liquidity[name].execute(flow.seed())
         self.sessions: list[Session] = []
@@ -124,7 +136,10 @@ class World:
         Sessions are numbered in the order in which they are attached; the number names their streams.
         """
         if account not in self.venue.accounts:
-            self.venue.open_account(account, self.config.cash)
+            config = self.config
+            self.venue.open_account(
+                account, config.cash, traded=config.traded, actions_used=config.actions_used, margin=config.margin
+            )
         links = links or LinksConfig()
         for replay in self.replays.values():
             links = replace(links, market_data=replay.config.market_link())
@@ -140,16 +155,26 @@ class World:
 
     # --- between sessions and venue -------------------------------------------------------------
 
-    def accept(self, request: Request, sender: Sender, expires_at: Ns | None) -> None:
+    def accept(self, request: Request, sender: Sender, sent_at: Ns) -> None:
         """A request of a session has arrived. Under way it has a number of the world's own.
 
         So two sessions of one account may use the same request ids, and each gets its own answers.
         """
+        session = sender.session
+        if sender.epoch is not None and not session.sockets.post():
+            refusal = texts.too_many_in_flight(sender.request_id)
+            session.reply(sender, Replied(sender.request_id, NO_TIME, (refusal,)))
+            return
         self._accepted += 1
         number = RequestId(self._accepted)
         self._waiting[number] = sender
-        self.venue.submit(sender.session.account, _renumbered(request, number), self.env.now, expires_at)
+        renumbered = _renumbered(request, number)
+        self.venue.submit(session.account, renumbered, self.env.now, sent_at=sent_at, ip=session.ip)
         self._carry_publications()
+
+    def sockets(self, ip: str) -> ConnectionMeter:
+        """What counts the sockets of an IP address."""
+        return self.venue.wire(ip).sockets
 
     def snapshot(self, account: AccountId, channel: Channel) -> tuple[AnyEvent, ...]:
         """What follows the acknowledgement of a subscription."""
@@ -186,6 +211,8 @@ class World:
     def _answer(self, reply: AnyEvent) -> None:
         assert isinstance(reply, Replied)  # noqa: S101 - the venue's contract
         sender = self._waiting.pop(reply.request_id)
+        if sender.epoch is not None:
+            sender.session.sockets.answered()
         sender.session.reply(sender, reply)
 
     # --- blocks ---------------------------------------------------------------------------------
@@ -228,6 +255,11 @@ class World:
         self._carry_publications()
         for tap in self.on_block:
             tap(self.block, now)
+
+    def _outside(self, instrument: InstrumentId) -> float | None:
+        """A synthetic market's fair price is what it costs elsewhere; a record shows its own book only."""
+        flow = self.flows.get(instrument)
+        return flow.fair if isinstance(flow, SyntheticFlow) else None
 
     def _flows(self) -> dict[InstrumentId, Flow]:
         gap = self.config.block_gap

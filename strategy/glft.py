@@ -17,7 +17,7 @@ Math. Financ. Econ. 7 (2013), arXiv 1105.3115; Gueant, arXiv 1605.01862, eqs (4.
 
 from dataclasses import dataclass
 from enum import StrEnum
-from math import copysign, exp, hypot, inf, isfinite, isinf, log, log1p, nextafter, sqrt
+from math import copysign, e, exp, hypot, inf, isfinite, isinf, log, log1p, nextafter, sqrt
 from typing import Annotated
 
 from annotated_types import Gt, Interval
@@ -37,6 +37,8 @@ _LOG_LARGEST = 690.0
 _FEE_BOUND = 0.1
 _NEWTON_STEPS = 60
 _NEWTON_TOLERANCE = 1e-13
+_BRACKET_FACTOR = 4.0
+_HALVING_TOLERANCE = 1e-12
 
 
 class InventoryModel(StrEnum):
@@ -54,8 +56,9 @@ class QuoteConfig:
 
     Of a quote at distance delta fills come at a rate like exp(-kappa delta); sigma is volatility,
     a fraction of the price per square-root second; the half-spread is ln(1 + gamma/kappa)/gamma,
-    plus the fee. A derived gamma is the one with gamma sigma^2 T = ``skew_strength`` half-spreads
-    (fee apart).
+    plus the fee. A derived gamma is the one with which a full position shifts both prices by
+    ``skew_strength`` half-spreads (fee apart): by gamma sigma^2 T in the horizon model, by GLFT's
+    root in the stationary one.
     """
 
     model: InventoryModel = InventoryModel.HORIZON
@@ -180,15 +183,21 @@ def compute_quote(params: QuoteParams, config: QuoteConfig) -> Quote:
     )
 
 
-def choose_gamma(config: QuoteConfig, kappa: float, sigma: Frac) -> float:
-    """The configured gamma, or the one derived from the wanted inventory effect.
+def choose_gamma(
+    config: QuoteConfig, kappa: float, sigma: Frac, intensity: float | None = None, order_share: float = 1.0
+) -> float:
+    """The configured gamma, or the one derived from the wanted inventory effect by the model's own formula.
 
     Derive it from slow (reference) estimates: derived from this second's sigma, the inventory
     shift would no longer grow with volatility.
     """
     if config.gamma is not None:
         return config.gamma
-    return derive_gamma(max(kappa, KAPPA_FLOOR), max(sigma, SIGMA_FLOOR), config.horizon_s, config.skew_strength)
+    kappa, sigma = max(kappa, KAPPA_FLOOR), max(sigma, SIGMA_FLOOR)
+    if config.model is InventoryModel.STATIONARY:
+        known = _require_intensity(intensity)
+        return derive_gamma_stationary(kappa, known, sigma, config.skew_strength, order_share=order_share)
+    return derive_gamma(kappa, sigma, config.horizon_s, config.skew_strength)
 
 
 # --- the formulas -----------------------------------------------------------------------------
@@ -210,34 +219,11 @@ def half_spread(gamma: float, kappa: float) -> Frac:
     return Frac(min(max(value, _SMALLEST), _LARGEST))
 
 
-def glft_distances(
-    q: float,
-    gamma: float,
-    kappa: float,
-    intensity: float,
-    sigma: Frac,
-    mu: Frac = Frac(0.0),
-    *,
-    order_share: float = 1.0,
-) -> tuple[Frac, Frac]:
-    """Q2: stationary distances (delta_bid, delta_ask) from the fair price, fee not included.
-
-    delta_bid = delta* + (q + order_share/2 - mu/(gamma sigma^2)) root, delta_ask with the signs of
-    the bracket turned. A distance may be negative far from zero inventory. ``order_share`` is
-    Gueant's Delta, the size of one order in the unit of q.
-    """
-    delta_star = half_spread(gamma * order_share, kappa)
-    root = glft_root(gamma, kappa, intensity, sigma, order_share=order_share)
-    drift = drift_shift_stationary(mu, gamma, sigma, root)
-    half = delta_star + 0.5 * order_share * root
-    tilt = _saturate(q * root) - drift
-    return Frac(_saturate(half + tilt)), Frac(_saturate(half - tilt))
-
-
 def glft_root(gamma: float, kappa: float, intensity: float, sigma: Frac, *, order_share: float = 1.0) -> Frac:
     """Q2: shift per unit of q, sqrt(sigma^2 g/(2 kappa A D) (1 + gD/kappa)^(1 + kappa/(gD))).
 
-    Summed in logarithms: the power alone overflows at gamma/kappa = 1e155.
+    D is ``order_share``, Gueant's Delta: the size of one order in the unit of q. Summed in
+    logarithms: the power alone overflows at gamma/kappa = 1e155.
     """
     _require_positive(gamma=gamma, kappa=kappa, intensity=intensity, sigma=sigma, order_share=order_share)
     log_root = log(sigma) + 0.5 * (log(gamma) - log(2.0) - log(kappa) - log(intensity) - log(order_share))
@@ -295,6 +281,34 @@ def derive_gamma(kappa: float, sigma: Frac, horizon_s: float, skew_strength: flo
     return gamma
 
 
+def derive_gamma_stationary(
+    kappa: float, intensity: float, sigma: Frac, skew_strength: float = 1.0, *, order_share: float = 1.0
+) -> float:
+    """The gamma with root = skew_strength delta*, both of the stationary model, for a full position of 1.
+
+    The root grows with gamma at least like its square root and delta* falls, so there is one. The root
+    is at least sigma sqrt(e gamma / (2 kappa A D)) and delta* at most 1/kappa, which bounds it from
+    above; from there it is bracketed by quarters, and the bracket halved in the logarithm.
+    """
+    high = 2.0 * intensity * order_share * skew_strength**2 / (kappa * sigma * sigma * e)
+    _require_positive(high=high)
+
+    def is_too_strong(gamma: float) -> bool:
+        root = glft_root(gamma, kappa, intensity, sigma, order_share=order_share)
+        return root > skew_strength * half_spread(gamma * order_share, kappa)
+
+    low = high / _BRACKET_FACTOR
+    while is_too_strong(low):
+        high, low = low, low / _BRACKET_FACTOR
+    while high - low > _HALVING_TOLERANCE * low:
+        middle = sqrt(low * high)
+        if is_too_strong(middle):
+            high = middle
+        else:
+            low = middle
+    return low
+
+
 # --- inside -----------------------------------------------------------------------------------
 
 
@@ -303,10 +317,8 @@ def _components(
 ) -> tuple[Frac, float, float, float]:
     """delta*, risk term, skew per unit of q and drift shift of the chosen model."""
     if config.model is InventoryModel.STATIONARY:
-        if params.intensity is None:
-            raise ValueError("the stationary model needs the intensity A")
         share = params.order_share
-        root = glft_root(gamma, kappa, params.intensity, sigma, order_share=share)
+        root = glft_root(gamma, kappa, _require_intensity(params.intensity), sigma, order_share=share)
         drift = drift_shift_stationary(params.mu, gamma, sigma, root)
         return half_spread(gamma * share, kappa), 0.5 * share * root, root, drift
     skew_per_unit = skew_per_unit_horizon(gamma, sigma, config.horizon_s)
@@ -346,6 +358,12 @@ def _require_finite(params: QuoteParams) -> None:
         raise ValueError(f"fair {params.fair} is not a price on a grid of {params.tick}")
     if abs(params.maker_fee) >= _FEE_BOUND:
         raise ValueError(f"maker_fee {params.maker_fee} is not a fraction: basis points by mistake?")
+
+
+def _require_intensity(intensity: float | None) -> float:
+    if intensity is None:
+        raise ValueError("the stationary model needs the intensity A")
+    return intensity
 
 
 def _require_positive(**values: float) -> None:

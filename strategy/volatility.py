@@ -41,16 +41,16 @@ class BipowerVolatility:
 
         sigma^2 = (pi/2) sum abs(r_i) abs(r_{i-1}) / sum sqrt(t_i t_{i-1})
 
-    both sums exponentially weighted. Dividing by the elapsed times themselves, not by a count of
-    buckets, keeps irregular quotes and short silences from biasing it, and a ratio of sums lets
-    a sample that comes just after another weigh next to nothing. A jump enters one factor of two
-    products only, beside an ordinary return. O(1) per event.
+    both sums exponentially weighted, by the time that passes, gaps in the data included. Dividing by
+    the elapsed times themselves, not by a count of buckets, keeps irregular quotes and short silences
+    from biasing it, and a ratio of sums lets a sample that comes just after another weigh next to
+    nothing. A jump enters one factor of two products only, beside an ordinary return. O(1) per event.
     """
 
     __slots__ = (
-        "_bipower", "_bucket", "_bucket_ns", "_config", "_decay_per_s", "_elapsed_s", "_last_mid",
-        "_last_time", "_pair_s", "_previous_return", "_previous_s", "_sample_mid", "_sample_time",
-        "_squares", "late", "pairs", "restarts",
+        "_bipower", "_bucket", "_bucket_ns", "_config", "_decay_per_s", "_elapsed_s", "_enough", "_evidence",
+        "_kept_at", "_last_mid", "_last_time", "_pair_s", "_previous_return", "_previous_s", "_sample_mid",
+        "_sample_time", "_squares", "late", "pairs", "restarts",
     )  # fmt: skip
 
     def __init__(self, config: VolatilityConfig | None = None) -> None:
@@ -64,6 +64,12 @@ class BipowerVolatility:
         self._elapsed_s = 0.0
         self.pairs = 0
         """Pairs of returns used in all, not forgotten."""
+        self._evidence = 0.0
+        self._enough = 0.5 * config.min_pairs
+        if config.half_life_s:  # no more than this can ever count
+            self._enough = 0.5 * min(config.min_pairs, config.half_life_s / _LN2 / config.bucket_s)
+        self._kept_at = Ns(0)
+        """Up to when the sums have been forgotten, and pairs counted."""
         self.restarts = 0
         """Gaps in the data over which no return was taken."""
         self.late = 0
@@ -116,8 +122,16 @@ class BipowerVolatility:
         return (realized / bipower) ** 2 if bipower and realized is not None else None
 
     def is_ready(self) -> bool:
-        """Whether enough pairs were seen. Sigma may still be 0, in a market that does not move."""
+        """Whether enough pairs were ever seen. Sigma may still be 0, in a market that does not move."""
         return self.pairs >= self._config.min_pairs
+
+    def n_effective(self, now: Ns) -> float:
+        """Pairs that still count at a time, after forgetting; a gap in the data or silence takes from them."""
+        return self._evidence * self._keep(now)
+
+    def is_fresh(self, now: Ns) -> bool:
+        """Whether it is ready and half of what it takes still counts: after a long silence it has to be seen anew."""
+        return self.is_ready() and self.n_effective(now) >= self._enough
 
     # --- inside -------------------------------------------------------------------------------
 
@@ -125,12 +139,14 @@ class BipowerVolatility:
         """The last mid becomes the sample of its bucket and gives a return and a pair."""
         mid, time = self._last_mid, self._last_time
         if self._sample_mid > 0.0:
-            self._add(abs(log(mid / self._sample_mid)), (time - self._sample_time) / NS_PER_S)
+            self._add(abs(log(mid / self._sample_mid)), (time - self._sample_time) / NS_PER_S, time)
         self._sample_mid = mid
         self._sample_time = time
 
-    def _add(self, size: float, elapsed_s: float) -> None:
-        keep = exp(-self._decay_per_s * elapsed_s)
+    def _add(self, size: float, elapsed_s: float, time: Ns) -> None:
+        keep = self._keep(time)
+        self._kept_at = max(time, self._kept_at)
+        self._evidence *= keep
         self._squares = self._squares * keep + size * size
         self._elapsed_s = self._elapsed_s * keep + elapsed_s
         self._bipower *= keep
@@ -139,8 +155,13 @@ class BipowerVolatility:
             self._bipower += size * self._previous_return
             self._pair_s += sqrt(elapsed_s * self._previous_s)
             self.pairs += 1
+            self._evidence += 1.0
         self._previous_return = size
         self._previous_s = elapsed_s
+
+    def _keep(self, now: Ns) -> float:
+        since = now - self._kept_at
+        return exp(-self._decay_per_s * since / NS_PER_S) if since > 0 else 1.0
 
     def _forget_sample(self) -> None:
         self._sample_mid = 0.0

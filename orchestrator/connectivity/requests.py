@@ -6,17 +6,36 @@ UNKNOWN. An answer that comes after its deadline is still used.
 
 from collections import OrderedDict, deque
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Annotated, Protocol
+
+from annotated_types import Ge, Gt
 
 from domain.commands import TRADING, AnyAction, AnyCommand, Cancel, Request, Route
-from domain.events import AnyResult, NotSent, Replied
+from domain.events import AnyResult, Fill, FillsReport, NotSent, Replied
 from domain.units import Ns, RequestId, millis
-from orchestrator.connectivity.feeds import FeedMachine, RequestsConfig
+from orchestrator.budget.proactive import BudgetGate, ProactiveRateTracker
+from orchestrator.connectivity.feeds import FeedMachine
 
 MAX_OVERDUE = 1_000
 """Silent requests kept for a late answer."""
 SAMPLES = 256
 FEW_SAMPLES = 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RequestsConfig:
+    """How long a reply may take."""
+
+    timeout_ms: Annotated[float, Gt(0)] = 3_000.0
+    """Until enough replies were measured."""
+    timeout_min_ms: Annotated[float, Gt(0)] = 500.0
+    """The time-out never falls below this, in ms, however fast replies are."""
+    timeout_max_ms: Annotated[float, Gt(0)] = 10_000.0
+    """Nor does it rise above this, in ms, however slow they are; it wins over the other two bounds."""
+    timeout_p99_factor: Annotated[float, Ge(1)] = 3.0
+    """Time-out = factor x measured p99, kept within timeout_min_ms and timeout_max_ms."""
+    distrust_ms: Annotated[float, Ge(0)] = 10_000.0
+    """After a request on the socket fell silent, requests go by REST for so long: it may be half-open."""
 
 
 class Owner(Protocol):
@@ -51,18 +70,27 @@ def first_result(event: Replied) -> AnyResult | None:
     return event.results[0] if event.results else None
 
 
+def fills_told(event: Replied) -> tuple[Fill, ...]:
+    """The fills that an answer lists, if it is one to a query for fills."""
+    result = first_result(event)
+    return result.fills if isinstance(result, FillsReport) else ()
+
+
 class RequestLedger:
     """The one way out for requests."""
 
-    def __init__(self, config: RequestsConfig, user_feed: FeedMachine) -> None:
-        """``user_feed`` carries the SOCKET route."""
+    def __init__(
+        self, config: RequestsConfig, user_feed: FeedMachine, budget: ProactiveRateTracker | None = None
+    ) -> None:
+        """``user_feed`` carries the SOCKET route; ``budget`` counts what is sent, without one nothing is limited."""
         self.config = config
+        self._budget = budget
         self._user_feed = user_feed
         self._next_id = 1
         self._open: dict[RequestId, Pending] = {}
         self._overdue: OrderedDict[RequestId, Pending] = OrderedDict()
         self._latencies: deque[Ns] = deque(maxlen=SAMPLES)
-        self._timeout = millis(config.timeout_ms)
+        self._timeout = min(millis(config.timeout_ms), millis(config.timeout_max_ms))
         self._distrust_until = Ns(0)
         self.outbox: list[AnyCommand] = []
         self.n_sent = 0
@@ -71,6 +99,8 @@ class RequestLedger:
         self.n_late = 0
         self.n_silent = 0
         self.n_not_sent = 0
+        self.n_unknown = 0
+        """Outcomes of requests that we did not send, or whose outcome we had."""
 
     @property
     def timeout(self) -> Ns:
@@ -88,12 +118,10 @@ class RequestLedger:
         Placements and modifies expire with our patience, so that an unknown one cannot land later;
         cancels never do.
         """
-        trusts_socket = self._user_feed.is_live and now >= self._distrust_until
-        route = Route.SOCKET if trusts_socket else Route.REST
         expires = isinstance(actions[0], TRADING) and not isinstance(actions[0], Cancel)
         request = Request(
             RequestId(self._next_id),
-            route,
+            self.route(now),
             self._user_feed.epoch,
             self._timeout if expires else None,
             actions,
@@ -102,20 +130,43 @@ class RequestLedger:
         pending = Pending(request, owner, now, Ns(now + self._timeout))
         self._open[request.request_id] = pending
         self.outbox.append(request)
+        if self._budget is not None:
+            self._budget.on_sent(request, now)
         self.n_sent += 1
         self.n_actions += len(actions)
         return pending
 
+    def route(self, now: Ns) -> Route:
+        """How a request sent now would travel."""
+        trusts_socket = self._user_feed.is_live and now >= self._distrust_until
+        return Route.SOCKET if trusts_socket else Route.REST
+
+    def gate(self, n_actions: int, now: Ns) -> BudgetGate | None:
+        """Why so many placements or modifies should not be sent in one request now; None where they may."""
+        return None if self._budget is None else self._budget.gate(n_actions, self.route(now), now)
+
+    def has_room(self, n_actions: int) -> bool:
+        """Whether so many more fit into the allowance of the account."""
+        return self._budget is None or n_actions <= self._budget.headroom
+
+    def opens_at(self, now: Ns) -> Ns:
+        """When that gate opens again, if nothing else is sent meanwhile."""
+        return now if self._budget is None else self._budget.opens_at(self.route(now), now)
+
     # --- events ---------------------------------------------------------------------------------
 
     def on_replied(self, event: Replied, now: Ns) -> None:
-        """Hand the answer to whoever asked; an unknown id is counted by the core."""
+        """Hand the answer to whoever asked; one that nobody asked for is counted."""
+        if self._budget is not None:
+            self._budget.on_replied(event, now)
         pending = self._take(event.request_id)
         if pending is None:
             return
         self.n_replied += 1
         self.n_late += pending.is_overdue
         self._measure(Ns(event.recv_time - pending.sent_at))
+        if pending.request.route is Route.SOCKET:
+            self._user_feed.on_answer(pending.request.epoch, now)
         pending.owner.on_reply(pending, event, now)
 
     def on_not_sent(self, event: NotSent, now: Ns) -> None:
@@ -143,7 +194,9 @@ class RequestLedger:
     # --- inside ---------------------------------------------------------------------------------
 
     def _take(self, request_id: RequestId) -> Pending | None:
-        return self._open.pop(request_id, None) or self._overdue.pop(request_id, None)
+        pending = self._open.pop(request_id, None) or self._overdue.pop(request_id, None)
+        self.n_unknown += pending is None
+        return pending
 
     def _silence(self, pending: Pending, now: Ns) -> None:
         request_id = pending.request.request_id
@@ -155,6 +208,7 @@ class RequestLedger:
         self.n_silent += 1
         if pending.request.route is Route.SOCKET:
             self._distrust_until = Ns(now + millis(self.config.distrust_ms))
+            self._user_feed.on_unanswered(pending.request.epoch, pending.sent_at, now)
         pending.owner.on_silence(pending, now)
 
     def _measure(self, latency: Ns) -> None:
@@ -163,5 +217,5 @@ class RequestLedger:
             ordered = sorted(self._latencies)
             p99 = ordered[(len(ordered) * 99) // 100]
             config = self.config
-            measured = millis(config.timeout_min_ms), Ns(round(config.timeout_p99_factor * p99))
-            self._timeout = max(measured)
+            measured = max(millis(config.timeout_min_ms), Ns(round(config.timeout_p99_factor * p99)))
+            self._timeout = min(measured, millis(config.timeout_max_ms))

@@ -1,7 +1,8 @@
-"""When to run a quote cycle: buffered events, affected sides, debounce, fallback (EA-01..08, EA-10).
+"""When to run a quote cycle, and for which sides: buffer, scope, debounce, fallback (EA-01..08, EA-10).
 
-Book moves count by their *net* displacement since the last cycle, so noise that comes back does not
-trigger (T-09).
+The mid counts by its *net* displacement since both sides were last looked at, so noise that comes back does not
+trigger (T-09). A cycle touches the sides that something happened to; what a cycle of one side leaves out is
+looked at when the mid has moved, or by the fallback, which counts from the last cycle of both sides.
 """
 
 from dataclasses import dataclass, field
@@ -10,7 +11,7 @@ from typing import Annotated
 
 from annotated_types import Ge, Gt
 
-from domain.units import Bps, Ns, Oid, Side, millis
+from domain.units import Bps, Ns, Side, millis
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,13 +19,16 @@ class AccumulatorConfig:
     """Thresholds of the triggers."""
 
     mid_move_bps: Annotated[float, Gt(0)] = 5.0
-    """A quote cycle is due when the mid is further than this from where it was at the last cycle, in bps."""
+    """A cycle is due when the mid is further than this from where it was at the last one of both sides, in bps."""
     debounce_ms: Annotated[float, Ge(0)] = 100.0
-    """Least time between two cycles, in ms: a burst of events makes one. Gates that open or close do not wait."""
+    """Least time between two cycles, in ms: a burst of events makes one. Only a gate that closes does not wait.
+    Too long makes quotes stale; then `stale_quotes_ms` tells."""
     fallback_ms: Annotated[float, Gt(0)] = 5_000.0
-    """A cycle runs this long after the last one even if nothing happened, in ms."""
+    """A cycle of both sides runs this long after the last one even if nothing happened, in ms."""
     buffer: Annotated[int, Ge(1)] = 10
-    """This many buffered events force a cycle."""
+    """So many books in a row that find the mid displaced to the same side force a cycle, however small the move."""
+    stale_quotes_ms: Annotated[float, Gt(0)] = 7_500.0
+    """Quotes of which a side was not looked at for longer than this, in ms, raise an alert."""
 
 
 class Cause(StrEnum):
@@ -35,6 +39,7 @@ class Cause(StrEnum):
     SIDE_EVENT = "side_event"
     TRADE = "trade"
     BUFFER = "buffer"
+    GATE = "gate"
     TIMER = "timer"
     FORCED = "forced"
 
@@ -45,6 +50,7 @@ class Priority(IntEnum):
     FORCED = 110
     FULL_FILL = 100
     PARTIAL_FILL = 90
+    GATE = 80
     MID_MOVE = 70
     SIDE_EVENT = 60
     TRADE = 30
@@ -54,28 +60,26 @@ class Priority(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class ReconcileScope:
-    """Which sides and orders a cycle may touch; merging gives a superset (EA-07)."""
+    """Which sides a cycle may touch, with all their orders; merging gives a superset (EA-07).
+
+    Orders are not listed one by one: a side's orders serve the side's targets together, so the event of one order
+    concerns its neighbours too, and an order belongs to one side for good (decision 0010).
+    """
 
     sides: frozenset[Side] = frozenset()
-    oids: frozenset[Oid] = frozenset()
 
     @property
     def is_full(self) -> bool:
         """Both sides."""
         return len(self.sides) == len(Side)
 
-    @property
-    def is_empty(self) -> bool:
-        """Nothing at all."""
-        return not self.sides and not self.oids
-
-    def includes(self, side: Side, oid: Oid | None) -> bool:
-        """Whether an order of that side and id may be touched."""
-        return side in self.sides or (oid is not None and oid in self.oids)
+    def includes(self, side: Side) -> bool:
+        """Whether orders of that side may be touched."""
+        return side in self.sides
 
     def merge(self, other: "ReconcileScope") -> "ReconcileScope":
         """The smallest scope that includes both."""
-        return ReconcileScope(self.sides | other.sides, self.oids | other.oids)
+        return ReconcileScope(self.sides | other.sides)
 
 
 NO_SCOPE = ReconcileScope()
@@ -91,17 +95,12 @@ class AffectedTracker:
         self.scope = NO_SCOPE
 
     def on_price(self) -> None:
-        """A price move touches both sides."""
+        """A price move that counts touches both sides."""
         self.scope = FULL_SCOPE
 
-    def on_fill(self, side: Side, oid: Oid) -> None:
-        """A fill touches its side and its order."""
-        if not self.scope.is_full:
-            self.scope = self.scope.merge(ReconcileScope(frozenset((side,)), frozenset((oid,))))
-
     def on_side(self, side: Side) -> None:
-        """An event of one side touches that side."""
-        if not self.scope.is_full:
+        """A fill, or another event of one side, touches that side."""
+        if side not in self.scope.sides:
             self.scope = self.scope.merge(SIDE_SCOPE[side])
 
     def take(self) -> ReconcileScope:
@@ -112,7 +111,7 @@ class AffectedTracker:
 
 @dataclass(frozen=True, slots=True)
 class QuoteUpdateTrigger:
-    """A cycle is due: why, for what, since when, how urgently (EA-09)."""
+    """A cycle is due: why, for what, when, how urgently (EA-09)."""
 
     cause: Cause
     scope: ReconcileScope
@@ -125,10 +124,15 @@ class AccumulatorStats:
     """Plain counters, read by snapshots (EA-10)."""
 
     total: int = 0
+    """Events seen."""
     reconciles: int = 0
+    """Cycles that were due."""
+    one_sided: int = 0
+    """Cycles whose scope was one side."""
     filtered: int = 0
     """Events that were waiting when a cycle took them along."""
     max_priority: int = 0
+    """The most urgent cause so far."""
     by_cause: dict[Cause, int] = field(default_factory=dict)
 
 
@@ -141,44 +145,69 @@ class EventAccumulator:
         self.affected = AffectedTracker()
         self.stats = AccumulatorStats()
         self.pending = 0
+        """Events since the last cycle."""
         self.last_reconcile: Ns | None = None
+        self.last_full: Ns | None = None
+        """When both sides were last looked at in one cycle."""
         self._debounce = millis(config.debounce_ms)
         self._fallback = millis(config.fallback_ms)
         self._cause: Cause | None = None
         self._priority = Priority.TIMER
-        self._since = Ns(0)
+        self._since: Ns | None = None
         self._mid2 = 0
-        self._reference_mid2: int | None = None
+        self._reference_mid2 = 0
+        """Where the mid was at the last cycle of both sides; 0 before the first mid."""
+        self._reach = 0.0
+        """A move beyond this from there triggers."""
+        self._displaced = 0
+        """Books in a row that found the mid displaced, signed by the direction."""
 
     @property
     def accumulated_bps(self) -> Bps:
-        """Net displacement of the mid since the last cycle."""
-        if not self._reference_mid2:
-            return Bps(0.0)
-        return Bps(abs(self._mid2 - self._reference_mid2) / self._reference_mid2 * 1e4)
+        """Net displacement of the mid since the last cycle of both sides."""
+        reference = self._reference_mid2
+        return Bps(abs(self._mid2 - reference) / reference * 1e4) if reference else Bps(0.0)
+
+    def since_last(self, now: Ns) -> Ns | None:
+        """Time since the last cycle; None before the first."""
+        return None if self.last_reconcile is None else Ns(now - self.last_reconcile)
 
     # --- events ---------------------------------------------------------------------------------
 
     def on_mid(self, mid2: int, now: Ns) -> None:
-        """The book changed; twice its mid is now ``mid2``."""
-        self._mid2 = mid2
-        if self._reference_mid2 is None:
-            self._reference_mid2 = mid2
-        self._count(now)
-        self.affected.on_price()
-        if self.accumulated_bps > self.config.mid_move_bps:
-            self._raise(Cause.MID_MOVE, Priority.MID_MOVE, now)
+        """The book changed; twice its mid is now ``mid2``.
 
-    def on_trade(self, now: Ns) -> None:
-        """A public trade."""
+        It is a move of the price when it is far enough from the mid of the last cycle of both sides (EA-02), or when
+        it stays away from it for a whole buffer of books (EA-01). What comes back counts for nothing.
+        """
         self._count(now)
-        self.affected.on_price()
+        self._mid2 = mid2
+        net = mid2 - self._reference_mid2
+        if net == 0:
+            self._displaced = 0
+            return
+        if net == mid2:
+            self._refer_to(mid2)
+            return
+        step = 1 if net > 0 else -1
+        self._displaced = displaced = self._displaced + step if self._displaced * step > 0 else step
+        if net * step > self._reach:
+            self.affected.on_price()
+            self._raise(Cause.MID_MOVE, Priority.MID_MOVE, now)
+        elif displaced * step == self.config.buffer:
+            self.affected.on_price()
+            self._raise(Cause.BUFFER, Priority.BUFFER, now)
+
+    def on_trade(self, side: Side, now: Ns) -> None:
+        """A public trade took from that side of the book. It is no move of the price: the mid tells of those."""
+        self._count(now)
+        self.affected.on_side(side)
         self._raise(Cause.TRADE, Priority.TRADE, now)
 
-    def on_fill(self, side: Side, oid: Oid, now: Ns, *, is_full: bool) -> None:
+    def on_fill(self, side: Side, now: Ns, *, is_full: bool) -> None:
         """One of our orders was filled: due at once, subject to the debounce."""
         self._count(now)
-        self.affected.on_fill(side, oid)
+        self.affected.on_side(side)
         priority = Priority.FULL_FILL if is_full else Priority.PARTIAL_FILL
         self._raise(Cause.FILL, priority, now)
 
@@ -188,8 +217,13 @@ class EventAccumulator:
         self.affected.on_side(side)
         self._raise(Cause.SIDE_EVENT, Priority.SIDE_EVENT, now)
 
+    def on_gate(self, now: Ns) -> None:
+        """A gate opened, or has another reason: both sides, after the debounce, so that flicker does not quote."""
+        self.affected.on_price()
+        self._raise(Cause.GATE, Priority.GATE, now)
+
     def force(self, now: Ns) -> None:
-        """A gate opened or closed: both sides, without waiting for the debounce."""
+        """A gate closed on quotes: both sides, without waiting for the debounce."""
         self.affected.on_price()
         self._raise(Cause.FORCED, Priority.FORCED, now)
 
@@ -197,40 +231,51 @@ class EventAccumulator:
 
     def due_at(self) -> Ns | None:
         """When the next cycle is due if nothing else happens."""
-        if self._cause is Cause.FORCED:
-            return self._since
-        if self.last_reconcile is None:
-            return self._since if self._cause is not None or self.pending else None
+        if self._cause is Cause.FORCED or self.last_reconcile is None or self.last_full is None:
+            return self._since  # before the first cycle any event makes one due, and that one is of both sides
+        earliest = Ns(self.last_reconcile + self._debounce)
         if self._cause is not None:
-            return Ns(self.last_reconcile + self._debounce)
-        return Ns(self.last_reconcile + self._fallback)
+            return earliest
+        return max(earliest, Ns(self.last_full + self._fallback))
 
     def take(self, now: Ns) -> QuoteUpdateTrigger | None:
         """The trigger that is due, or None; taking it starts the next accumulation."""
         due = self.due_at()
         if due is None or now < due:
             return None
+        touched = self.affected.take()
+        is_timer = self._cause is None or self._is_overdue(now)
+        scope = FULL_SCOPE if is_timer else touched
         cause = self._cause or Cause.TIMER
-        scope = FULL_SCOPE if cause is Cause.TIMER else self.affected.scope
         trigger = QuoteUpdateTrigger(cause, scope, now, self._priority)
         stats = self.stats
         stats.reconciles += 1
         stats.filtered += max(self.pending - 1, 0)
         stats.by_cause[cause] = stats.by_cause.get(cause, 0) + 1
-        self.affected.take()
         self.last_reconcile = now
-        self._reference_mid2 = self._mid2 or None
+        if scope.is_full:
+            self.last_full = now
+            self._refer_to(self._mid2)
+        else:
+            stats.one_sided += 1
         self.pending = 0
-        self._cause = None
+        self._cause = self._since = None
         self._priority = Priority.TIMER
         return trigger
+
+    def _refer_to(self, mid2: int) -> None:
+        self._reference_mid2 = mid2
+        self._reach = self.config.mid_move_bps * mid2 / 1e4
+        self._displaced = 0
+
+    def _is_overdue(self, now: Ns) -> bool:
+        """Whether the fallback is due too: then the cycle of one side becomes one of both."""
+        return self.last_full is None or now >= self.last_full + self._fallback
 
     def _count(self, now: Ns) -> None:
         self.stats.total += 1
         self.pending += 1
-        if self.pending == self.config.buffer:
-            self._raise(Cause.BUFFER, Priority.BUFFER, now)
-        elif self._cause is None and self.pending == 1:
+        if self._since is None:
             self._since = now
 
     def _raise(self, cause: Cause, priority: Priority, now: Ns) -> None:

@@ -3,46 +3,58 @@
 Knows nothing of connections and phases: the account tells it why it may not quote, or None.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Annotated
 
 from annotated_types import Ge, Interval
 
-from domain.commands import AnyAction, Cancel, Modify, Place
+from domain.commands import Alert, Place, Severity
 from domain.events import (
-    PAYLOAD_REASONS,
     BboChanged,
     BookReported,
+    ClockSync,
     Fill,
-    NotSent,
+    InstrumentLimits,
     OrderStatus,
     OrderUpdate,
-    Refused,
-    Replied,
     RestoredOrder,
-    Result,
     TradesPrinted,
 )
-from domain.ids import cloid_of
 from domain.instrument import Instrument
 from domain.orders import RESTING, Certainty, InFlight, OrderState, TrackedOrder
-from domain.units import USD, Cloid, Ns, Side, Sz, Tif, seconds
-from orchestrator.connectivity.requests import Pending, RequestLedger
+from domain.units import NS_PER_S, USD, Ns, Side, Sz, Tif, millis, seconds
+from orchestrator.analytics import Analytics
+from orchestrator.budget.rejection import RejectionConfig, RejectionRateLimiter
+from orchestrator.connectivity.requests import RequestLedger
 from orchestrator.desk.accumulator import AccumulatorConfig, EventAccumulator, QuoteUpdateTrigger
-from orchestrator.desk.data_quality import DataQuality, DataQualityConfig
+from orchestrator.desk.data_quality import DataQuality, DataQualityConfig, QuoteGate
+from orchestrator.desk.execution import Execution, IdSource
+from orchestrator.desk.fill_stats import FillStats
+from orchestrator.desk.fill_tracker import FillTracker, FillTrackerConfig
 from orchestrator.desk.inventory import Inventory
 from orchestrator.desk.market import Market
-from orchestrator.desk.order_tracker import OrderTracker, TrackerConfig, cancel_of
+from orchestrator.desk.order_tracker import OrderTracker, TrackerConfig
+from orchestrator.desk.outcomes import Outcomes
 from orchestrator.desk.quote_engine import QuoteEngine, QuoteEngineConfig, Step, Stop, Targets
 from orchestrator.desk.uptime import EMPTY, ONE_SIDED, TWO_SIDED, Uptime
-from orchestrator.reconcile.base import CancelOrder, ModifyOrder, PlaceNew, Plan, Replace, reconcile
+from orchestrator.reconcile.base import CancelOrder, Plan, reconcile
+from orchestrator.risk.aggregator import CALM, AggregatedRisk
 from orchestrator.risk.position_limit import PositionLimit
+from orchestrator.risk.stance import FREE, Stance
 from strategy.ladder import LadderLevel
 
 HISTORY = seconds(5)
 """A trade so much older than the book is history."""
+BURST = seconds(60)
+"""Troubles of one kind with no longer pauses than this are one burst: one alert."""
 ON_BOOK = RESTING | {OrderState.CANCEL_PENDING}
+FINAL_GATES = frozenset(("stopping", "kill"))
+"""Gates of the account that do not open again by themselves: nothing in flight is waited for."""
+STARTING = "starting"
+WARMING = "warming"
+"""Gates of the account before the first quote: behind the second, each desk names the input that it waits for."""
 NO_TARGETS: tuple[LadderLevel, ...] = ()
 
 
@@ -54,41 +66,40 @@ class DeskConfig:
     accumulator: AccumulatorConfig = field(default_factory=AccumulatorConfig)
     data_quality: DataQualityConfig = field(default_factory=DataQualityConfig)
     tracker: TrackerConfig = field(default_factory=TrackerConfig)
+    fill_tracker: FillTrackerConfig = field(default_factory=FillTrackerConfig)
+    rejections: RejectionConfig | None = field(default_factory=RejectionConfig)
+    """How long a side waits after refusals in a row."""
     size_tolerance: Annotated[float, Interval(ge=0, lt=1)] = 0.2
     """An order whose size differs by no more keeps its place (C-22); 0 is the exact rule."""
     max_actions: Annotated[int, Ge(1)] = 40
     """Most actions in one request."""
 
 
-class GateReason(StrEnum):
-    """Why a generated action was not sent (MT-36)."""
+class LimitsGate(StrEnum):
+    """Why an instrument is not traded although its limits were read (EL-04)."""
 
-    POSITION_LIMIT = "position_limit"
-    SELF_CROSS = "self_cross"
-
-
-class IdSource:
-    """Client ids of one life."""
-
-    def __init__(self) -> None:
-        """Count from zero; the seed comes with Restored."""
-        self.life_seed = 0
-        self.n_issued = 0
-
-    def next_cloid(self) -> Cloid:
-        """A client id never used before."""
-        self.n_issued += 1
-        return cloid_of(self.life_seed, self.n_issued)
+    MISMATCH = "limits_mismatch"
+    """The venue enforces other numbers than those that prices and sizes are made with."""
+    BELOW_LOT = "limit_below_lot"
+    """The position limit is less than one lot."""
 
 
 class Desk:
     """One instrument: events in, requests out."""
 
-    def __init__(self, config: DeskConfig, instrument: Instrument, ledger: RequestLedger, ids: IdSource) -> None:
+    def __init__(
+        self,
+        config: DeskConfig,
+        instrument: Instrument,
+        ledger: RequestLedger,
+        ids: IdSource,
+        analytics: Analytics,
+        alert: Callable[[Alert], None],
+    ) -> None:
         """Compose the parts; nothing is known yet."""
         self.config = config
         self.instrument = instrument
-        self.market = Market()
+        self.market = Market(millis(config.data_quality.max_future_ms))
         self.quality = DataQuality(config.data_quality)
         self.accumulator = EventAccumulator(config.accumulator)
         self.engine = QuoteEngine(config.engine, instrument)
@@ -96,32 +107,70 @@ class Desk:
         self.inventory = Inventory()
         self.limit = PositionLimit()
         self.uptime = Uptime()
+        self.fill_stats = FillStats()
+        self.fill_tracker = FillTracker(config.fill_tracker)
+        self.rejections = None if config.rejections is None else RejectionRateLimiter(config.rejections)
+        self.stance = FREE
+        """What risk leaves this desk to do."""
+        self.risk: AggregatedRisk = CALM
+        """What the monitors said last, and how often they halted: for the figures."""
+        self.halts = 0
         self.exchange_max_position: Sz | None = None
         """As the venue states it; nothing is quoted before it is known (EL-04)."""
-        self.gate: str | None = "starting"
+        self.limits_gate: LimitsGate | None = None
+        """Why the limits of this instrument allow no order at all."""
+        self.gate: str | None = STARTING
+        self.awaits: str | None = None
+        """The input that warm-up waits for, where that is why nothing is quoted."""
         self.targets: Targets | None = None
         self.cycles = 0
         self.stops: dict[str, int] = {}
-        self.actions_generated = 0
-        self.actions_sent = 0
-        self.actions_gated: dict[GateReason, int] = {}
-        self.refusals: dict[str, int] = {}
+        self.stale_quote_alarms = 0
+        """How often a side with quotes was not looked at for too long (EA-08)."""
+        self.outcomes = Outcomes(instrument.id, self.tracker, self.accumulator, self.rejections, alert)
+        self.execution = Execution(
+            instrument,
+            ledger,
+            ids,
+            self.tracker,
+            self.inventory,
+            self.limit,
+            self.outcomes,
+            self.rejections,
+            max_actions=config.max_actions,
+        )
         self._ledger = ledger
-        self._ids = ids
+        self._analytics = analytics
+        self._alert = alert
+        self._stale_after = millis(config.accumulator.stale_quotes_ms)
+        self._alarmed_for: Ns | None = None
+        """The cycle whose quotes the last alarm was about."""
+        self._n_future = 0
+        self._future_until = Ns(-1)
+        self._data_gate: QuoteGate | None = None
+        """What is wrong with the market data, where that is the gate."""
+        self._gated_until = Ns(-1)
         self._uptime_is_due = False
-        self._holds_back = False
 
     # --- market data ----------------------------------------------------------------------------
 
+    def on_clock(self, clock: ClockSync) -> None:
+        """The adapter compared the clocks: the age of data counts from the venue's stamps."""
+        self.market.on_clock(clock)
+
     def on_bbo(self, event: BboChanged, now: Ns) -> None:
         """The top changed."""
-        if self.market.on_bbo(event, now):
-            self._on_market(event.exch_time, now)
+        if self.market.on_bbo(event):
+            self._on_market(now)
+        else:
+            self._check_future(now)
 
     def on_book(self, event: BookReported, now: Ns) -> None:
         """A snapshot arrived."""
-        if self.market.on_book(event, now):
-            self._on_market(event.exch_time, now)
+        if self.market.on_book(event):
+            self._on_market(now)
+        else:
+            self._check_future(now)
 
     def on_trades(self, event: TradesPrinted, now: Ns) -> None:
         """Public trades, each once; history replayed at a subscribe has no mid to compare with."""
@@ -129,29 +178,72 @@ class Desk:
         mid = market.mid
         for trade in market.new_trades(event):
             if mid is not None and trade.exch_time >= market.exch_time - HISTORY:
-                self.engine.on_trade(trade.px, mid, trade.exch_time)
-                self.accumulator.on_trade(now)
+                self.engine.on_trade(trade.px, mid, market.estimator_time(trade.exch_time))
+                self.accumulator.on_trade(trade.side.opposite, now)
+        self._check_future(now)
 
     def on_market_gap(self) -> None:
         """The market feed was lost: nothing is known until data of the new connection arrives."""
         self.market.forget()
-        self.engine.on_gap(self.market.exch_time)
+        self.engine.on_gap(self.market.time)
+        self._analytics.call("mid_gap", self.fill_tracker.on_gap)
 
-    def _on_market(self, exch_time: Ns, now: Ns) -> None:
+    def _check_future(self, now: Ns) -> None:
+        """Tell people once of a burst of data stamped in the future: a clock is wrong, here or there."""
+        found = self.market.n_future
+        if found == self._n_future:
+            return
+        self._n_future = found
+        if now > self._future_until:
+            text = f"{self.instrument.id}: market data stamped in the future is not used ({found} so far)"
+            self._alert(Alert(Severity.WARNING, "future_data", text))
+        self._future_until = Ns(now + BURST)
+
+    def _on_market(self, now: Ns) -> None:
         market = self.market
         mid2 = market.mid2
         if mid2 is None:
             return
         mid = mid2 / 2
-        self.engine.on_mid(mid, exch_time, now)
+        self.engine.on_mid(mid, market.time, now)
         self.accumulator.on_mid(mid2, now)
-        if self.inventory.opening_unpriced:
-            self.inventory.price_opening(mid)
+        self.inventory.price(mid)
+        self._analytics.call("mid", self.fill_tracker.on_mid, mid, market.exch_time)
         if not self.limit.lots and self.exchange_max_position is not None:
             wanted = int(self.config.engine.max_position_usd * USD / mid)
             self.limit.lots = Sz(min(wanted, self.exchange_max_position))
+            self._check_limit(wanted)
+
+    def _check_limit(self, wanted: int) -> None:
+        """A limit of no lot at all is a reason of its own, not a start that never ends."""
+        if self.limit.lots:
+            if self.limits_gate is LimitsGate.BELOW_LOT:
+                self.limits_gate = None
+        elif self.limits_gate is None:
+            self.limits_gate = LimitsGate.BELOW_LOT
+            name, size = self.instrument.id, self.instrument.format_size
+            text = f"{name}: ours is {size(wanted)}, the venue's {size(self.exchange_max_position or 0)}"
+            self._alert(Alert(Severity.WARNING, LimitsGate.BELOW_LOT, text))
 
     # --- the account ----------------------------------------------------------------------------
+
+    def on_limits(self, limits: InstrumentLimits) -> None:
+        """What the venue enforces (EL-04). Where that is not what we reckon with, this instrument is not traded."""
+        ours = self.instrument
+        pairs = (
+            ("size decimals", ours.sz_decimals, limits.sz_decimals),
+            ("least notional in micro-USD", ours.min_notional, limits.min_notional),
+            ("largest leverage", ours.max_leverage, limits.max_leverage),
+        )
+        differing = [f"{name} {mine}, the venue's {theirs}" for name, mine, theirs in pairs if mine != theirs]
+        self.exchange_max_position = limits.max_position
+        if not differing:
+            if self.limits_gate is LimitsGate.MISMATCH:
+                self.limits_gate = None
+        elif self.limits_gate is not LimitsGate.MISMATCH:
+            self.limits_gate = LimitsGate.MISMATCH
+            text = f"{ours.id}: our " + "; our ".join(differing)
+            self._alert(Alert(Severity.CRITICAL, LimitsGate.MISMATCH, text))
 
     def on_update(self, event: OrderUpdate, now: Ns, *, is_answer: bool = False) -> bool:
         """A status of an order; False if the order is not ours to know."""
@@ -165,98 +257,27 @@ class Desk:
         elif not was_ours_to_end:
             self.accumulator.on_side_event(event.side, now)
         else:
-            self._retry_held_back(now)
+            self.outcomes.retry_held_back(now)
         return known
 
-    def on_fill(self, fill: Fill, now: Ns) -> TrackedOrder | None:
-        """A new fill: into the position first, then to its order, then a cycle is due."""
-        self.inventory.apply(fill)
-        order = self.tracker.on_fill(fill, now)
+    def on_fill(self, fill: Fill, now: Ns) -> None:
+        """A new fill, which position and order have taken in already: a cycle is due."""
+        order = self.tracker.find(fill.cloid, fill.oid)
         self._uptime_is_due = True
         is_full = order is not None and order.is_filled
-        self.accumulator.on_fill(fill.side, fill.oid, now, is_full=is_full)
-        return order
+        self.accumulator.on_fill(fill.side, now, is_full=is_full)
 
     def adopt(self, order: RestoredOrder, now: Ns) -> None:
-        """An intent of an earlier life: unknown, and exposure in full, until evidence settles it."""
+        """An intent of an earlier life: unknown, and what of it is not filled is exposure until evidence settles it.
+
+        Its fills are in the position already; as it rested, they were at its own price.
+        """
         place = Place(order.instrument, order.cloid, order.side, order.px, order.sz, Tif.ALO)
-        tracked = self.tracker.on_place_sent(place, now)
+        expires_at = None if order.expires_in is None else Ns(now + order.expires_in)
+        tracked = self.tracker.on_place_sent(place, now, expires_at=expires_at)
+        for tid, sz in order.fills:
+            tracked.record_fill_with_price(tid, sz, order.px, now)
         self.tracker.on_place_silence(tracked.cloid)
-
-    # --- results of requests (Owner) ------------------------------------------------------------
-
-    def on_reply(self, pending: Pending, event: Replied, now: Ns) -> None:
-        """One result per action; a single refusal of the payload is meant for all of them."""
-        actions, results = pending.request.actions, event.results
-        self._uptime_is_due = True
-        match results:
-            case (Refused(reason=reason),) if reason in PAYLOAD_REASONS:
-                results *= len(actions)
-        for index, action in enumerate(actions):
-            if index < len(results):
-                self._on_result(action, results[index], now)
-            else:
-                self._on_silence(action, now)
-
-    def on_not_sent(self, pending: Pending, event: NotSent, now: Ns) -> None:
-        """Nothing left: as if the actions had never been decided."""
-        del event
-        tracker = self.tracker
-        for action in pending.request.actions:
-            match action:
-                case Place(cloid=cloid, side=side):
-                    tracker.on_place_not_sent(cloid, now)
-                    self.accumulator.on_side_event(side, now)
-                case Cancel(cloid=cloid, oid=oid) | Modify(cloid=cloid, oid=oid):
-                    order = tracker.find(cloid, oid)
-                    if order is None:
-                        continue
-                    if isinstance(action, Cancel):
-                        tracker.on_cancel_not_sent(order, now)
-                    else:
-                        tracker.on_modify_not_sent(order, now)
-                    self.accumulator.on_side_event(order.side, now)
-
-    def on_silence(self, pending: Pending, now: Ns) -> None:
-        """Every action of the request may have happened or not."""
-        for action in pending.request.actions:
-            self._on_silence(action, now)
-
-    def _on_result(self, action: AnyAction, result: Result, now: Ns) -> None:
-        tracker = self.tracker
-        if isinstance(result, Refused):
-            self.refusals[result.reason] = self.refusals.get(result.reason, 0) + 1
-        match action:
-            case Place(cloid=cloid, side=side):
-                tracker.on_place_result(cloid, result, now)
-                if self.gate is not None or isinstance(result, Refused):
-                    self.accumulator.on_side_event(side, now)
-            case Cancel(cloid=cloid, oid=oid):
-                order = tracker.find(cloid, oid)
-                if order is not None:
-                    tracker.on_cancel_result(order, result, now)
-                    self._retry_held_back(now)
-            case Modify(cloid=cloid, oid=oid):
-                order = tracker.find(cloid, oid)
-                if order is not None:
-                    tracker.on_modify_result(order, result, now)
-                    if self.gate is not None or isinstance(result, Refused):
-                        self.accumulator.on_side_event(order.side, now)
-
-    def _on_silence(self, action: AnyAction, now: Ns) -> None:
-        tracker = self.tracker
-        match action:
-            case Place(cloid=cloid, side=side):
-                tracker.on_place_silence(cloid)
-                self.accumulator.on_side_event(side, now)
-            case Cancel(cloid=cloid, oid=oid) | Modify(cloid=cloid, oid=oid):
-                order = tracker.find(cloid, oid)
-                if order is None:
-                    return
-                if isinstance(action, Cancel):
-                    tracker.on_cancel_silence(order)
-                else:
-                    tracker.on_modify_silence(order)
 
     # --- decisions ------------------------------------------------------------------------------
 
@@ -267,41 +288,118 @@ class Desk:
 
     def is_warm(self, now: Ns) -> bool:
         """Whether a cycle would get past warm-up: what start-up waits for before it ends."""
-        return self.is_quotable and self.engine.missing_input(self.market, now) is None
+        return self._missing_input(now) is None
+
+    def take_stance(self, stance: Stance, now: Ns) -> None:
+        """Risk sees it otherwise: quote by it from the next cycle on, which is due; less risk does not wait."""
+        was, self.stance = self.stance, stance
+        self.limit.reduce_only = stance.reduce_only
+        if stance.reduce_only and not was.reduce_only:
+            self.accumulator.force(now)
+        else:
+            self.accumulator.on_gate(now)
 
     def decide(self, account_gate: str | None, now: Ns) -> None:
         """Run a quote cycle if one is due; requests go to the ledger."""
-        gate = account_gate
-        if gate is None:
-            data_gate = self.quality.should_gate_quotes(self.market, now)
-            gate = None if data_gate is None else data_gate.reason.value
+        gate = self._gate(account_gate, now)
         if gate != self.gate:
             self.gate = gate
-            self.accumulator.force(now)
+            self.outcomes.is_gated = gate is not None
+            if self._data_gate is not None and self.targets is not None:
+                self._tell_of_data(self._data_gate, now)
+            if gate is not None and (self.targets is not None or gate in FINAL_GATES):
+                self.accumulator.force(now)
+            else:  # it opens, or closes where the last cycle has withdrawn everything
+                self.accumulator.on_gate(now)
+        self._check_stale_quotes(now)
+        self._check_waits(now)
         trigger = self.accumulator.take(now)
         if trigger is not None:
-            self._cycle(trigger, now)
-        if trigger is not None or self._uptime_is_due:
-            self._uptime_is_due = False
+            self._cycle(trigger)
+        for alarm in self.tracker.alarms:
+            self._alert(alarm)
+        self.tracker.alarms.clear()
+        if trigger is not None or self._uptime_is_due or self.outcomes.has_news:
+            self._uptime_is_due = self.outcomes.has_news = False
             self._note_uptime(now)
 
+    def _gate(self, account_gate: str | None, now: Ns) -> str | None:
+        """Why nothing may be quoted now, the reason that counts most; None where all may go on."""
+        self.awaits = self._data_gate = None
+        if account_gate == WARMING and self.limits_gate is None:
+            self.awaits = self._missing_input(now)
+            return STARTING if self.awaits is None else f"{WARMING}: {self.awaits}"
+        gate = account_gate or self.limits_gate or self.stance.gate
+        if gate is not None:
+            return gate
+        self._data_gate = self.quality.should_gate_quotes(self.market, now)
+        if self._data_gate is not None:
+            return self._data_gate.reason.value
+        if self.targets is None:  # the start did not wait for the last of several instruments
+            self.awaits = self.engine.missing_input(self.market, now)
+        return None if self.awaits is None else f"{WARMING}: {self.awaits}"
+
+    def _tell_of_data(self, closed: QuoteGate, now: Ns) -> None:
+        """Tell people once of a burst of market data that takes the quotes away, with its numbers (DQ-12, DQ-14)."""
+        if now > self._gated_until:
+            self._alert(Alert(Severity.WARNING, closed.reason, closed.text(self.instrument)))
+        self._gated_until = Ns(now + BURST)
+
+    def _missing_input(self, now: Ns) -> str | None:
+        """What a first quote of this desk needs and does not have."""
+        missing = self.engine.missing_input(self.market, now)
+        if missing is None and not self.is_quotable:
+            return "book" if self.market.mid2 is None else "limit"
+        return missing
+
     def next_deadline(self) -> Ns | None:
-        """When a cycle is due if nothing else happens, or when the data becomes stale."""
+        """When a cycle is due if nothing else happens, when the data becomes stale, or the quotes on it."""
         due = self.accumulator.due_at()
         if self.gate is not None:
             return due
-        stale = self.quality.stale_at(self.market)
-        if due is None or stale is None:
-            return due if stale is None else stale
-        return min(due, stale)
+        waits = None if self.rejections is None else self.rejections.deadline()
+        for deadline in (self.quality.stale_at(self.market), self._alarm_at(), waits, self.execution.budget_opens_at):
+            if deadline is not None and (due is None or deadline < due):
+                due = deadline
+        return due
 
-    def _cycle(self, trigger: QuoteUpdateTrigger, now: Ns) -> None:
+    def _alarm_at(self) -> Ns | None:
+        """When quotes will have waited too long for a look at both sides; None without quotes, or once told."""
+        last = self.accumulator.last_full
+        if self.targets is None or last is None or last == self._alarmed_for:
+            return None
+        return Ns(last + self._stale_after + 1)
+
+    def _check_waits(self, now: Ns) -> None:
+        """A side whose wait is over is looked at again, and so is what the budget held back."""
+        if self.rejections is not None:
+            for side in self.rejections.resumed(now):
+                self.accumulator.on_side_event(side, now)
+        if self.execution.budget_opens_at is not None and now >= self.execution.budget_opens_at:
+            self.execution.budget_opens_at = None
+            self.accumulator.on_gate(now)
+
+    def _check_stale_quotes(self, now: Ns) -> None:
+        """Raise the alarm, once for each time that quotes are left alone for too long (EA-08)."""
+        at = self._alarm_at()
+        if at is None or now < at:
+            return
+        last = self._alarmed_for = self.accumulator.last_full
+        self.stale_quote_alarms += 1
+        waited = 0 if last is None else (now - last) / NS_PER_S
+        text = f"{self.instrument.id}: quotes were not looked at for {waited:.1f} s"
+        self._alert(Alert(Severity.WARNING, "stale_quotes", text))
+
+    def _cycle(self, trigger: QuoteUpdateTrigger) -> None:
+        now = trigger.time
         self.cycles += 1
         outcome: Targets | Stop
-        if self.gate is not None:
+        if self.awaits is not None:
+            outcome = Stop(Step.WARM_UP, self.awaits)
+        elif self.gate is not None:
             outcome = Stop(Step.RISK, self.gate)
         else:
-            outcome = self.engine.compute(self.market, self.inventory, self.limit, now)
+            outcome = self.engine.compute(self.market, self.inventory, self.limit, now, self.stance)
         if isinstance(outcome, Stop):
             self._stopped(outcome)
             self.targets = None
@@ -310,8 +408,11 @@ class Desk:
         plan = self._plan(trigger)
         if self.gate is not None:
             plan.actions.extend(CancelOrder(order) for order in self._doubtful(now))
+        if self.gate in FINAL_GATES:
+            plan.actions.extend(CancelOrder(order) for order in self._in_flight())
         if plan.actions:
-            self._execute(plan, now)
+            if not self.execution.execute(plan, now):
+                self._stopped(Stop(Step.EXECUTE, "all_gated"))
         elif self.targets is not None:
             self._stopped(Stop(Step.RECONCILE, "unchanged"))
 
@@ -321,7 +422,7 @@ class Desk:
         targets = self.targets
         orders = self.tracker.orders.values()
         for side in Side:
-            if targets is not None and side not in trigger.scope.sides:
+            if targets is not None and not trigger.scope.includes(side):
                 continue
             wanted = NO_TARGETS if targets is None else targets.of(side)
             reconcile(wanted, orders, side, plan, self.config.size_tolerance)
@@ -337,100 +438,13 @@ class Desk:
             if order.certainty is Certainty.UNKNOWN
             and order.in_flight is InFlight.NONE
             and order.state in cancellable
-            and (order.cancel_sent_at is None or now - order.cancel_sent_at >= pace)
+            and (order.cancel_sent_at is None or _missed(order) or now - order.cancel_sent_at >= pace)
         ]
 
-    def _execute(self, plan: Plan, now: Ns) -> None:
-        """Step 7: one request per kind of action; what a gate holds back is counted."""
-        cancels: list[TrackedOrder] = []
-        modifies: list[tuple[TrackedOrder, LadderLevel]] = []
-        places: list[tuple[Side, LadderLevel]] = []
-        for action in plan.actions:
-            match action:
-                case CancelOrder(order=order):
-                    cancels.append(order)
-                case Replace(order=order, level=level):
-                    cancels.append(order)
-                    places.append((order.side, level))
-                case ModifyOrder(order=order, level=level) if self._is_stuck(order, level):
-                    self._holds_back = True
-                    cancels.append(order)
-                case ModifyOrder(order=order, level=level):
-                    modifies.append((order, level))
-                case PlaceNew(side=side, level=level):
-                    places.append((side, level))
-        self.actions_generated += len(cancels) + len(modifies) + len(places)
-        sent = self._send_cancels(cancels, now)
-        sent += self._send_modifies(modifies, now)
-        sent += self._send_places(places, now)
-        self.actions_sent += sent
-        if not sent:
-            self._stopped(Stop(Step.EXECUTE, "all_gated"))
-
-    def _send_cancels(self, orders: list[TrackedOrder], now: Ns) -> int:
-        actions: list[AnyAction] = []
-        for order in orders:
-            actions.append(cancel_of(order))
-            self.tracker.on_cancel_sent(order, now)
-        return self._send(actions, now)
-
-    def _send_modifies(self, wanted: list[tuple[TrackedOrder, LadderLevel]], now: Ns) -> int:
-        actions: list[AnyAction] = []
-        for order, level in wanted:
-            if order.oid is None or not self._admits(order.side, level):
-                continue
-            modify = Modify(order.cloid, order.oid, self._place(order.side, level))
-            self.tracker.on_modify_sent(order, modify, now, Ns(now + self._ledger.timeout))
-            actions.append(modify)
-        return self._send(actions, now)
-
-    def _send_places(self, wanted: list[tuple[Side, LadderLevel]], now: Ns) -> int:
-        actions: list[AnyAction] = []
-        for side, level in wanted:
-            if not self._admits(side, level):
-                continue
-            place = self._place(side, level)
-            self.tracker.on_place_sent(place, now, expires_at=Ns(now + self._ledger.timeout))
-            actions.append(place)
-        return self._send(actions, now)
-
-    def _send(self, actions: list[AnyAction], now: Ns) -> int:
-        for start in range(0, len(actions), self.config.max_actions):
-            self._ledger.send(tuple(actions[start : start + self.config.max_actions]), self, now)
-        return len(actions)
-
-    def _place(self, side: Side, level: LadderLevel) -> Place:
-        return Place(self.instrument.id, self._ids.next_cloid(), side, level.px, level.sz, Tif.ALO)
-
-    def _admits(self, side: Side, level: LadderLevel) -> bool:
-        """The last look before an order leaves: worst-case limit (S15) and own book (S17)."""
-        bid, ask = self.tracker.fillable_exposure()
-        fillable = bid if side is Side.BUY else ask
-        if not self.limit.admits(side, level.sz, self.inventory.position, fillable):
-            return self._gated(GateReason.POSITION_LIMIT)
-        other = self.tracker.inner_px(side.opposite)
-        if other is not None and side * (other - level.px) <= 0:
-            return self._gated(GateReason.SELF_CROSS)
-        return True
-
-    def _is_stuck(self, order: TrackedOrder, level: LadderLevel) -> bool:
-        """Whether there is no room for less beside the old generation: then the old one has to go first."""
-        bid, ask = self.tracker.fillable_exposure()
-        fillable = bid if order.side is Side.BUY else ask
-        room = self.limit.capacity(order.side, self.inventory.position) - fillable
-        return room < level.sz < order.remaining
-
-    def _gated(self, reason: GateReason) -> bool:
-        """Count it, and look again as soon as an order that was in the way is gone."""
-        self.actions_gated[reason] = self.actions_gated.get(reason, 0) + 1
-        self._holds_back = True
-        return False
-
-    def _retry_held_back(self, now: Ns) -> None:
-        if self._holds_back:
-            self._holds_back = False
-            for side in Side:
-                self.accumulator.on_side_event(side, now)
+    def _in_flight(self) -> list[TrackedOrder]:
+        """Placements without an answer: at the end they are cancelled by client id, not waited for."""
+        orders = self.tracker.orders.values()
+        return [o for o in orders if o.state is OrderState.PENDING_NEW and o.in_flight is InFlight.PLACE]
 
     def _stopped(self, stop: Stop) -> None:
         key = f"{stop.step}:{stop.reason}"
@@ -443,7 +457,12 @@ class Desk:
         else:
             live = {order.side for order in self.tracker.orders.values() if order.state in ON_BOOK}
             label = (EMPTY, ONE_SIDED, TWO_SIDED)[len(live)]
-        self.uptime.note(label, now)
+        self._analytics.call("uptime", self.uptime.note, label, now)
+
+
+def _missed(order: TrackedOrder) -> bool:
+    """Whether the last cancel may have overtaken the placement, which has arrived since."""
+    return order.is_cancel_blind and order.oid is not None
 
 
 def _is_known(order: TrackedOrder) -> bool:

@@ -2,11 +2,15 @@
 
 The top is the newer, by exchange time, of the best bid and offer and the book snapshot. Replayed
 and repeated trades are recognised by their id and reach the estimators once (MS-08).
+
+Its age counts from the venue's stamp where the venue's clock is known: what was long on its way is old when it
+arrives. A stamp that lies in the future is an error of whoever made it: such data is counted and not used, because
+it would supersede everything after it.
 """
 
 from collections import OrderedDict
 
-from domain.events import BboChanged, BookReported, Level, PublicTrade, TradesPrinted
+from domain.events import BboChanged, BookReported, ClockSync, Level, PublicTrade, TradesPrinted
 from domain.units import Ns, Px, Tid
 
 TRADES_REMEMBERED = 4_096
@@ -16,29 +20,44 @@ class Market:
     """Latest state of one market, as received."""
 
     __slots__ = (
+        "_behind",
+        "_shift",
         "_tids",
+        "_tolerance",
+        "_too_far",
         "ask",
         "bid",
+        "clock",
+        "delay",
         "exch_time",
         "mid2",
         "n_bad",
         "n_books",
+        "n_future",
         "n_quotes",
         "n_repeated_trades",
         "n_superseded",
         "n_trades",
         "recv_time",
+        "time",
     )
 
-    def __init__(self) -> None:
-        """Know nothing."""
+    def __init__(self, future_tolerance: Ns) -> None:
+        """Know nothing, the venue's clock neither; a stamp may lie by the tolerance beyond what the clocks explain."""
         self.bid: Level | None = None
         self.ask: Level | None = None
         self.mid2: int | None = None
         """Best bid plus best ask: twice the mid in base ticks; None unless the book is sound."""
         self.exch_time = Ns(-1)
+        """The newest stamp of this connection."""
+        self.time = Ns(-1)
+        """The same for estimators: never back, not even where a new connection begins with an earlier stamp."""
         self.recv_time: Ns | None = None
         """When data that advanced the venue's clock last arrived."""
+        self.delay = 0
+        """How long that data was on its way at the least; 0 while the venue's clock is not known."""
+        self.clock: ClockSync | None = None
+        """How the venue's clock stands to ours, as well as we know."""
         self.n_books = 0
         self.n_quotes = 0
         self.n_trades = 0
@@ -47,6 +66,15 @@ class Market:
         self.n_repeated_trades = 0
         self.n_bad = 0
         """Messages with impossible prices or sizes: counted, not used."""
+        self.n_future = 0
+        """Messages and trades stamped in the future: counted, not used."""
+        self._tolerance = future_tolerance
+        self._shift = 0
+        """Makes `time` of the stamps of this connection."""
+        self._behind: int | None = None
+        """Plus a stamp: the latest moment, on our clock, at which the venue can have made it; None: clock not known."""
+        self._too_far = 0
+        """A stamp further than this beyond its receipt is impossible."""
         self._tids: OrderedDict[Tid, None] = OrderedDict()
 
     @property
@@ -64,20 +92,38 @@ class Market:
         level = self.bid if bid else self.ask
         return None if level is None else level[0]
 
-    def on_bbo(self, event: BboChanged, now: Ns) -> bool:
+    def on_clock(self, clock: ClockSync) -> None:
+        """The clocks were compared; what arrives from now on is judged by it.
+
+        Of two comparisons that can both be true the one with the smaller error stays: a slow handshake tells little.
+        Where they contradict each other a clock was set, or has drifted, and the newer one counts.
+        """
+        known = self.clock
+        if known is not None:
+            apart = abs(known.offset - clock.offset)
+            if known.error < clock.error and apart <= known.error + clock.error:
+                return
+        self.clock = clock
+        self._behind = clock.error - clock.offset
+        self._too_far = clock.offset + clock.error + self._tolerance
+
+    def on_bbo(self, event: BboChanged) -> bool:
         """Take in a new top; True if the market state advanced."""
         self.n_quotes += 1
-        return self._advance(event.bid, event.ask, event.exch_time, now)
+        return self._advance(event.bid, event.ask, event.exch_time, event.recv_time)
 
-    def on_book(self, event: BookReported, now: Ns) -> bool:
+    def on_book(self, event: BookReported) -> bool:
         """Take in a snapshot; True if the market state advanced."""
         self.n_books += 1
         bids, asks = event.bids, event.asks
         bid, ask = bids[0] if bids else None, asks[0] if asks else None
-        return self._advance(bid, ask, event.exch_time, now)
+        return self._advance(bid, ask, event.exch_time, event.recv_time)
 
     def forget(self) -> None:
-        """After a gap the old top is history; counters, trade ids and the venue's time stay."""
+        """After a gap the old top is history; counters and trade ids stay. Stamps start over with the next message.
+
+        So a bad stamp that was believed (nobody knew the venue's clock) blinds us for one connection at most.
+        """
         self.bid = self.ask = None
         self.mid2 = None
         self.recv_time = None
@@ -86,11 +132,14 @@ class Market:
         """The trades of a frame that we have not seen, oldest first."""
         fresh = []
         tids = self._tids
+        latest = None if self._behind is None else event.recv_time + self._too_far
         for trade in event.trades:
             if trade.tid in tids:
                 self.n_repeated_trades += 1
             elif trade.px <= 0 or trade.sz <= 0:
                 self.n_bad += 1
+            elif latest is not None and trade.exch_time > latest:
+                self.n_future += 1
             else:
                 tids[trade.tid] = None
                 fresh.append(trade)
@@ -100,19 +149,37 @@ class Market:
         return fresh
 
     def age(self, now: Ns) -> Ns | None:
-        """Time since data that advanced the venue's clock; None before the first."""
-        return None if self.recv_time is None else Ns(now - self.recv_time)
+        """Age of what we know: time since data that advanced the venue's clock arrived, and its way before.
 
-    def _advance(self, bid: Level | None, ask: Level | None, exch_time: Ns, now: Ns) -> bool:
-        if exch_time < self.exch_time:
+        None before the first. The way is max(recv - (stamp - offset) - error, 0), so without doubt at least so long.
+        """
+        return None if self.recv_time is None else Ns(now - self.recv_time + self.delay)
+
+    def estimator_time(self, exch_time: Ns) -> Ns:
+        """A stamp of this connection on the scale of `time`."""
+        return Ns(exch_time + self._shift)
+
+    def _advance(self, bid: Level | None, ask: Level | None, exch_time: Ns, recv_time: Ns) -> bool:
+        behind = self._behind
+        if behind is not None and exch_time > recv_time + self._too_far:
+            self.n_future += 1
+            return False
+        if exch_time < self.exch_time and self.recv_time is not None:
             self.n_superseded += 1
             return False
         if (bid is not None and (bid[0] <= 0 or bid[1] <= 0)) or (ask is not None and (ask[0] <= 0 or ask[1] <= 0)):
             self.n_bad += 1
             return False
+        if self.recv_time is None:  # a connection begins
+            self._shift = max(self.time - exch_time, 0)
         if exch_time > self.exch_time or self.recv_time is None:
-            self.exch_time = exch_time
-            self.recv_time = now
+            self.exch_time = self.time = exch_time
+            if self._shift:
+                self.time = self.estimator_time(exch_time)
+            self.recv_time = recv_time
+            if behind is not None:
+                delay = recv_time - exch_time - behind
+                self.delay = max(0, delay)
         self.bid, self.ask = bid, ask
         sound = bid is not None and ask is not None and bid[0] < ask[0]
         self.mid2 = bid[0] + ask[0] if sound and bid and ask else None

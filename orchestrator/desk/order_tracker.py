@@ -11,7 +11,8 @@ from typing import Annotated
 
 from annotated_types import Ge, Gt
 
-from domain.commands import Cancel, Modify, Place
+from domain.commands import Alert, Cancel, Modify, Place, Severity
+from domain.errors import IllegalTransition
 from domain.events import (
     Cancelled,
     Executed,
@@ -24,10 +25,13 @@ from domain.events import (
     Result,
 )
 from domain.orders import Certainty, InFlight, OrderState, TrackedOrder
-from domain.units import Cloid, Ns, Oid, Pos, Px, Side, Sz, Usd, millis
+from domain.units import NS_PER_S, Cloid, Ns, Oid, Pos, Px, Side, Sz, Usd, millis, seconds
 
+STUCK_BURST = seconds(60)
+"""Placements that are stuck with no longer pauses than this are one burst: one alert."""
 _S = OrderState
 _STATUS_OF_CANCELLING = (_S.CANCEL_PENDING, _S.CANCEL_CONFIRMED)
+_REJECTABLE = (_S.PENDING_NEW, _S.CANCEL_PENDING)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,7 +47,7 @@ class TrackerConfig:
     fill_window_ms: Annotated[float, Gt(0)] = 5_000.0
     """How long a confirmed cancel without a final size waits for fills (C-03)."""
     stale_fills_ms: Annotated[float, Gt(0)] = 600_000.0
-    """A resting order without a fill for longer is listed as stale (OL-26)."""
+    """A resting order without a fill for longer is counted as stale (OL-26)."""
 
 
 @dataclass(slots=True)
@@ -55,16 +59,24 @@ class TrackerCounters:
     cancels_sent: int = 0
     cancelled: int = 0
     rejected: int = 0
+    expired: int = 0
+    """Orders that came to the venue too late to be taken."""
     filled: int = 0
     races: int = 0
     """Fills of orders whose cancel or modify was under way."""
     late_fills: int = 0
-    """Fills beyond the final size with which their order ended."""
+    """Fills beyond the final size with which their order ended, or later than the fill window after its end."""
     late_events: int = 0
     """Statuses that came after the end, or about another generation's oid: no-ops."""
     foreign: int = 0
     """Facts about orders that we do not know."""
     overfilled: int = 0
+    stuck: int = 0
+    """Placements that stayed unacknowledged for too long."""
+    modify_fallback: int = 0
+    """Refused modifies that became a cancel and a placement."""
+    illegal: int = 0
+    """Steps that the lifecycle does not have: ours raise, those of the venue are doubted."""
 
 
 class OrderTracker:
@@ -78,8 +90,12 @@ class OrderTracker:
         self.counters = TrackerCounters()
         self.revision = 0
         """Grows with every fact about an order: lets others skip a look when nothing changed."""
+        self.alarms: list[Alert] = []
+        """What people should hear; whoever owns the tracker empties it."""
         self._by_oid: dict[Oid, Cloid] = {}
         self._stuck = millis(config.stuck_ms)
+        self._stuck_until = Ns(-1)
+        self._window = millis(config.fill_window_ms)
         self._settle = millis(config.settle_ms)
 
     # --- looking up -----------------------------------------------------------------------------
@@ -96,17 +112,13 @@ class OrderTracker:
         """Orders whose lifecycle has not ended (OL-04)."""
         return [order for order in self.orders.values() if not order.is_terminal]
 
-    def live(self, side: Side) -> list[TrackedOrder]:
-        """Unended orders of a side."""
-        return [o for o in self.orders.values() if o.side is side and not o.is_terminal]
-
     def stale_orders(self, now: Ns) -> list[TrackedOrder]:
         """Resting orders without a recent fill (OL-26)."""
         limit = millis(self.config.stale_fills_ms)
         return [
             order
             for order in self.orders.values()
-            if order.is_resting and now - (order.last_fill_at or order.placed_at) > limit
+            if order.is_resting and (order.time_since_last_fill(now) or order.age(now)) > limit
         ]
 
     # --- exposure (C-15) ------------------------------------------------------------------------
@@ -187,7 +199,8 @@ class OrderTracker:
         """A sent cancel is not a cancelled order; a repeated one changes nothing."""
         self.revision += 1
         if order.state is not _S.CANCEL_PENDING:
-            order.advance(_S.CANCEL_PENDING, now)
+            self._advance(order, _S.CANCEL_PENDING, now)
+        order.is_cancel_blind = order.oid is None
         order.in_flight = InFlight.CANCEL
         order.cancel_sent_at = now
         self.counters.cancels_sent += 1
@@ -217,8 +230,8 @@ class OrderTracker:
             case Executed(oid=oid):
                 self._bind(order, oid)
                 self._acknowledge(order, now)
-            case Refused():
-                self._reject(order, now)
+            case Refused(reason=reason):
+                self._reject(order, now, reason)
             case _:
                 order.certainty = Certainty.UNKNOWN
         self._retire(order)
@@ -236,29 +249,36 @@ class OrderTracker:
             case _:
                 order.certainty = Certainty.UNKNOWN
 
-    def on_modify_result(self, order: TrackedOrder, result: Result, now: Ns) -> None:
-        """The venue answered a modify of ``order`` (the generation that goes)."""
+    def on_modify_result(self, order: TrackedOrder, successor: Cloid, result: Result, now: Ns) -> None:
+        """The venue answered the modify of ``order`` (the generation that goes) into ``successor``.
+
+        A late answer may be to an earlier modify than the one under way: it says nothing of that one.
+        """
         self.revision += 1
-        order.in_flight = _cleared(order, InFlight.MODIFY)
-        successor = self.orders.get(order.successor) if order.successor else None
+        is_current = self._modify_answered(order, successor)
+        new = self.orders.get(successor)
         match result:
             case Resting() | Executed():
                 self._confirm_cancel(order, now)
-                if successor is not None:
-                    self.on_place_result(successor.cloid, result, now)
+                self.on_place_result(successor, result, now)
             case Refused(reason=Reason.CANNOT_MODIFY):
                 # The old order was filled or cancelled; which of them only a query tells (T-24).
-                self._discard(successor, now)
-                if not order.is_terminal:
+                self._discard(new, now)
+                if is_current and not order.is_terminal:
                     order.certainty = Certainty.UNKNOWN
             case Refused(reason=Reason.MODIFY_NEW_LEG):
-                self._discard(successor, now)
+                self._discard(new, now)
                 self._confirm_cancel(order, now)
-            case Refused():
+            case Refused(reason=Reason.NOT_OPEN):
+                # It cannot be modified, and we believe that it rests: cancel it, then place anew (OL-09).
+                self._discard(new, now)
+                self.counters.modify_fallback += not order.is_unmodifiable
+                order.is_unmodifiable = True
+            case Refused(reason=reason):
                 # The payload itself was refused: nothing happened.
-                self._discard(successor, now)
+                self._discard(new, now, reason)
             case _:
-                self.on_modify_silence(order)
+                self.on_modify_silence(order, successor)
         self._retire(order)
 
     def on_place_not_sent(self, cloid: Cloid, now: Ns) -> None:
@@ -271,15 +291,15 @@ class OrderTracker:
         self.revision += 1
         order.in_flight = _cleared(order, InFlight.CANCEL)
         if order.state is _S.CANCEL_PENDING and order.oid is not None:
-            order.advance(_S.PARTIALLY_FILLED if order.filled else _S.OPEN, now)
+            self._advance(order, _S.PARTIALLY_FILLED if order.filled else _S.OPEN, now)
         elif order.state is _S.CANCEL_PENDING:
             order.certainty = Certainty.UNKNOWN
 
-    def on_modify_not_sent(self, order: TrackedOrder, now: Ns) -> None:
+    def on_modify_not_sent(self, order: TrackedOrder, successor: Cloid, now: Ns) -> None:
         """No byte left: the old generation rests on."""
         self.revision += 1
-        order.in_flight = _cleared(order, InFlight.MODIFY)
-        self._discard(self.orders.get(order.successor) if order.successor else None, now)
+        self._modify_answered(order, successor)
+        self._discard(self.orders.get(successor), now)
 
     def on_place_silence(self, cloid: Cloid) -> None:
         """No answer in time. If a channel has confirmed the order meanwhile, nothing is unclear."""
@@ -297,14 +317,12 @@ class OrderTracker:
         if not order.is_terminal:
             order.certainty = Certainty.UNKNOWN
 
-    def on_modify_silence(self, order: TrackedOrder) -> None:
+    def on_modify_silence(self, order: TrackedOrder, successor: Cloid) -> None:
         """No answer in time: either generation may be the live one."""
         self.revision += 1
-        order.in_flight = _cleared(order, InFlight.MODIFY)
-        if not order.is_terminal:
+        if self._modify_answered(order, successor) and not order.is_terminal:
             order.certainty = Certainty.UNKNOWN
-        if order.successor:
-            self.on_place_silence(order.successor)
+        self.on_place_silence(successor)
 
     # --- facts from the venue -------------------------------------------------------------------
 
@@ -319,8 +337,9 @@ class OrderTracker:
         if order is None:
             self.counters.foreign += 1
             return False
-        if order.is_terminal and order.oid is None and update.status is OrderStatus.OPEN:
-            # We took it for never placed, and it rests: whoever asks has to cancel it.
+        is_wrongly_gone = order.is_presumed_gone or order.oid is None
+        if order.is_terminal and is_wrongly_gone and update.status is OrderStatus.OPEN:
+            # We took it for gone or never placed, and it rests: whoever asks has to cancel it.
             self.counters.foreign += 1
             return False
         if order.is_terminal or (order.oid is not None and order.oid != update.oid):
@@ -332,8 +351,10 @@ class OrderTracker:
                 self._acknowledge(order, now)
                 if is_answer:
                     self._still_open(order, now)
-            case OrderStatus.REJECTED:
+            case OrderStatus.REJECTED if order.state in _REJECTABLE:
                 self._reject(order, now)
+            case OrderStatus.REJECTED:
+                self._doubt_step(order, _S.REJECTED)
             case OrderStatus.FILLED | OrderStatus.CANCELED:
                 self._end(order, update, now)
         self._retire(order)
@@ -350,7 +371,10 @@ class OrderTracker:
             return order
         self._bind(order, fill.oid)
         counters = self.counters
-        counters.late_fills += order.is_terminal and order.filled > (order.final_filled or 0)
+        if self._is_late(order, now):
+            counters.late_fills += 1
+            text = f"fill {fill.tid} of {order!r} came {_seconds_since(order, now)} s after the order's end"
+            self.alarms.append(Alert(Severity.WARNING, "late_fill", text))
         counters.races += order.in_flight in (InFlight.CANCEL, InFlight.MODIFY) or order.state in _STATUS_OF_CANCELLING
         counters.overfilled += order.filled > order.sz
         self._acknowledge(order, now)
@@ -360,7 +384,7 @@ class OrderTracker:
             self._finish(order, _S.FILLED_DURING_CANCEL if cancelling else _S.FILLED, now)
         elif order.state is _S.OPEN:
             # Where the order is in doubt it stays so: the fill may be from before the doubt.
-            order.advance(_S.PARTIALLY_FILLED, now)
+            self._advance(order, _S.PARTIALLY_FILLED, now)
         self._retire(order)
         return order
 
@@ -372,6 +396,7 @@ class OrderTracker:
     def give_up(self, order: TrackedOrder, now: Ns) -> None:
         """Conclude an order with what we have; the caller holds the evidence that nothing comes."""
         self.revision += 1
+        order.is_presumed_gone = True
         order.conclude(order.filled)
         if order.state is _S.PENDING_NEW:
             self._finish(order, _S.CANCELLED if order.filled else _S.REJECTED, now)
@@ -379,6 +404,26 @@ class OrderTracker:
             self._confirm_cancel(order, now)
             self._finish(order, _S.CANCELLED, now)
         self._retire(order)
+
+    def flag_stuck(self, now: Ns) -> None:
+        """Count each placement that is unacknowledged for too long, and tell once of a burst of them (OL-05)."""
+        late = [o for o in self.orders.values() if (at := self.stuck_at(o)) is not None and at <= now]
+        if not late:
+            return
+        for order in late:
+            order.is_stuck = True
+        self.revision += 1
+        self.counters.stuck += len(late)
+        if now > self._stuck_until:
+            text = f"{len(late)} unacknowledged for {self.config.stuck_ms / 1e3:g} s ({self.counters.stuck} so far)"
+            self.alarms.append(Alert(Severity.WARNING, "order_stuck", f"{text}, the first: {late[0]!r}"))
+        self._stuck_until = Ns(now + STUCK_BURST)
+
+    def stuck_at(self, order: TrackedOrder) -> Ns | None:
+        """When a placement has to be flagged; None if it is acknowledged, or flagged already."""
+        if order.is_stuck or order.oid is not None or order.state not in _REJECTABLE:
+            return None
+        return Ns(order.placed_at + self._stuck)
 
     def unclear_at(self, order: TrackedOrder) -> Ns | None:
         """When an order becomes one to ask about; None while all is well with it."""
@@ -392,14 +437,35 @@ class OrderTracker:
 
     # --- inside ---------------------------------------------------------------------------------
 
+    def _advance(self, order: TrackedOrder, to: OrderState, now: Ns) -> None:
+        try:
+            order.advance(to, now)
+        except IllegalTransition:
+            self.counters.illegal += 1
+            raise
+
     def _bind(self, order: TrackedOrder, oid: Oid) -> None:
         if order.oid is None:
             order.oid = oid
             self._by_oid[oid] = order.cloid
 
+    def _is_late(self, order: TrackedOrder, now: Ns) -> bool:
+        """Whether a fill of this order was not to be expected any more (OL-03)."""
+        if not order.is_terminal and order.state is not _S.CANCEL_CONFIRMED:
+            return False
+        is_beyond = order.is_terminal and order.filled > (order.final_filled or 0)
+        return is_beyond or now - order.state_changed_at > self._window
+
+    def _doubt_step(self, order: TrackedOrder, to: OrderState) -> None:
+        """The venue states what cannot follow: the fact is kept, people are told, the order is asked about."""
+        self.counters.illegal += 1
+        order.certainty = Certainty.UNKNOWN
+        text = f"the venue says {to} of {order!r}"
+        self.alarms.append(Alert(Severity.WARNING, "illegal_transition", text))
+
     def _acknowledge(self, order: TrackedOrder, now: Ns) -> None:
         if order.state is _S.PENDING_NEW:
-            order.advance(_S.PARTIALLY_FILLED if order.filled else _S.OPEN, now)
+            self._advance(order, _S.PARTIALLY_FILLED if order.filled else _S.OPEN, now)
             order.in_flight = _cleared(order, InFlight.PLACE)
             order.certainty = Certainty.KNOWN
             self.counters.placed += 1
@@ -409,13 +475,13 @@ class OrderTracker:
             return
         order.certainty = Certainty.KNOWN
         if order.state is _S.CANCEL_PENDING:
-            order.advance(_S.PARTIALLY_FILLED if order.filled else _S.OPEN, now)
+            self._advance(order, _S.PARTIALLY_FILLED if order.filled else _S.OPEN, now)
 
     def _confirm_cancel(self, order: TrackedOrder, now: Ns) -> None:
         if order.state in (_S.PENDING_NEW, _S.OPEN, _S.PARTIALLY_FILLED):
-            order.advance(_S.CANCEL_PENDING, now)
+            self._advance(order, _S.CANCEL_PENDING, now)
         if order.state is _S.CANCEL_PENDING:
-            order.advance(_S.CANCEL_CONFIRMED, now)
+            self._advance(order, _S.CANCEL_CONFIRMED, now)
         order.certainty = Certainty.KNOWN
 
     def _end(self, order: TrackedOrder, update: OrderUpdate, now: Ns) -> None:
@@ -426,30 +492,39 @@ class OrderTracker:
             self._finish(order, _S.FILLED_DURING_CANCEL if cancelling else _S.FILLED, now)
             return
         if order.state is _S.CANCEL_PENDING:
-            order.advance(_S.CANCEL_CONFIRMED, now)
+            self._advance(order, _S.CANCEL_CONFIRMED, now)
         self._finish(order, _S.CANCELLED, now)
 
-    def _reject(self, order: TrackedOrder, now: Ns) -> None:
-        if order.state in (_S.PENDING_NEW, _S.CANCEL_PENDING):
+    def _reject(self, order: TrackedOrder, now: Ns, reason: Reason | None = None) -> None:
+        if order.state in _REJECTABLE:
             order.conclude(Sz(0))
-            self._finish(order, _S.REJECTED, now)
+            self._finish(order, _S.EXPIRED if reason is Reason.EXPIRED else _S.REJECTED, now)
 
-    def _discard(self, order: TrackedOrder | None, now: Ns) -> None:
+    def _discard(self, order: TrackedOrder | None, now: Ns, reason: Reason | None = None) -> None:
         if order is not None and not order.is_terminal:
             order.in_flight = InFlight.NONE
-            self._reject(order, now)
+            self._reject(order, now, reason)
             self._retire(order)
 
     def _finish(self, order: TrackedOrder, state: OrderState, now: Ns) -> None:
-        order.advance(state, now)
+        self._advance(order, state, now)
         order.certainty = Certainty.KNOWN
         counters = self.counters
         if state is _S.CANCELLED:
             counters.cancelled += 1
         elif state is _S.REJECTED:
             counters.rejected += 1
+        elif state is _S.EXPIRED:
+            counters.expired += 1
         else:
             counters.filled += 1
+
+    def _modify_answered(self, order: TrackedOrder, successor: Cloid) -> bool:
+        """End the wait for this modify; False where a later one of the same order has taken its place."""
+        if order.successor != successor:
+            return False
+        order.in_flight = _cleared(order, InFlight.MODIFY)
+        return True
 
     def _retire(self, order: TrackedOrder) -> None:
         if not order.is_settled or self.orders.pop(order.cloid, None) is None:
@@ -459,6 +534,11 @@ class OrderTracker:
             _, oldest = self.completed.popitem(last=False)
             if oldest.oid is not None:
                 self._by_oid.pop(oldest.oid, None)
+
+
+def _seconds_since(order: TrackedOrder, now: Ns) -> str:
+    """How long ago an order took its last step."""
+    return f"{(now - order.state_changed_at) / NS_PER_S:.3f}"
 
 
 def _cleared(order: TrackedOrder, kind: InFlight) -> InFlight:

@@ -16,6 +16,7 @@ from domain.units import USD, Frac, Ns, Px, Side, Sz, seconds
 from orchestrator.desk.inventory import Inventory
 from orchestrator.desk.market import Market
 from orchestrator.risk.position_limit import PositionLimit
+from orchestrator.risk.stance import FREE, Stance
 from strategy.glft import (
     InventoryModel,
     Quote,
@@ -118,6 +119,12 @@ class QuoteEngine:
         self.maker_fee = Frac(instrument.maker_fee * FEE_UNIT)
         self.first_data: Ns | None = None
         self.gamma: float | None = None
+        self.quotes = 0
+        """Quotes computed in this life."""
+        self.quotes_at_floor = 0
+        """Those whose half-spread was the floor: not the formula but fee, tick or minimum decided."""
+        self.quotes_kappa_capped = 0
+        """Those for which the estimate of kappa was cut at its ceiling."""
         self._gamma_renew_at = Ns(0)
         self._warmup_timeout = seconds(config.warmup_timeout_s)
         self._gamma_refresh = seconds(config.gamma_refresh_s)
@@ -171,14 +178,13 @@ class QuoteEngine:
         """
         trades = self.kappa.n_effective(time)
         of_kappa = trades / (trades + self.config.kappa.prior_trades)
-        pairs = self.volatility.pairs
+        pairs = self.volatility.n_effective(time)
         of_sigma = pairs / (pairs + self.config.volatility.min_pairs)
         return sqrt(of_kappa * of_sigma)
 
-    @property
-    def sigma(self) -> Frac:
-        """Estimated sigma, or its prior until the estimate is ready or while nothing moves."""
-        estimate = self.volatility.value() if self.volatility.is_ready() else None
+    def sigma(self, time: Ns) -> Frac:
+        """Estimated sigma; its prior until the estimate is ready, where too little of it is fresh, or nothing moves."""
+        estimate = self.volatility.value() if self.volatility.is_fresh(time) else None
         return estimate or Frac(self.config.prior_sigma)
 
     def kappa_effective(self, time: Ns) -> float:
@@ -187,13 +193,23 @@ class QuoteEngine:
 
     # --- the cycle ------------------------------------------------------------------------------
 
-    def compute(self, market: Market, inventory: Inventory, limit: PositionLimit, now: Ns) -> Targets | Stop:
-        """Steps 1, 2, 4 and 5; the caller has asked the gates (step 3) and found them open."""
+    def compute(
+        self, market: Market, inventory: Inventory, limit: PositionLimit, now: Ns, stance: Stance = FREE
+    ) -> Targets | Stop:
+        """Steps 1, 2, 4 and 5; the caller has asked the gates (step 3) and found them open.
+
+        ``stance`` is what risk leaves to do: wider, smaller.
+
+        An estimator that is not finite and positive stops the cycle. One that is not fresh does not: what it saw
+        counts less with time (the half-lives of kappa and sigma, by the venue's clock), so in silence kappa glides to
+        its prior, sigma gives way to its own, and the confidence falls, which widens. A gate on freshness would be
+        one that a market without trades never opens again (QE-02, QE-13).
+        """
         missing = self.missing_input(market, now)
         if missing is not None:
             return Stop(Step.WARM_UP, missing)
-        time = market.exch_time
-        kappa, sigma, mid = self.kappa_effective(time), self.sigma, market.mid
+        time = market.time
+        kappa, sigma, mid = self.kappa_effective(time), self.sigma(time), market.mid
         for name, value in (("mid", mid), ("kappa", kappa), ("sigma", sigma)):
             if value is None or not (isfinite(value) and value > 0):
                 return Stop(Step.ESTIMATORS, name)
@@ -203,8 +219,8 @@ class QuoteEngine:
             return Stop(Step.STRATEGY, "price_too_low")
         confidence = self.confidence(time)
         unsure = confidence < self.config.min_confidence
-        quote = self._quote(mid, inventory, limit, kappa, sigma, time, now, unsure=unsure)
-        ladder = self._ladder(quote, inventory, limit, mid, unsure=unsure)
+        quote = self._quote(mid, inventory, limit, kappa / stance.spread_factor, sigma, time, now, unsure=unsure)
+        ladder = self._ladder(quote, inventory, limit, mid, stance.size_factor, unsure=unsure)
         if not ladder.bids and not ladder.asks:
             return Stop(Step.LADDER, "no_level")
         return Targets(ladder.bids, ladder.asks, quote, confidence)
@@ -222,8 +238,10 @@ class QuoteEngine:
         unsure: bool,
     ) -> Quote:
         config = self.config
+        intensity = None if self.intensity is None else self.intensity.value(time)
+        order_share = config.level_notional_usd / config.max_position_usd
         if self.gamma is None or now >= self._gamma_renew_at:
-            self.gamma = choose_gamma(config.quote, kappa, sigma)
+            self.gamma = choose_gamma(config.quote, kappa, sigma, intensity, order_share)
             self._gamma_renew_at = Ns(now + self._gamma_refresh)
         params = QuoteParams(
             fair=mid,
@@ -233,10 +251,14 @@ class QuoteEngine:
             sigma=sigma,
             maker_fee=self.maker_fee,
             tick=self.instrument.tick_at(int(mid)),
-            intensity=None if self.intensity is None else self.intensity.value(time),
-            order_share=config.level_notional_usd / config.max_position_usd,
+            intensity=intensity,
+            order_share=order_share,
         )
-        return compute_quote(params, config.quote)
+        quote = compute_quote(params, config.quote)
+        self.quotes += 1
+        self.quotes_at_floor += quote.floor_hit
+        self.quotes_kappa_capped += self.kappa.value(time) > config.max_kappa
+        return quote
 
     def _ladder(
         self,
@@ -244,18 +266,20 @@ class QuoteEngine:
         inventory: Inventory,
         limit: PositionLimit,
         mid: float,
+        size_factor: float,
         *,
         unsure: bool,
     ) -> Ladder:
         config = self.config
-        notional = config.level_notional_usd * config.ladder.levels
+        notional = config.level_notional_usd * config.ladder.levels * size_factor
         if unsure:
             notional *= config.unsure_size
+        size = Sz(round(notional * USD / mid))
         return build_ladder(
             quote,
             config.ladder,
             self.instrument,
-            size=Sz(round(notional * USD / mid)),
-            bid_capacity=limit.capacity(Side.BUY, inventory.position),
-            ask_capacity=limit.capacity(Side.SELL, inventory.position),
+            size=size,
+            bid_capacity=limit.room(Side.BUY, inventory.position, size),
+            ask_capacity=limit.room(Side.SELL, inventory.position, size),
         )

@@ -123,10 +123,10 @@ def _is_known(order: TrackedOrder) -> bool:
 
 
 def _holds_a_target(order: TrackedOrder) -> bool:
-    """A cancel under way frees its target; a placement under way, or a doubt, does not.
+    """A cancel under way frees its target; a placement under way, a doubt, or a fallback from a modify, does not.
 
     Of a modify under way the new generation holds the target.
     """
-    if order.certainty is Certainty.UNKNOWN:
+    if order.certainty is Certainty.UNKNOWN or order.is_unmodifiable:
         return True
     return order.state is OrderState.PENDING_NEW

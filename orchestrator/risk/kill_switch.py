@@ -4,6 +4,7 @@ Financial causes latch; connectivity never does. While latched nothing is placed
 what rests is cancelled.
 """
 
+from domain.alerts import KILL
 from domain.commands import Alert, AnyCommand, Severity
 
 
@@ -43,4 +44,4 @@ class KillSwitch:
         """Announce a new latch once; the alert is what makes it durable in the journal."""
         if self._to_announce and self.reason is not None:
             self._to_announce = False
-            out.append(Alert(Severity.CRITICAL, "kill", self.reason))
+            out.append(Alert(Severity.CRITICAL, KILL, self.reason))

@@ -1,7 +1,8 @@
 """Asks the venue about each order whose fate is unclear until evidence settles it.
 
 Waiting too long triggers the query, never the verdict. "Not found" is not "gone": only a placement
-that has expired, and that several answers in a row do not know, never arrived.
+that has expired, and that several answers in a row do not know, never arrived. An order that did rest
+and that the venue no longer knows is taken for gone on more evidence still (docs/decisions/0011).
 """
 
 from collections.abc import Callable, Mapping
@@ -10,13 +11,16 @@ from typing import Annotated
 
 from annotated_types import Ge, Gt
 
-from domain.commands import QueryOrder
-from domain.events import NotSent, OrderStatusReport, Replied
-from domain.orders import OrderState, TrackedOrder
+from domain.commands import Alert, QueryOrder, Severity
+from domain.events import NotSent, OrderStatus, OrderStatusReport, Replied
+from domain.expiry import cannot_arrive
+from domain.orders import Certainty, OrderState, TrackedOrder
 from domain.units import Cloid, InstrumentId, Ns, millis
 from orchestrator.connectivity.feeds import FeedMachine
 from orchestrator.connectivity.requests import Pending, RequestLedger, first_result
 from orchestrator.desk.desk import Desk
+from orchestrator.desk.order_tracker import cancel_of
+from orchestrator.sync.resync import Resync
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,8 +33,9 @@ class ResolverConfig:
     """No wait is longer than this, in ms."""
     misses: Annotated[int, Ge(1)] = 2
     """Answers in a row that do not know an expired placement before it counts as never placed."""
-    expiry_margin_ms: Annotated[float, Ge(0)] = 2_000.0
-    """A placement may still arrive until this long after its expiry, in ms: room for clocks that differ."""
+    vanished_ms: Annotated[float, Gt(0)] = 30_000.0
+    """An order that rested is taken for gone when the venue has not known it for so long, in ms, and a whole
+    resync begun after that has not found it either."""
 
 
 @dataclass(slots=True)
@@ -38,6 +43,10 @@ class _Case:
     next_at: Ns
     tries: int = 0
     misses: int = 0
+    missing_since: Ns | None = None
+    """Since when every answer has not known the order."""
+    vanished_at: Ns | None = None
+    """When it had not been known for so long that the whole account was asked for."""
     is_waiting: bool = False
 
 
@@ -50,16 +59,20 @@ class Resolver:
         ledger: RequestLedger,
         user_feed: FeedMachine,
         desks: Mapping[InstrumentId, Desk],
-        request_resync: Callable[[Ns, int], None],
+        resync: Resync,
+        alert: Callable[[Alert], None],
     ) -> None:
         """No case is open."""
         self.config = config
         self.asked = 0
         self.settled_by_absence = 0
+        self.vanished = 0
+        """Orders that had rested and were taken for gone because nothing of the venue's knows them."""
         self._ledger = ledger
         self._user_feed = user_feed
         self._desks = desks
-        self._request_resync = request_resync
+        self._resync = resync
+        self._alert = alert
         self._cases: dict[Cloid, _Case] = {}
         self._revision = -1
         self._due: Ns | None = None
@@ -87,6 +100,7 @@ class Resolver:
             return
         for desk in self._desks.values():
             tracker = desk.tracker
+            tracker.flag_stuck(now)
             for order in list(tracker.orders.values()):
                 due = tracker.unclear_at(order)
                 if due is not None and due <= now:
@@ -105,9 +119,13 @@ class Resolver:
             tracker = desk.tracker
             for order in tracker.orders.values():
                 due = tracker.unclear_at(order)
+                stuck = tracker.stuck_at(order)
+                if stuck is not None and (earliest is None or stuck < earliest):
+                    earliest = stuck
+                if due is not None or order.certainty is Certainty.UNKNOWN:
+                    unclear.add(order.cloid)  # also while a cancel is under way: what the case knows stays known
                 if due is None:
                     continue
-                unclear.add(order.cloid)
                 case = self._cases.get(order.cloid)
                 if case is not None and case.is_waiting:
                     continue
@@ -126,7 +144,7 @@ class Resolver:
         case.next_at = Ns(now + millis(delay))
         if order.is_terminal and order.final_filled is not None:
             # The end is known, fills are missing: they come by the fills query, not by status.
-            self._request_resync(now, case.tries - 1)
+            self._resync.request(now, gap=False, failures=case.tries - 1)
             return
         case.is_waiting = True
         self.asked += 1
@@ -147,10 +165,21 @@ class Resolver:
             return
         if result.update is not None:
             case.misses = 0
+            case.missing_since = case.vanished_at = None
             desk.on_update(result.update, now, is_answer=True)
+            if result.update.status is OrderStatus.OPEN and order.state is OrderState.CANCEL_CONFIRMED:
+                # The cancel was confirmed and the order rests: the confirmation was worth nothing, so cancel again.
+                self._alert(Alert(Severity.WARNING, "cancel_not_done", f"{order!r}: confirmed, and the order rests"))
+                self._ledger.send((cancel_of(order),), self, now)
             return
         case.misses += 1
-        if self._is_absent(desk, order, case, now):
+        if case.missing_since is None:
+            case.missing_since = now
+        is_vanished = self._is_vanished(order, case, now)
+        if is_vanished:
+            self.vanished += 1
+            self._alert(Alert(Severity.WARNING, "order_vanished", f"{order!r}: the venue does not know it any more"))
+        if is_vanished or self._is_absent(desk, order, case, pending.sent_at, now):
             self.settled_by_absence += 1
             desk.tracker.give_up(order, now)
             desk.accumulator.on_side_event(order.side, now)
@@ -179,13 +208,33 @@ class Resolver:
                 return desk, order, case
         return None
 
-    def _is_absent(self, desk: Desk, order: TrackedOrder, case: _Case, now: Ns) -> bool:
+    def _is_absent(self, desk: Desk, order: TrackedOrder, case: _Case, asked_at: Ns, now: Ns) -> bool:
         """Whether not being known proves that nothing more can come of this order."""
         if order.oid is None and order.state in (OrderState.PENDING_NEW, OrderState.CANCEL_PENDING):
-            expires_at = order.expires_at or order.placed_at + self._ledger.timeout
-            if now <= expires_at + millis(self.config.expiry_margin_ms):
-                case.misses = 0  # it could still arrive: not being known proves nothing
+            if not cannot_arrive(order.expires_at, asked_at):
+                case.misses = 0  # it could still arrive then: not being known proves nothing
+            elif case.misses < self.config.misses:
+                case.next_at = Ns(now + millis(self.config.retry_ms))  # few questions are left: no long wait for them
             return case.misses >= self.config.misses
         window = millis(desk.tracker.config.fill_window_ms)
         is_confirmed = order.state is OrderState.CANCEL_CONFIRMED and self._user_feed.is_live
         return is_confirmed and now > order.state_changed_at + window
+
+    def _is_vanished(self, order: TrackedOrder, case: _Case, now: Ns) -> bool:
+        """Whether an order that did rest is gone, though the venue will never say so.
+
+        Not known for long enough; then fills, open orders and position are asked for, all of them
+        after that, and do not know it either.
+        """
+        if order.oid is None or order.certainty is not Certainty.UNKNOWN or case.missing_since is None:
+            return False
+        if case.vanished_at is None:
+            if now - case.missing_since >= millis(self.config.vanished_ms):
+                case.vanished_at = now
+                case.next_at = Ns(now + millis(self.config.retry_ms))
+                self._resync.request(now, gap=False)
+            return False
+        if self._resync.closed_since >= case.vanished_at:
+            return True
+        case.next_at = Ns(now + millis(self.config.retry_ms))  # the resync takes seconds; the next try may be far off
+        return False

@@ -30,11 +30,12 @@ from domain.events import (
     Replied,
     Result,
 )
+from domain.lifecycle import step
 from domain.orders import InFlight
 from domain.units import InstrumentId, Ns, Pos, millis, seconds
-from orchestrator.connectivity.requests import Pending, RequestLedger, first_result
+from orchestrator.connectivity.requests import Pending, RequestLedger, fills_told, first_result
 from orchestrator.desk.desk import Desk
-from orchestrator.fills import FillProcessor, next_page
+from orchestrator.fills import FillProcessor, next_page, position_drift
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,11 +68,12 @@ FURTHEST = 8
 _S = ResyncState
 TRANSITIONS: dict[ResyncState, frozenset[ResyncState]] = {
     _S.IDLE: frozenset((_S.FILLS,)),
-    _S.FILLS: frozenset((_S.ORDERS,)),
-    _S.ORDERS: frozenset((_S.POSITION,)),
+    _S.FILLS: frozenset((_S.ORDERS, _S.IDLE)),
+    _S.ORDERS: frozenset((_S.POSITION, _S.IDLE)),
     _S.POSITION: frozenset((_S.IDLE, _S.FILLS)),
 }
-"""POSITION -> FILLS: a position that differs is first explained by fills."""
+"""POSITION -> FILLS: a position that differs is first explained by fills. Back to IDLE before the end: a new gap
+makes what was asked worthless, and it starts over."""
 
 
 class Resync:
@@ -108,6 +110,9 @@ class Resync:
         self._retry_at = Ns(0)
         self._since = Ns(0)
         self._asked_at = Ns(0)
+        self._began_at = Ns(0)
+        self.closed_since = Ns(-1)
+        """When the last resync began that got all its answers; what it did not find was not there then."""
         self._stated: PositionsReported | None = None
         self._suspicious_at: Ns | None = None
         self._gap_from: Ns | None = None
@@ -128,6 +133,7 @@ class Resync:
         self._mismatches = 0
         self._disputed = None
         self._since = self._begin_of_search()
+        self._began_at = now
         self._go(_S.FILLS)
         self._retry_at = now
 
@@ -141,7 +147,8 @@ class Resync:
             self._gap_from = self._fills.cursor
 
     def _abandon(self) -> None:
-        self.state = _S.IDLE
+        if self.state is not _S.IDLE:
+            self._go(_S.IDLE)
         self._asked = None
         self._again_after = False
 
@@ -176,7 +183,8 @@ class Resync:
     def on_positions(self, event: PositionsReported, now: Ns) -> None:
         """The venue pushed its view; fills of the same block may still be under way."""
         self._stated = event
-        if not self._differing(event.positions, event.exch_time):
+        differing = self._differing(event.positions, event.exch_time)
+        if not differing:
             self._suspicious_at = None
         elif self._suspicious_at is None:
             self._suspicious_at = Ns(now + millis(self.config.drift_grace_ms))
@@ -184,11 +192,13 @@ class Resync:
     # --- answers (Owner) ------------------------------------------------------------------------
 
     def on_reply(self, pending: Pending, event: Replied, now: Ns) -> None:
-        """Use the answer if it is to the question that stands."""
+        """Use the answer if it is to the question that stands; fills are facts whatever they answer."""
         if isinstance(pending.request.actions[0], Cancel):
             self._on_orphan_answered(first_result(event), now)
             return
         if pending is not self._asked:
+            for fill in fills_told(event):
+                self._book_fill(fill, now)
             return
         self._asked = None
         self._retry_at = Ns(now + millis(self.config.retry_ms))
@@ -255,7 +265,9 @@ class Resync:
 
     def _cancel_orphan(self, entry: OpenOrder, now: Ns) -> None:
         self.orphans_cancelled += 1
-        text = f"{entry.instrument} {entry.side.name} {entry.remaining}@{entry.px} oid={entry.oid}"
+        instrument = self._desks[entry.instrument].instrument
+        size, price = instrument.format_size(entry.remaining), instrument.format_price(entry.px)
+        text = f"{entry.instrument} {entry.side.name} {size} at {price} oid={entry.oid}"
         self._alert(Alert(Severity.WARNING, "orphan_order", text))
         self._ledger.send((Cancel(entry.instrument, None, entry.oid),), self, now)
 
@@ -274,6 +286,9 @@ class Resync:
 
     def _on_position(self, report: PositionsReport, now: Ns) -> None:
         differing = self._differing(report.positions, report.as_of)
+        if differing is None:
+            self._retry_at = Ns(now + millis(self.config.retry_ms))
+            return
         if differing:
             self._mismatches += 1
             self._disputed = report
@@ -283,6 +298,7 @@ class Resync:
                 return
             self._restate(differing, report.as_of)
         self._go(_S.IDLE)
+        self.closed_since = self._began_at
         self._failures = 0
         self.gates_quotes = False
         if self._again_after:
@@ -292,29 +308,35 @@ class Resync:
         for instrument, position in differing.items():
             desk = self._desks[instrument]
             had = desk.inventory.position
-            desk.inventory.restate(position, desk.market.mid)
-            text = f"{instrument}: local {had} lots, venue {position} lots; fills do not explain it"
-            self._alert(Alert(Severity.WARNING, "position_drift", text))
-        self._fills.opening_as_of = max(self._fills.opening_as_of, as_of)
+            desk.inventory.restate(position, as_of, desk.market.mid)
+            self._alert(position_drift(desk.instrument, had, position))
 
     def _begin_of_search(self) -> Ns:
         steps = min(self._failures + self._mismatches, FURTHEST)
         last = self._fills.cursor if self._gap_from is None else self._gap_from
         return Ns(max(last - seconds(self.config.overlap_s) * FURTHER**steps, 0))
 
-    def _differing(self, positions: Iterable[PositionEntry], as_of: Ns) -> dict[InstrumentId, Pos]:
-        """Where ours is not the stated position plus our fills of later than it: what it should be."""
+    def _differing(self, positions: Iterable[PositionEntry], as_of: Ns) -> dict[InstrumentId, Pos] | None:
+        """Where ours is not the stated position plus our fills of later than it: what it should be.
+
+        A statement not newer than one that corrected us says nothing new of that instrument. None: the
+        statement is too old to compare with at all.
+        """
         stated = {entry.instrument: entry.position for entry in positions}
         differing = {}
         for instrument, desk in self._desks.items():
-            position = Pos(stated.get(instrument, 0) + self._fills.moved_since(instrument, as_of))
+            if as_of <= desk.inventory.stated_at:
+                continue
+            moved = self._fills.moved_since(instrument, as_of)
+            if moved is None:
+                return None
+            position = Pos(stated.get(instrument, 0) + moved)
             if desk.inventory.position != position:
                 differing[instrument] = position
         return differing
 
     def _go(self, to: ResyncState) -> None:
-        assert to in TRANSITIONS[self.state], (self.state, to)  # noqa: S101
-        self.state = to
+        self.state = step(TRANSITIONS, self.state, to, "resync")
 
 
 def _as_update(entry: OpenOrder, as_of: Ns, now: Ns) -> OrderUpdate:

@@ -10,11 +10,14 @@ from typing import Annotated
 
 from annotated_types import Gt
 
+from domain.alerts import STOPPED
 from domain.commands import Alert, Cancel, QueryOpenOrders, Severity
 from domain.events import NotSent, OpenOrdersReport, Replied
+from domain.lifecycle import step
 from domain.units import InstrumentId, Ns, millis, seconds
 from orchestrator.connectivity.requests import Pending, RequestLedger, first_result
 from orchestrator.desk.desk import Desk
+from orchestrator.risk.dead_man import DeadMan
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +36,8 @@ class ShutdownState(StrEnum):
     RUNNING = "running"
     CANCELLING = "cancelling"
     CONFIRMING = "confirming"
+    RELEASING = "releasing"
+    """Nothing rests: the dead-man switch has nothing to watch over any more."""
     STOPPED = "stopped"
 
 
@@ -40,7 +45,8 @@ _S = ShutdownState
 TRANSITIONS: dict[ShutdownState, frozenset[ShutdownState]] = {
     _S.RUNNING: frozenset((_S.CANCELLING,)),
     _S.CANCELLING: frozenset((_S.CONFIRMING, _S.STOPPED)),
-    _S.CONFIRMING: frozenset((_S.CANCELLING, _S.STOPPED)),
+    _S.CONFIRMING: frozenset((_S.RELEASING, _S.STOPPED)),
+    _S.RELEASING: frozenset((_S.STOPPED,)),
     _S.STOPPED: frozenset(),
 }
 
@@ -53,14 +59,18 @@ class Shutdown:
         config: ShutdownConfig,
         ledger: RequestLedger,
         desks: Mapping[InstrumentId, Desk],
+        dead_man: DeadMan | None,
         alert: Callable[[Alert], None],
     ) -> None:
         """Running."""
         self.config = config
         self.state = ShutdownState.RUNNING
         self.reason: str | None = None
+        self.is_clean = False
+        """The venue said that nothing of ours rests."""
         self._ledger = ledger
         self._desks = desks
+        self._dead_man = dead_man
         self._alert = alert
         self._is_waiting = False
         self._retry_at = Ns(0)
@@ -86,6 +96,11 @@ class Shutdown:
     def decide(self, now: Ns) -> None:
         """The desks cancel by themselves; here we watch, confirm by a query, and give up in time."""
         if self.state in (_S.RUNNING, _S.STOPPED):
+            return
+        if self.state is _S.RELEASING:
+            # Not told in time that it is taken back, it fires once, and finds nothing.
+            if self._dead_man is None or self._dead_man.is_clear or now >= self._ends_at:
+                self._stop(Alert(Severity.INFO, STOPPED, self.reason or ""))
             return
         left = sum(len(desk.tracker.orders) for desk in self._desks.values())
         if now >= self._ends_at:
@@ -119,7 +134,10 @@ class Shutdown:
             return
         ours = [order for order in result.orders if order.instrument in self._desks]
         if not ours:
-            self._stop(Alert(Severity.INFO, "stopped", self.reason or ""))
+            self.is_clean = True
+            self._go(_S.RELEASING)
+            if self._dead_man is not None:
+                self._dead_man.end()
             return
         cancels = tuple(Cancel(order.instrument, None, order.oid) for order in ours)
         self._ledger.send(cancels, self, now)
@@ -140,5 +158,4 @@ class Shutdown:
         self._go(_S.STOPPED)
 
     def _go(self, to: ShutdownState) -> None:
-        assert to in TRANSITIONS[self.state], (self.state, to)  # noqa: S101
-        self.state = to
+        self.state = step(TRANSITIONS, self.state, to, "shutdown")

@@ -31,11 +31,12 @@ from domain.events import (
     PositionsReport,
     Replied,
 )
+from domain.lifecycle import step
 from domain.units import InstrumentId, Ns, Pos, millis, seconds
 from orchestrator.connectivity.feeds import FeedMachine
-from orchestrator.connectivity.requests import Pending, RequestLedger, first_result
+from orchestrator.connectivity.requests import Pending, RequestLedger, fills_told, first_result
 from orchestrator.desk.desk import Desk
-from orchestrator.fills import FillProcessor, next_page
+from orchestrator.fills import FillProcessor, next_page, position_drift
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,18 +70,16 @@ class StartUpState(StrEnum):
 _S = StartUpState
 TRANSITIONS: dict[StartUpState, frozenset[StartUpState]] = {
     _S.WAIT_FEED: frozenset((_S.LIST_ORDERS,)),
-    _S.LIST_ORDERS: frozenset((_S.CANCEL_ALL, _S.SYNC_FILLS, _S.SYNC_POSITION)),
-    _S.CANCEL_ALL: frozenset((_S.LIST_ORDERS,)),
-    _S.SYNC_FILLS: frozenset((_S.SYNC_POSITION,)),
-    _S.SYNC_POSITION: frozenset((_S.SYNC_LIMITS,)),
-    _S.SYNC_LIMITS: frozenset((_S.WARMING,)),
-    _S.WARMING: frozenset((_S.CONFIRM_POSITION,)),
-    _S.CONFIRM_POSITION: frozenset((_S.DONE,)),
+    _S.LIST_ORDERS: frozenset((_S.CANCEL_ALL, _S.SYNC_FILLS, _S.SYNC_POSITION, _S.WAIT_FEED)),
+    _S.CANCEL_ALL: frozenset((_S.LIST_ORDERS, _S.WAIT_FEED)),
+    _S.SYNC_FILLS: frozenset((_S.SYNC_POSITION, _S.WAIT_FEED)),
+    _S.SYNC_POSITION: frozenset((_S.SYNC_LIMITS, _S.WAIT_FEED)),
+    _S.SYNC_LIMITS: frozenset((_S.WARMING, _S.WAIT_FEED)),
+    _S.WARMING: frozenset((_S.CONFIRM_POSITION, _S.WAIT_FEED)),
+    _S.CONFIRM_POSITION: frozenset((_S.DONE, _S.WAIT_FEED)),
     _S.DONE: frozenset(),
 }
-"""Besides these, a lost user feed leads from every state but DONE back to WAIT_FEED."""
-
-ASKING = (_S.LIST_ORDERS, _S.SYNC_FILLS, _S.SYNC_POSITION, _S.SYNC_LIMITS, _S.CONFIRM_POSITION)
+"""Back to WAIT_FEED: the user feed was lost, what was read may be history."""
 
 
 class StartUp:
@@ -117,10 +116,20 @@ class StartUp:
         """Whether the main loop may quote."""
         return self.state is StartUpState.DONE
 
+    @property
+    def is_synced(self) -> bool:
+        """Whether the account was read in this life: what is still in doubt can be asked after."""
+        return self.state in (StartUpState.WARMING, StartUpState.CONFIRM_POSITION, StartUpState.DONE)
+
+    @property
+    def is_warming(self) -> bool:
+        """Whether nothing but the inputs of the quotes is waited for."""
+        return self.state is StartUpState.WARMING
+
     def on_user_feed_down(self) -> None:
         """Begin again: what was read may be history."""
-        if not self.is_done:
-            self.state = StartUpState.WAIT_FEED
+        if self.state not in (_S.DONE, _S.WAIT_FEED):
+            self._go(_S.WAIT_FEED)
             self._is_waiting = False
 
     # --- decisions ------------------------------------------------------------------------------
@@ -131,7 +140,7 @@ class StartUp:
             return
         if self.state is _S.WAIT_FEED and self._user_feed.is_live:
             self._go(_S.LIST_ORDERS)
-        if self.state is _S.WARMING and any(desk.is_warm(now) for desk in self._desks.values()):
+        if self.state is _S.WARMING and self._is_over_warming(now):
             self._go(_S.CONFIRM_POSITION)
         actions = self._question()
         if actions:
@@ -147,6 +156,11 @@ class StartUp:
             later = [end for end in ends if end > now]
             return min(later) if later else None
         return self._retry_at
+
+    def _is_over_warming(self, now: Ns) -> bool:
+        """Whether some desk could quote, or none ever will by waiting."""
+        desks = self._desks.values()
+        return any(desk.is_warm(now) for desk in desks) or all(desk.limits_gate is not None for desk in desks)
 
     def _question(self) -> tuple[AnyAction, ...]:
         match self.state:
@@ -166,8 +180,10 @@ class StartUp:
     # --- answers (Owner) ------------------------------------------------------------------------
 
     def on_reply(self, pending: Pending, event: Replied, now: Ns) -> None:
-        """Go on if this answers the step that we are at; a late answer to another is history."""
+        """Go on if this answers the step that we are at; of a late answer to another only its fills are of use."""
         if pending.is_overdue or not self._is_waiting:
+            for fill in fills_told(event):
+                self._book_fill(fill, now)
             return
         self._is_waiting = False
         self._retry_at = Ns(now + millis(self.config.retry_ms))
@@ -180,8 +196,8 @@ class StartUp:
             case _S.SYNC_FILLS, FillsReport() as report:
                 self._on_fills(report, now)
             case (_S.SYNC_POSITION | _S.CONFIRM_POSITION) as state, PositionsReport() as report:
-                self._on_positions(report, now)
-                self._step(_S.SYNC_LIMITS if state is _S.SYNC_POSITION else _S.DONE, now)
+                if self._on_positions(report, now):
+                    self._step(_S.SYNC_LIMITS if state is _S.SYNC_POSITION else _S.DONE, now)
             case _S.SYNC_LIMITS, LimitsReport() as report:
                 self._on_limits(report, now)
             case _:
@@ -229,22 +245,34 @@ class StartUp:
             self._fills_since = next_page(report, self._fills_since)
             self._retry_at = now
 
-    def _on_positions(self, report: PositionsReport, now: Ns) -> None:
+    def _on_positions(self, report: PositionsReport, now: Ns) -> bool:
+        """Take over what the venue states; False where it is too old to compare with."""
+        opens = self._fills.is_holding
         stated = {entry.instrument: entry.position for entry in report.positions}
-        for instrument, desk in self._desks.items():
+        positions: dict[InstrumentId, Pos] = {}
+        for instrument in self._desks:
+            moved = self._fills.moved_since(instrument, report.as_of)
+            if moved is None:
+                return False
+            positions[instrument] = Pos(stated.get(instrument, 0) + moved)
+        for instrument, position in positions.items():
+            desk = self._desks[instrument]
             had = desk.inventory.position
-            position = stated.get(instrument, Pos(0)) + self._fills.moved_since(instrument, report.as_of)
-            correction = desk.inventory.restate(Pos(position), desk.market.mid)
-            if correction:
-                text = f"{instrument}: local {had} lots, venue {had + correction} lots"
-                self._alert(Alert(Severity.WARNING, "position_drift", text))
-        self._fills.open(report.as_of, now)
+            if opens:
+                desk.inventory.open(position, desk.market.mid)
+            elif report.as_of > desk.inventory.stated_at:
+                desk.inventory.restate(position, report.as_of, desk.market.mid)
+            if desk.inventory.position != had:
+                self._alert(position_drift(desk.instrument, had, desk.inventory.position))
+        if opens:
+            self._fills.open(report.as_of, now)
+        return True
 
     def _on_limits(self, report: LimitsReport, now: Ns) -> None:
         for limits in report.limits:
             desk = self._desks.get(limits.instrument)
             if desk is not None:
-                desk.exchange_max_position = limits.max_position
+                desk.on_limits(limits)
         missing = [d for d in self._desks.values() if d.exchange_max_position is None]
         if not missing:
             self._step(_S.WARMING, now)
@@ -254,5 +282,4 @@ class StartUp:
         self._retry_at = now
 
     def _go(self, to: StartUpState) -> None:
-        assert to in TRANSITIONS[self.state], (self.state, to)  # noqa: S101
-        self.state = to
+        self.state = step(TRANSITIONS, self.state, to, "start-up")

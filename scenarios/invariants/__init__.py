@@ -2,7 +2,7 @@
 
 from scenarios.invariants.accounting import AppliedAtOnce, AppliedOnce, Cash, NothingInvented, Position, ZeroSum
 from scenarios.invariants.base import Invariant, Scope
-from scenarios.invariants.exposure import ExposureLimit, NoSelfCross, ReduceOnly
+from scenarios.invariants.exposure import Exposure, ExposureLimit, NoSelfCross, ReduceOnly
 from scenarios.invariants.orders import Lifecycle, NoUnknownOrders, SettleBeforeRelease
 from scenarios.invariants.venue import (
     CancelOnce,
@@ -37,21 +37,25 @@ INVARIANTS: tuple[type[Invariant], ...] = (
     Conserved,
     OneHistory,
 )
-"""Every rule. The order is that of their work: S2 advances the ledger that S4, S1 and S5 read."""
+"""Every rule. The order is that of their work: S2 advances the ledger that S4, S1 and S5 read, S8 follows the
+orders that S10, S11, S15 and S17 look at."""
 
 
 def build_all(scope: Scope) -> tuple[Invariant, ...]:
     """Make one of each, giving each the others whose findings it reads."""
     once = AppliedOnce(scope)
-    at_once = AppliedAtOnce(scope, once.ledger)
     lives = Lifecycle(scope)
+    exposure = Exposure(lives)
     shared: dict[type[Invariant], Invariant] = {
         AppliedOnce: once,
-        AppliedAtOnce: at_once,
-        Position: Position(scope, once.ledger, at_once),
+        AppliedAtOnce: AppliedAtOnce(scope, once.ledger),
+        Position: Position(scope, once.ledger),
         Cash: Cash(scope, once.ledger),
         Lifecycle: lives,
         SettleBeforeRelease: SettleBeforeRelease(scope, lives),
+        NoUnknownOrders: NoUnknownOrders(scope, lives),
+        ExposureLimit: ExposureLimit(scope, exposure, lives),
+        NoSelfCross: NoSelfCross(scope, exposure, lives),
     }
     return tuple(shared.get(kind) or kind(scope) for kind in INVARIANTS)
 

@@ -5,15 +5,15 @@ that the venue did at one time. What a step or block did not touch still holds f
 so each check looks at what was touched; `full` looks at everything, every so often and at the end.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence, Sized
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
 from domain.commands import AnyCommand
-from domain.events import AnyEvent, Fill, OpenOrder, OrderStatus, OrderUpdate, PublicTrade
+from domain.events import AnyEvent, ChannelKind, Fill, OpenOrder, OrderStatus, OrderUpdate, PublicTrade
 from domain.instrument import Instrument
 from domain.orders import TrackedOrder
-from domain.units import Cloid, InstrumentId, Ns, Oid, Pos, Px, Side, Sz, Tif, Usd, millis
+from domain.units import USD, Cloid, InstrumentId, Ns, Oid, Pos, Px, Side, Sz, Tif, Usd, millis
 
 # --- the trader's belief, as the checks read it (the orchestrator's own shape) -------------------
 
@@ -27,8 +27,8 @@ class TrackerView(Protocol):
         ...
 
     @property
-    def completed(self) -> Mapping[Cloid, TrackedOrder]:
-        """Ended and settled; bounded."""
+    def revision(self) -> int:
+        """Grows with every fact about an order."""
         ...
 
     def find(self, cloid: Cloid | None, oid: Oid | None) -> TrackedOrder | None:
@@ -41,11 +41,27 @@ class InventoryView(Protocol):
 
     position: Pos
     opening_position: Pos
+    opening_cash_flow: Usd
+    opening_fees: Usd
+    opening_value: Usd
     cash_flow: Usd
     fees: Usd
-    fills: int
-    adjustments: int
-    opening_unpriced: Pos
+    transfers: Usd
+
+    @property
+    def adjustments(self) -> Sized:
+        """Corrections that no fill has explained yet."""
+        ...
+
+    @property
+    def adjusted_lots(self) -> Pos:
+        """Lots of these corrections."""
+        ...
+
+    @property
+    def adjusted_value(self) -> Usd:
+        """What they are booked at."""
+        ...
 
 
 class LimitView(Protocol):
@@ -77,8 +93,8 @@ class FillsView(Protocol):
     """The gate of all fills."""
 
     applied: int
-    before_opening: int
     opening_as_of: Ns
+    is_holding: bool
 
 
 class BeliefView(Protocol):
@@ -123,6 +139,10 @@ class TruthView(Protocol):
         """Cash in micro-USD, fees paid."""
         ...
 
+    def transfers(self) -> int:
+        """Part of it that no fill brought: funding received less paid, less what liquidations took."""
+        ...
+
     def resting(self) -> Sequence[OpenOrder]:
         """Every resting order of ours."""
         ...
@@ -159,6 +179,14 @@ class TruthView(Protocol):
         """What is wrong inside the book, looking at all of it; None when it is sound."""
         ...
 
+    def faults_in_records(self) -> tuple[str, str]:
+        """The venue's own look at its records, as the id of the rule that is broken and text; empty where none is."""
+        ...
+
+    def digest(self) -> str:
+        """Hash of everything that the venue did and said so far."""
+        ...
+
 
 # --- what happened -------------------------------------------------------------------------------
 
@@ -174,6 +202,15 @@ class Step(NamedTuple):
     """Fills handed over by this event, by stream or by query."""
 
 
+class Published(NamedTuple):
+    """What left the venue for our account: on a channel, or as a reply (no channel)."""
+
+    channel: ChannelKind | None
+    events: Sequence[AnyEvent]
+    number: int
+    """Counts what is addressed to the account, without a gap."""
+
+
 @dataclass(slots=True)
 class Block:
     """The venue executed a block and published."""
@@ -187,6 +224,15 @@ class Block:
     resting_before: Mapping[Oid, OpenOrder] = field(default_factory=dict)
     resting: Mapping[Oid, OpenOrder] = field(default_factory=dict)
     """Our resting orders before and after the block."""
+    number: int = 0
+    published: Sequence[Published] = ()
+    """What left the venue for us since the block before, answers to queries included."""
+    numbered: int = 0
+    """How many publications for us the venue has numbered so far."""
+    owed: int = 0
+    """Messages that our links should have taken over since the block before."""
+    entered: int = 0
+    """Messages that they did take over; what becomes of them there is not the venue's doing."""
 
     @property
     def touched_us(self) -> bool:
@@ -231,9 +277,23 @@ class Invariant:
     def __init__(self, scope: Scope) -> None:
         """Keep the scope."""
         self.scope = scope
+        self.compared = 0
+        """How often it really compared something: the rule itself counts, where it does so."""
+
+    def on_life(self) -> None:
+        """Forget what was known of the trader's belief: it begins a new life."""
 
     def on_step(self, step: Step) -> None:
         """Look at what one event of the trader touched."""
+
+    def on_fills(self, step: Step) -> None:
+        """Look at a step that handed over fills; called after every rule's ``on_step``."""
+
+    def on_decision(self, step: Step) -> None:
+        """Look at what the trader decided; called after every rule's ``on_step``."""
+
+    def on_ours(self, block: Block) -> None:
+        """Look at a block in which something of ours changed; called before any rule's ``on_block``."""
 
     def on_block(self, block: Block) -> None:
         """Look at what one block of the venue touched."""
@@ -247,3 +307,18 @@ class Invariant:
     def fail(self, text: str, *keys: str) -> None:
         """Say that the rule does not hold."""
         self.scope.report(self.id, text, keys)
+
+    # --- the words of a finding -----------------------------------------------------------------
+
+    def size(self, name: InstrumentId, lots: int) -> str:
+        """Lots as people read them."""
+        return f"{self.scope.instruments[name].size(lots):g} {name}"
+
+    def price(self, name: InstrumentId, px: int) -> str:
+        """A price in ticks as people read it."""
+        return f"{self.scope.instruments[name].price(px):.10g}"
+
+
+def usd(micro: int) -> str:
+    """Micro-USD as people read them, to the last one."""
+    return f"{micro / USD:,.6f} USD"

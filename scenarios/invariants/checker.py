@@ -27,10 +27,12 @@ class Checker:
         self._story: Story | None = None
         self._steps = 0
         self._blocks = 0
-        self._fulls = 0
         self._known: set[tuple[str, tuple[str, ...] | str]] = set()
         self._invariants: tuple[Invariant, ...] = ()
         self._on_step: list[Callable[[Step], None]] = []
+        self._on_fills: list[Callable[[Step], None]] = []
+        self._on_decision: list[Callable[[Step], None]] = []
+        self._on_ours: list[Callable[[Block], None]] = []
         self._on_block: list[Callable[[Block], None]] = []
         self._full: list[Callable[[Ns], None]] = []
         self._scope: Scope | None = None
@@ -40,11 +42,22 @@ class Checker:
         """Time of this machine spent in checks."""
 
     def bind(self, scope: Scope, story: Story | None = None) -> None:
-        """Begin to look through ``scope``, which reports to ``self.report``."""
+        """Begin to look through ``scope``, which reports to ``self.report``.
+
+        Once more for each further life of the trader: what is known of the venue stays known.
+        """
         self._scope = scope
         self._story = story
+        if self._invariants:
+            for check in self._invariants:
+                check.scope = scope
+                check.on_life()
+            return
         self._invariants = build_all(scope)
         self._on_step = [check.on_step for check in self._invariants if _has(check, "on_step")]
+        self._on_fills = [check.on_fills for check in self._invariants if _has(check, "on_fills")]
+        self._on_decision = [check.on_decision for check in self._invariants if _has(check, "on_decision")]
+        self._on_ours = [check.on_ours for check in self._invariants if _has(check, "on_ours")]
         self._on_block = [check.on_block for check in self._invariants if _has(check, "on_block")]
         self._full = [check.full for check in self._invariants if _has(check, "full")]
 
@@ -58,14 +71,23 @@ class Checker:
         started = perf_counter_ns()
         for check in self._on_step:
             check(step)
+        if step.fills:
+            for check in self._on_fills:
+                check(step)
+        if step.event is None:
+            for check in self._on_decision:
+                check(step)
         self.spent_ns += perf_counter_ns() - started
 
     def block(self, block: Block) -> None:
         """After the venue executed a block."""
         self._blocks += 1
         started = perf_counter_ns()
-        for check in self._on_block:
-            check(block)
+        if block.updates or block.fills:
+            for look in self._on_ours:
+                look(block)
+        for look in self._on_block:
+            look(block)
         if self._blocks % self._full_every == 0:
             self._look_at_everything(block.now)
         self.spent_ns += perf_counter_ns() - started
@@ -77,7 +99,6 @@ class Checker:
             check.at_end(now)
 
     def _look_at_everything(self, now: Ns) -> None:
-        self._fulls += 1
         for check in self._full:
             check(now)
 
@@ -93,7 +114,8 @@ class Checker:
         self.n_violations += 1
         now = self._scope.now if self._scope is not None else 0
         if len(self.violations) < KEPT:
-            self.violations.append(Violation(name, now / NS_PER_S, text, list(keys)))
+            rule = next((check.rule for check in self._invariants if check.id == name), "")
+            self.violations.append(Violation(name, now / NS_PER_S, text, list(keys), rule=rule))
 
     def tell(self) -> None:
         """Add the story of the orders and fills involved to the first violations."""
@@ -107,13 +129,8 @@ class Checker:
         return self.n_violations >= self._stop_after
 
     def counts(self) -> dict[str, int]:
-        """How often each rule was evaluated."""
-        return {
-            check.id: self._steps // self._every * _has(check, "on_step")
-            + self._blocks * _has(check, "on_block")
-            + self._fulls * _has(check, "full")
-            for check in self._invariants
-        }
+        """How often each rule really compared something, each rule by its own count; 0: it never did."""
+        return {check.id: check.compared for check in self._invariants}
 
     @property
     def rules(self) -> Iterable[Invariant]:

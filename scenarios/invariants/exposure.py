@@ -1,52 +1,141 @@
-"""Exposure: the hard limit in the worst case, reduce-only, no crossing of ourselves (S15-S17)."""
+"""Exposure: the hard limit in the worst case, reduce-only, no crossing of ourselves (S15-S17).
 
+At the venue counts what rests there and what of ours may still arrive; in our books whatever may still fill.
+"""
+
+from collections.abc import Mapping, Sequence
+
+from domain.commands import AnyCommand, Modify, Place, Request
 from domain.events import OrderStatus, Reason
-from domain.units import Side
-from scenarios.invariants.base import Block, Invariant, Step
+from domain.units import Cloid, InstrumentId, Px, Side, Sz
+from scenarios.invariants.base import Block, DeskView, Invariant, Scope, Step
+from scenarios.invariants.orders import Lifecycle
+
+
+class Sides:
+    """What of ours may fill in one instrument."""
+
+    __slots__ = ("ask", "asks", "bid", "bids", "cloids")
+
+    def __init__(self) -> None:
+        self.bids = 0
+        """Lots."""
+        self.asks = 0
+        self.bid: tuple[int, Cloid] | None = None
+        """The highest, with its id."""
+        self.ask: tuple[int, Cloid] | None = None
+        """The lowest."""
+        self.cloids: list[Cloid] = []
+
+    def add(self, side: Side, px: Px, lots: Sz, cloid: Cloid) -> None:
+        """One order."""
+        self.cloids.append(cloid)
+        if side > 0:
+            self.bids += lots
+            if self.bid is None or px > self.bid[0]:
+                self.bid = px, cloid
+        else:
+            self.asks += lots
+            if self.ask is None or px < self.ask[0]:
+                self.ask = px, cloid
+
+
+class Exposure:
+    """Both sides of every instrument, summed up once for the rules that judge them."""
+
+    def __init__(self, lives: Lifecycle) -> None:
+        """``lives`` knows when an order changed."""
+        self._lives = lives
+        self._in_books: dict[InstrumentId, Sides] = {}
+        self._as_of = -1
+        self._at_venue: dict[InstrumentId, Sides] = {}
+        self._block: Block | None = None
+
+    def in_books(self, scope: Scope) -> Mapping[InstrumentId, Sides]:
+        """Whatever may still fill as the trader knows it."""
+        if self._as_of != self._lives.changes:
+            self._as_of = self._lives.changes
+            self._in_books = {}
+            for name, desk in scope.belief.desks.items():
+                self._in_books[name] = sides = Sides()
+                for cloid, order in desk.tracker.orders.items():
+                    if lots := order.fillable:
+                        sides.add(order.side, order.px, lots, cloid)
+        return self._in_books
+
+    def at_venue(self, block: Block, scope: Scope) -> Mapping[InstrumentId, Sides]:
+        """What rests at the venue, and what was sent and the venue has not seen."""
+        if self._block is not block:
+            self._block = block
+            self._at_venue = {name: Sides() for name in scope.belief.desks}
+            for rest in block.resting.values():
+                if rest.instrument in self._at_venue:
+                    cloid = rest.cloid or Cloid("")
+                    self._at_venue[rest.instrument].add(rest.side, rest.px, rest.remaining, cloid)
+            for name, desk in scope.belief.desks.items():
+                for cloid, order in desk.tracker.orders.items():
+                    if order.oid is None and order.fillable and scope.truth.order_of(cloid) is None:
+                        self._at_venue[name].add(order.side, order.px, order.fillable, cloid)
+        return self._at_venue
+
+
+def _places(commands: Sequence[AnyCommand]) -> bool:
+    return any(isinstance(c, Request) and isinstance(c.actions[0], Place | Modify) for c in commands)
 
 
 class ExposureLimit(Invariant):
-    """S15: if everything of a side fills, the position is still inside the limit; unknown orders count in full."""
+    """S15: if everything of a side fills, the position is still inside the limit; unknown orders count in full.
+
+    Our own books are judged when they changed, after the trader has decided. Where the venue has corrected the
+    position, fills that are in it already still count as fillable: then our books are judged when something is placed.
+    """
 
     id = "S15"
     rule = "|position + everything of a side that may still fill| <= limit, at the venue and in our books"
 
-    def on_step(self, step: Step) -> None:
-        """Look at our books whenever we decided something."""
-        if not step.commands:
-            return
-        for name, desk in self.scope.belief.desks.items():
-            limit = desk.limit.lots
-            if not limit:
-                continue
-            bid = ask = 0
-            for order in desk.tracker.orders.values():
-                if order.side > 0:
-                    bid += order.fillable
-                else:
-                    ask += order.fillable
-            position = desk.inventory.position
-            if (bid and position + bid > limit) or (ask and ask - position > limit):
-                self.fail(f"{name}: position {position}, fillable bids {bid} and asks {ask}, limit {limit} (our books)")
+    def __init__(self, scope: Scope, exposure: Exposure, lives: Lifecycle) -> None:
+        """Remember the limit: a new life learns it late, and it holds all the same."""
+        super().__init__(scope)
+        self._exposure = exposure
+        self._lives = lives
+        self._limits: dict[InstrumentId, Sz] = {}
+        self._looked_at: tuple[int, int] | None = None
 
-    def on_block(self, block: Block) -> None:
-        """Look at the venue where something of ours changed."""
-        if not block.touched_us:
+    def on_decision(self, step: Step) -> None:
+        """Look at our books after each decision, if anything in them changed."""
+        state = (self._lives.changes, self.scope.belief.fills.applied)
+        if state == self._looked_at and not step.commands:
             return
+        self._looked_at = state
+        exposed = self._exposure.in_books(self.scope)
         for name, desk in self.scope.belief.desks.items():
-            limit = desk.limit.lots
+            limit = self._limit_of(name, desk)
             if not limit:
                 continue
-            bid = ask = 0
-            for order in block.resting.values():
-                if order.instrument == name:
-                    if order.side > 0:
-                        bid += order.remaining
-                    else:
-                        ask += order.remaining
-            position = self.scope.truth.position(name)
-            if (bid and position + bid > limit) or (ask and ask - position > limit):
-                self.fail(f"{name}: position {position}, resting bids {bid} and asks {ask}, limit {limit} (the venue)")
+            if desk.inventory.adjustments and not _places(step.commands):
+                continue
+            self._judge(name, desk.inventory.position, exposed[name], limit, "our books")
+
+    def on_ours(self, block: Block) -> None:
+        """Look at the venue where something of ours changed."""
+        exposed = self._exposure.at_venue(block, self.scope)
+        for name, desk in self.scope.belief.desks.items():
+            limit = self._limit_of(name, desk)
+            if limit:
+                self._judge(name, self.scope.truth.position(name), exposed[name], limit, "the venue")
+
+    def _limit_of(self, name: InstrumentId, desk: DeskView) -> Sz:
+        limit = desk.limit.lots or self._limits.get(name, Sz(0))
+        self._limits[name] = limit
+        return limit
+
+    def _judge(self, name: InstrumentId, position: int, sides: Sides, limit: Sz, where: str) -> None:
+        self.compared += 1
+        bids, asks = sides.bids, sides.asks
+        if (bids and position + bids > limit) or (asks and asks - position > limit):
+            held, most = self.size(name, position), self.size(name, limit)
+            may = f"bids of {self.size(name, bids)} and asks of {self.size(name, asks)} may still fill"
+            self.fail(f"we hold {held}, {may}, the limit is {most} ({where})", *sides.cloids)
 
 
 class ReduceOnly(Invariant):
@@ -55,36 +144,35 @@ class ReduceOnly(Invariant):
     id = "S16"
     rule = "reduce-only orders only reduce"
 
-    def on_block(self, block: Block) -> None:
+    def on_ours(self, block: Block) -> None:
         """Look at each fill of such an order, and at what of it rests."""
         for fill in block.fills:
             order = self.scope.truth.order(fill.oid)
             if order is None or not order.reduce_only:
                 continue
+            self.compared += 1
             before, after = fill.start_position, fill.start_position + fill.side * fill.sz
             if abs(after) >= abs(before) or before * after < 0:
                 self.fail(
-                    f"reduce-only order {fill.oid} took the position from {before} to {after}",
+                    f"reduce-only order {fill.oid} took the position from {self.size(fill.instrument, before)} "
+                    f"to {self.size(fill.instrument, after)}",
                     order.cloid or str(fill.tid),
                 )
-        if block.touched_us:
-            self._check_resting(block)
+        self._check_resting(block)
 
     def _check_resting(self, block: Block) -> None:
-        totals: dict[tuple[str, Side], int] = {}
+        totals: dict[tuple[InstrumentId, Side], int] = {}
         for order in block.resting.values():
             if order.reduce_only:
                 key = (order.instrument, order.side)
                 totals[key] = totals.get(key, 0) + order.remaining
-        for order in block.resting.values():
-            total = totals.get((order.instrument, order.side), 0)
-            if order.reduce_only and total > max(-order.side * self.scope.truth.position(order.instrument), 0):
-                self.fail(
-                    f"{order.instrument}: reduce-only orders of {total} lots rest against a position of "
-                    f"{self.scope.truth.position(order.instrument)}",
-                    order.cloid or str(order.oid),
-                )
-                return
+        for (name, side), total in totals.items():
+            self.compared += 1
+            position = self.scope.truth.position(name)
+            if total > max(-side * position, 0):
+                keys = [o.cloid or str(o.oid) for o in block.resting.values() if o.reduce_only and o.side is side]
+                held = self.size(name, position)
+                self.fail(f"reduce-only orders of {self.size(name, total)} rest against a position of {held}", *keys)
 
 
 class NoSelfCross(Invariant):
@@ -93,26 +181,36 @@ class NoSelfCross(Invariant):
     id = "S17"
     rule = "own bids < own asks, in flight included; self-trade prevention is never used"
 
-    def on_step(self, step: Step) -> None:
-        """Look at our books whenever we decided something."""
-        if not step.commands:
-            return
-        for name, desk in self.scope.belief.desks.items():
-            bid, ask = 0, 0
-            bid_id = ask_id = ""
-            for order in desk.tracker.orders.values():
-                if not order.fillable:
-                    continue
-                if order.side > 0:
-                    if order.px > bid:
-                        bid, bid_id = order.px, order.cloid
-                elif not ask or order.px < ask:
-                    ask, ask_id = order.px, order.cloid
-            if bid and ask and bid >= ask:
-                self.fail(f"{name}: own bid {bid} meets own ask {ask}", bid_id, ask_id)
+    def __init__(self, scope: Scope, exposure: Exposure, lives: Lifecycle) -> None:
+        """Look again only where an order changed."""
+        super().__init__(scope)
+        self._exposure = exposure
+        self._lives = lives
+        self._looked_at: int | None = None
 
-    def on_block(self, block: Block) -> None:
-        """The venue never had to keep us from trading with ourselves."""
+    def on_decision(self, step: Step) -> None:  # noqa: ARG002
+        """Look at our books after each decision, if any order changed."""
+        if self._lives.changes == self._looked_at:
+            return
+        self._looked_at = self._lives.changes
+        for name, sides in self._exposure.in_books(self.scope).items():
+            self._judge(name, sides, "in our books")
+
+    def on_ours(self, block: Block) -> None:
+        """The same at the venue; and it never had to keep us from trading with ourselves."""
         for update in block.updates:
-            if update.status is OrderStatus.CANCELED and update.reason is Reason.SELF_TRADE:
-                self.fail(f"order {update.oid} was taken out by self-trade prevention", update.cloid or "")
+            if update.status is OrderStatus.CANCELED:
+                self.compared += 1
+                if update.reason is Reason.SELF_TRADE:
+                    self.fail(f"order {update.oid} was taken out by self-trade prevention", update.cloid or "")
+        for name, sides in self._exposure.at_venue(block, self.scope).items():
+            self._judge(name, sides, "at the venue")
+
+    def _judge(self, name: InstrumentId, sides: Sides, where: str) -> None:
+        bid, ask = sides.bid, sides.ask
+        if bid is None or ask is None:
+            return
+        self.compared += 1
+        if bid[0] >= ask[0]:
+            bid_px, ask_px = self.price(name, bid[0]), self.price(name, ask[0])
+            self.fail(f"{name}: our bid at {bid_px} meets our ask at {ask_px} {where}", bid[1], ask[1])

@@ -1,35 +1,36 @@
 """Orders: legal lives, no release before the fills are in, nothing resting that we do not know (S8, S10, S11)."""
 
 from collections import OrderedDict
+from collections.abc import Callable, Mapping, Sequence
+from itertools import pairwise
 
-from domain.events import OrderStatus
+from domain.events import Fill, OrderStatus
 from domain.orders import TERMINAL, TRANSITIONS, OrderState, TrackedOrder
-from domain.units import Cloid, Ns, Oid, Sz
+from domain.units import Cloid, InstrumentId, Ns, Oid, Sz
 from scenarios.invariants.base import Block, Invariant, Scope, Step
 
 ENDED_KEPT = 5_000
 """Ended orders remembered, so that one that comes back to life is seen."""
 
 
-def _reachable() -> dict[OrderState, frozenset[OrderState]]:
-    """States that a life may have reached by the next look: one event may take several legal steps."""
-    out = {}
-    for start in OrderState:
-        found, border = {start}, [start]
-        while border:
-            for following in TRANSITIONS[border.pop()]:
-                if following not in found:
-                    found.add(following)
-                    border.append(following)
-        out[start] = frozenset(found)
-    return out
+class Watched:
+    """An order of the trader as it was at the last look."""
 
+    __slots__ = ("filled", "n_steps", "order", "state")
 
-REACHABLE = _reachable()
+    def __init__(self, order: TrackedOrder) -> None:
+        self.order = order
+        self.state = OrderState.PENDING_NEW
+        self.n_steps = 0
+        self.filled = Sz(0)
 
 
 class Lifecycle(Invariant):
-    """S8: legal steps only, an end is an end, the filled size grows and never above the order's."""
+    """S8: legal steps only, an end is an end, the filled size grows and never above the order's.
+
+    It follows the steps that an order records, each by itself: two that together lead to a legal state may
+    both be illegal. The order's own guard is not asked.
+    """
 
     id = "S8"
     rule = "orders take legal steps only; ended orders stay ended; filled grows up to the size"
@@ -37,60 +38,113 @@ class Lifecycle(Invariant):
     def __init__(self, scope: Scope) -> None:
         """Remember each order as last seen."""
         super().__init__(scope)
-        self.seen: dict[Cloid, tuple[OrderState, Sz]] = {}
-        self.released: list[TrackedOrder] = []
-        """Orders that left the live ones in the latest step."""
+        self.seen: dict[Cloid, Watched] = {}
+        """Orders that the trader takes for live or not settled."""
+        self.on_release: list[Callable[[TrackedOrder], None]] = []
+        """Told of each order that leaves them."""
+        self.changes = 0
+        """Grows with every change of any order."""
         self._ended: OrderedDict[Cloid, None] = OrderedDict()
+        self._revisions: dict[InstrumentId, int] = {}
 
-    def on_step(self, step: Step) -> None:  # noqa: ARG002 - every event may have touched it
-        """Compare every live order with what it was; follow those that left."""
-        seen = self.seen
-        if self.released:
-            self.released = []
-        n_live = 0
-        for desk in self.scope.belief.desks.values():
-            orders = desk.tracker.orders
-            n_live += len(orders)
-            for cloid, order in orders.items():
-                last = seen.get(cloid)
-                if last is None:
-                    self._begin(cloid, order)
-                elif order.state is not last[0] or order.filled != last[1]:
-                    self._move(cloid, order, last)
-        if n_live != len(seen):
+    def on_life(self) -> None:
+        """A new life has orders of its own, and may ask again what became of those of the one before."""
+        self.seen.clear()
+        self._ended.clear()
+        self._revisions.clear()
+        self.changes += 1
+
+    def on_step(self, step: Step) -> None:
+        """Compare the live orders with what they were, where the trader learned or did anything about one."""
+        revisions, news = self._revisions, False
+        for name, desk in self.scope.belief.desks.items():
+            revision = desk.tracker.revision
+            if revisions.get(name) != revision:
+                revisions[name] = revision
+                news = True
+                self._look_at(desk.tracker.orders)
+        if news:
             self._follow_ended()
+        if step.fills:
+            self._look_at_late(step.fills)
 
-    def _begin(self, cloid: Cloid, order: TrackedOrder) -> None:
+    def full(self, now: Ns) -> None:  # noqa: ARG002
+        """Compare every live order: one may have changed behind the trader's own back."""
+        for desk in self.scope.belief.desks.values():
+            self._look_at(desk.tracker.orders)
+        self._follow_ended()
+
+    def _look_at(self, orders: Mapping[Cloid, TrackedOrder]) -> None:
+        seen = self.seen
+        self.compared += len(orders)
+        for cloid, order in orders.items():
+            last = seen.get(cloid)
+            if last is None:
+                last = self._begin(cloid, order)
+            elif (
+                order is last.order
+                and order.state is last.state
+                and order.filled == last.filled
+                and order.n_steps == last.n_steps
+            ):
+                continue
+            self._move(cloid, order, last)
+
+    def _look_at_late(self, fills: Sequence[Fill]) -> None:
+        """A fill may be of an order that ended before."""
+        for fill in fills:
+            desk = self.scope.belief.desks.get(fill.instrument)
+            order = desk.tracker.find(fill.cloid, fill.oid) if desk is not None else None
+            if order is not None and order.cloid not in self.seen:
+                self.compared += 1
+                self._check_filled(order.cloid, order)
+
+    def _begin(self, cloid: Cloid, order: TrackedOrder) -> Watched:
         if cloid in self._ended:
             self.fail(f"{order} had ended and is live again", cloid)
-        self._check_filled(cloid, order)
-        self.seen[cloid] = (order.state, order.filled)
+        self.seen[cloid] = last = Watched(order)
+        return last
 
-    def _move(self, cloid: Cloid, order: TrackedOrder, last: tuple[OrderState, Sz]) -> None:
-        state, filled = last
-        if order.state not in REACHABLE[state]:
-            self.fail(f"{order} was {state}: not a legal step", cloid)
-        if order.filled < filled:
-            self.fail(f"{order} had {filled} lots filled before", cloid)
+    def _move(self, cloid: Cloid, order: TrackedOrder, last: Watched) -> None:
+        self.changes += 1
+        if order is not last.order:
+            self.fail(f"{order} took the place of {last.order}", cloid)
+        self._check_steps(cloid, order, last)
+        if order.filled < last.filled:
+            self.fail(f"{order} had {last.filled} lots filled before", cloid)
         self._check_filled(cloid, order)
-        self.seen[cloid] = (order.state, order.filled)
+        last.order, last.state, last.filled, last.n_steps = order, order.state, order.filled, order.n_steps
+
+    def _check_steps(self, cloid: Cloid, order: TrackedOrder, last: Watched) -> None:
+        """Each recorded step since the last look, and that nothing but a step changed the state."""
+        path = order.path
+        taken = order.n_steps - last.n_steps
+        steps = path[-taken - 1 :]
+        if len(steps) == taken + 1 and steps[0] is not last.state:
+            self.fail(f"{order} was {last.state}, and its steps say it was {steps[0]}", cloid)
+        for before, after in pairwise(steps):
+            if after not in TRANSITIONS[before]:
+                self.fail(f"{order}: {before} to {after} is not a legal step", cloid)
+        if path[-1] is not order.state:
+            self.fail(f"{order} was {path[-1]} and became {order.state} without a step", cloid)
 
     def _check_filled(self, cloid: Cloid, order: TrackedOrder) -> None:
         if not 0 <= order.filled <= order.sz:
             self.fail(f"{order}: filled {order.filled} of {order.sz}", cloid)
 
     def _follow_ended(self) -> None:
+        """Look once more at orders that the trader let go, whether or not it still remembers them."""
         desks = self.scope.belief.desks.values()
+        if sum(len(desk.tracker.orders) for desk in desks) == len(self.seen):
+            return
         for cloid in [c for c in self.seen if not any(c in desk.tracker.orders for desk in desks)]:
-            last = self.seen[cloid]
-            for desk in desks:
-                order = desk.tracker.completed.get(cloid)
-                if order is not None:
-                    self._move(cloid, order, last)
-                    self.released.append(order)
-                    if order.state not in TERMINAL:
-                        self.fail(f"{order} was let go before it ended", cloid)
-            del self.seen[cloid]
+            last = self.seen.pop(cloid)
+            order = last.order
+            self._move(cloid, order, last)
+            for tell in self.on_release:
+                tell(order)
+            if order.state not in TERMINAL:
+                self.fail(f"{order} was let go before it ended", cloid)
             self._ended[cloid] = None
             if len(self._ended) > ENDED_KEPT:
                 self._ended.popitem(last=False)
@@ -103,16 +157,13 @@ class SettleBeforeRelease(Invariant):
     rule = "an order is let go only when it ended at the venue and all its fills are applied"
 
     def __init__(self, scope: Scope, lives: Lifecycle) -> None:
-        """Look at what S8 saw leave."""
+        """Look at what S8 sees leave."""
         super().__init__(scope)
-        self._lives = lives
+        lives.on_release.append(self.on_release)
 
-    def on_step(self, step: Step) -> None:  # noqa: ARG002 - every event may have released one
-        """Check what left the live orders with this event."""
-        for order in self._lives.released:
-            self._check(order)
-
-    def _check(self, order: TrackedOrder) -> None:
+    def on_release(self, order: TrackedOrder) -> None:
+        """Check what leaves the live orders, at that event."""
+        self.compared += 1
         truth = self.scope.truth.order_of(order.cloid)
         if truth is None:
             if order.filled:
@@ -130,26 +181,34 @@ class NoUnknownOrders(Invariant):
     id = "S11"
     rule = "every resting order of ours is known and not believed to have ended"
 
-    def __init__(self, scope: Scope) -> None:
+    def __init__(self, scope: Scope, lives: Lifecycle) -> None:
         """Note since when an order has been unknown."""
         super().__init__(scope)
+        self._live = lives.seen
         self._since: dict[Oid, Ns] = {}
 
     def on_block(self, block: Block) -> None:
         """Look every resting order up."""
-        desks = self.scope.belief.desks
-        for oid, truth in block.resting.items():
-            desk = desks.get(truth.instrument)
-            order = desk.tracker.find(truth.cloid, oid) if desk is not None else None
-            if order is not None and order.state not in TERMINAL:
-                if self._since:
-                    self._since.pop(oid, None)
-                continue
-            if order is not None:
-                self.fail(f"{order} rests at the venue", order.cloid)
-                continue
+        live, resting = self._live, block.resting
+        for oid, truth in resting.items():
+            known = live.get(truth.cloid) if truth.cloid is not None else None
+            if known is None or known.state in TERMINAL:
+                self._look_closer(oid, block)
+            elif self._since:
+                self._since.pop(oid, None)
+        self.compared += len(resting)
+        if self._since:
+            self._since = {oid: since for oid, since in self._since.items() if oid in resting}
+
+    def _look_closer(self, oid: Oid, block: Block) -> None:
+        truth = block.resting[oid]
+        desk = self.scope.belief.desks.get(truth.instrument)
+        order = desk.tracker.find(truth.cloid, oid) if desk is not None else None
+        if order is not None and order.state not in TERMINAL:
+            self._since.pop(oid, None)
+        elif order is not None:
+            self.fail(f"{order} rests at the venue", order.cloid)
+        else:
             since = self._since.setdefault(oid, block.now)
             if block.now - since > self.scope.bounds.in_flight:
                 self.fail(f"order {oid} ({truth.cloid}) rests at the venue and we do not know it", truth.cloid or "")
-        if self._since:
-            self._since = {oid: since for oid, since in self._since.items() if oid in block.resting}

@@ -5,22 +5,21 @@ cancel's. The fault sees the cancel leave and puts its taker into the very next 
 cancel is faster than the next block the race is lost, and counted so.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from math import ceil
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from annotated_types import Interval
 
 from domain.commands import AnyAction, AnyCommand, Cancel, Modify, Request
 from domain.events import Fill, OpenOrder, OrderStatus
-from domain.units import AccountId, Ns, Oid, Sz, Tif
-from sim.faults.base import Injected, arm
+from domain.units import AccountId, Ns, Oid
+from sim.faults.aim import aim
+from sim.faults.base import Injected, Range, launch, prepare
+from sim.faults.timing import THROUGHOUT, Timing
 from sim.feed import Session
-from sim.liquidity.base import Op, OpKind
 from sim.venue.orders import OwnOrder
 from sim.world import World
-
-_ALL_LEVELS = 10_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,19 +32,23 @@ class CancelRace:
     """When it begins, in seconds of the run."""
     duration_s: Annotated[float, Interval(gt=0, le=600)] = 10.0
     """How long cancels and modifies are raced, in seconds of their sending."""
+    when: Timing = THROUGHOUT
+    """When it strikes in that time."""
     share: Annotated[float, Interval(gt=0, le=1)] = 1.0
     """Share of the orders being cancelled that are raced."""
     fill: Annotated[float, Interval(gt=0, le=1)] = 1.0
     """Share of what remains of the order that the taker is meant to take."""
 
+    ranges: ClassVar[Mapping[str, Range]] = {"share": Range(0.05, 0.5), "fill": Range(0.1, 1.0)}
+
     def install(self, world: World, session: Session) -> Injected:
-        """Counts `cancels` seen, `not_resting`, `aimed`, and of those `filled`, `partly_filled`, `missed`."""
-        injected = arm(self, world, lambda _: None, lambda _: None)
+        """Counts `aimed`, of those `filled`, `partly_filled`, `missed`; and `cancels` seen, those `not_resting`."""
+        injected = prepare(self, world, session, "aimed")
         race = _Race(self, world, session, injected)
         session.on_send.append(race.on_send)
         world.venue.taps.on_fill.append(race.on_fill)
         world.venue.taps.on_terminal.append(race.on_terminal)
-        return injected
+        return launch(injected, world, lambda _: None, lambda _: None, session=session, when=self.when)
 
 
 class _Race:
@@ -56,13 +59,13 @@ class _Race:
         self.world = world
         self.account = session.account
         self.injected = injected
-        self.uniforms = world.streams.uniforms(f"fault/{config.kind}/{session.name}")
+        self.dice = injected.dice(world, "race")
         self.aimed: dict[Oid, int] = {}
         """Lots taken so far of each order in a race."""
 
     def on_send(self, command: AnyCommand, _now: Ns) -> None:
         """Race the orders whose cancel or modify leaves the trader now."""
-        if not self.injected.is_active or not isinstance(command, Request):
+        if not self.injected.is_striking or not isinstance(command, Request):
             return
         resting = self.world.venue.resting(self.account)
         for action in command.actions:
@@ -72,24 +75,14 @@ class _Race:
             order = next((order for order in resting if _means(action, order)), None)
             if order is None:
                 self.injected.counts["not_resting"] += 1
-            elif order.oid not in self.aimed and next(self.uniforms) < self.config.share:
+            elif order.oid not in self.aimed and self.dice() < self.config.share:
                 self._aim(order)
 
     def _aim(self, order: OpenOrder) -> None:
-        """Send a taker that is large enough for what trades before the order, and for its share of it."""
         own = self.world.venue.order(self.account, order.oid)
-        assert own is not None  # noqa: S101 - it was listed as resting
-        book = self.world.venue.liquidity(order.instrument)
-        side = order.side.opposite
-        better = sum(sz for px, sz, _ in book.levels(order.side, _ALL_LEVELS) if (px - order.px) * order.side > 0)
-        lots = better + book.depth_ahead(own.book_oid) + ceil(order.remaining * self.config.fill)
-
-        def taker(oid: Oid, account: AccountId) -> Op:
-            return (OpKind.PLACE, oid, account, side, order.px, Sz(lots), Tif.IOC)
-
-        self.world.inject(order.instrument, taker)
-        self.aimed[order.oid] = 0
-        self.injected.counts["aimed"] += 1
+        if own is not None and aim(self.world, own, self.config.fill):
+            self.aimed[order.oid] = 0
+            self.injected.counts["aimed"] += 1
 
     def on_fill(self, account: AccountId, fill: Fill) -> None:
         """Note what was taken of an order in a race."""

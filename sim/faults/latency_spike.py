@@ -1,14 +1,17 @@
 """Messages take longer for a while; none is lost, and a channel keeps its order."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from annotated_types import Interval, MinLen
 
 from domain.units import millis
-from sim.faults.base import Injected, arm
+from sim.envelope import LinkName
+from sim.faults.base import Injected, Range, arm
+from sim.faults.timing import THROUGHOUT, Timing
 from sim.feed import Session
-from sim.links import LinkName, Slowdown
+from sim.links import Slowdown
 from sim.world import World
 
 
@@ -26,12 +29,16 @@ class LatencySpike:
     """When it begins, in seconds of the run."""
     duration_s: Annotated[float, Interval(gt=0, le=600)] = 5.0
     """How long it lasts, in seconds of sending: what is sent inside is slow, even if it arrives later."""
+    when: Timing = THROUGHOUT
+    """When it strikes in that time."""
     links: Annotated[tuple[LinkName, ...], MinLen(1)] = tuple(LinkName)
     """The ways that become slow; all five unless some are named."""
     factor: Annotated[float, Interval(ge=0, le=100)] = 5.0
     """What the latency of each message is multiplied by; 1 leaves it as it is."""
     extra_ms: Annotated[float, Interval(ge=0, le=60_000)] = 0.0
     """Added to the latency of each message after the factor, in ms."""
+
+    ranges: ClassVar[Mapping[str, Range]] = {"factor": Range(1.5, 50.0), "extra_ms": Range(1.0, 10_000.0)}
 
     def install(self, world: World, session: Session) -> Injected:
         """Counts `messages`, those sent into the spike."""
@@ -48,4 +55,4 @@ class LatencySpike:
                 link.slowdowns.remove(slowdown)
                 injected.counts["messages"] += link.sent
 
-        return arm(self, world, begin, end)
+        return arm(self, world, begin, end, session=session, when=self.when, main="messages")

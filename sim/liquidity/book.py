@@ -11,7 +11,7 @@ either side, and a taker limited to key `k` goes on while ``keys[-1] >= k``.
 from bisect import bisect_left, insort
 from collections.abc import Iterable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
-from enum import Enum
+from enum import StrEnum
 from itertools import islice
 
 from domain.errors import InvariantViolation
@@ -34,11 +34,12 @@ _NO_KEY = -(1 << 100)
 """Below the key of any price: a taker without limit, a side with nobody watched."""
 
 
-class Discipline(Enum):
-    """Who of a level trades first. LIFO is there so that tests can prove they would notice."""
+class Discipline(StrEnum):
+    """Who of a level trades first."""
 
-    FIFO = "first in, first out"
-    LIFO = "last in, first out"
+    FIFO = "fifo"
+    LIFO = "lifo"
+    """Wrong on purpose: tests and the check against recorded blocks must notice."""
 
 
 class Level:

@@ -32,13 +32,15 @@ import io
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
+from itertools import takewhile
 
 from domain.errors import ConfigError, Problem
 from domain.units import AccountId, Oid, Px, Side, Sz, Tif
-from sim.liquidity.base import RestingOrder
+from sim.liquidity.base import Execution, RestingOrder
 from sim.liquidity.book import Book
 
 
@@ -104,18 +106,8 @@ class OrderFile:
 
 
 @dataclass(frozen=True, slots=True)
-class Fill:
-    """One pair of a match, or one recorded execution (without a taker)."""
-
-    maker: str
-    taker: str
-    px: Px
-    sz: Sz
-
-
-@dataclass(frozen=True, slots=True)
 class QueuePlace:
-    """Where a recorded execution found its order."""
+    """Where an execution found its resting order."""
 
     is_best: bool
     """At the best price of its side."""
@@ -126,6 +118,18 @@ class QueuePlace:
     def is_front(self) -> bool:
         """Price and time priority both held."""
         return self.is_best and not self.ahead
+
+
+@dataclass(frozen=True, slots=True)
+class Fill:
+    """One pair of a match, or one recorded execution (without a taker)."""
+
+    maker: str
+    taker: str
+    px: Px
+    sz: Sz
+    place: QueuePlace
+    """Looked up in the book as it stood before the row: the matching itself is not asked."""
 
 
 Levels = tuple[tuple[Px, Sz, int], ...]
@@ -142,10 +146,10 @@ class Step:
     fills: tuple[Fill, ...]
     expired: tuple[str, ...]
     """Own resting orders that stood in the way of this one."""
-    place: QueuePlace | None
-    """Of an `execute` row."""
     bids: Levels
     asks: Levels
+    is_crossed: bool
+    """The best bid is not below the best ask: after an `add`, which does not match."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +159,7 @@ class Report:
     file: OrderFile
     steps: tuple[Step, ...]
     counts: dict[str, int]
-    """rows, fills, every outcome and refusal that occurred, executions and how many met the front of the queue."""
+    """rows, fills, how many of them met the front of the queue, crossed books, every outcome and refusal."""
 
 
 # Reading.
@@ -315,14 +319,15 @@ class _Player:
     def step(self, row: Row, levels: int) -> Step:
         self.fills: tuple[Fill, ...] = ()
         self.expired: tuple[str, ...] = ()
-        self.place: QueuePlace | None = None
         reject = None
         try:
             outcome = self.do(row)
         except _Refused as refused:
             outcome, reject = Outcome.REJECTED, refused.reason
         bids, asks = (tuple(self.book.levels(side, levels)) for side in (Side.BUY, Side.SELL))
-        return Step(row, outcome, reject, self.fills, self.expired, self.place, bids, asks)
+        bid, ask = self.book.best_bid(), self.book.best_ask()
+        is_crossed = bid is not None and ask is not None and bid >= ask
+        return Step(row, outcome, reject, self.fills, self.expired, bids, asks, is_crossed)
 
     def do(self, row: Row) -> Outcome:
         if row.op is RowOp.LIMIT or row.op is RowOp.ADD:
@@ -352,8 +357,8 @@ class _Player:
         if row.sz > order.sz:
             raise _Refused(Refusal.TOO_LARGE)
         if row.op is RowOp.EXECUTE:
-            self.place = QueuePlace(order.px == self.book.best(order.side), self.book.depth_ahead(order.oid))
-            self.fills = (Fill(row.id, "", order.px, row.sz),)
+            place = QueuePlace(order.px == self.book.best(order.side), self.book.depth_ahead(order.oid))
+            self.fills = (Fill(row.id, "", order.px, row.sz, place),)
         self.book.reduce(order.oid, row.sz)
         if order.sz:
             return Outcome.RESTS
@@ -365,8 +370,14 @@ class _Player:
             raise _Refused(Refusal.WOULD_CROSS)
         if not crosses and tif is Tif.IOC:
             raise _Refused(Refusal.NO_MATCH)
+        met = takewhile(lambda order: side * (px - order.px) >= 0, self.book.orders(side.opposite))
+        queue = [(order.oid, order.px, order.sz) for order in met]
         result = self.book.match(side, px, sz, user)
-        self.fills = tuple(Fill(self.ids[maker.oid], self.ids[oid], at, lots) for maker, at, lots in result.executions)
+        gone = {order.oid for order in result.expired}
+        self.fills = tuple(
+            Fill(self.ids[maker.oid], self.ids[oid], at, lots, place)
+            for (maker, at, lots), place in zip(result.executions, _places(queue, gone, result.executions), strict=True)
+        )
         self.expired = tuple(self.ids[order.oid] for order in result.expired)
         if not result.remaining:
             return Outcome.FILLED
@@ -391,6 +402,21 @@ class _Player:
         return self.oids[text]
 
 
+def _places(
+    queue: Iterable[tuple[Oid, Px, Sz]], gone: AbstractSet[Oid], executions: Iterable[Execution]
+) -> Iterator[QueuePlace]:
+    """Where each execution found its order, by the queue before the match, best first; ``gone`` is out of the way."""
+    left = {oid: (px, int(sz)) for oid, px, sz in queue if oid not in gone}
+    for maker, _, lots in executions:
+        px, sz = left[maker.oid]
+        before = list(takewhile(maker.oid.__ne__, left))
+        ahead = sum(left[oid][1] for oid in before if left[oid][0] == px)
+        yield QueuePlace(all(left[oid][0] == px for oid in before), Sz(ahead))
+        left[maker.oid] = (px, sz - lots)
+        if sz == lots:
+            del left[maker.oid]
+
+
 def run_order_file(text: str, levels: int = 5) -> Report:
     """Parse and play a file; ConfigError with every problem if it is not one."""
     file = parse(text)
@@ -400,13 +426,13 @@ def run_order_file(text: str, levels: int = 5) -> Report:
     counts = Counter(rows=len(steps))
     for step in steps:
         counts["fills"] += len(step.fills)
+        counts["at the front"] += sum(fill.place.is_front for fill in step.fills)
         counts["expired"] += len(step.expired)
         counts[step.outcome.value] += 1
         if step.reject is not None:
             counts[step.reject.value] += 1
-        if step.place is not None:
-            counts["executions"] += 1
-            counts["executions at the front"] += step.place.is_front
+        if step.is_crossed:
+            counts["crossed"] += 1
     return Report(file, steps, dict(counts))
 
 
@@ -426,10 +452,19 @@ def step_as_dict(step: Step, file: OrderFile) -> dict[str, object]:
         "id": step.row.id,
         "outcome": step.outcome.value,
         "reject": step.reject and step.reject.value,
-        "fills": [{"maker": f.maker, "taker": f.taker, "px": price(f.px), "sz": size(f.sz)} for f in step.fills],
+        "fills": [
+            {
+                "maker": fill.maker,
+                "taker": fill.taker,
+                "px": price(fill.px),
+                "sz": size(fill.sz),
+                "front": fill.place.is_front,
+                "ahead": size(fill.place.ahead),
+            }
+            for fill in step.fills
+        ],
         "expired": list(step.expired),
-        "front": step.place and step.place.is_front,
-        "ahead": step.place and size(step.place.ahead),
+        "crossed": step.is_crossed,
         "bids": [[price(px), size(sz), n] for px, sz, n in step.bids],
         "asks": [[price(px), size(sz), n] for px, sz, n in step.asks],
     }

@@ -6,6 +6,7 @@ Parts of `sim.liquidity.shadow`, which says what is assumed. Nothing here knows 
 from collections.abc import Sequence
 
 from domain.events import Level
+from domain.limits import VenueLimits
 from domain.units import Oid, Px, Side, Sz
 from sim.liquidity.base import Admit, Execution, MatchResult, RestingOrder
 from sim.liquidity.queue_models import QueueModel, QueuePlace
@@ -13,7 +14,7 @@ from sim.liquidity.queue_models import QueueModel, QueuePlace
 UNKNOWN_DEPTH = Sz(1 << 62)
 """Lots ahead of an order whose level the record does not show."""
 
-BOOK_DEPTH = 20
+BOOK_DEPTH = VenueLimits().book_levels
 """Levels a side of a full recorded book: a shorter one shows the whole side."""
 
 

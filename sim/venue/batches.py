@@ -26,6 +26,7 @@ class Arrival(NamedTuple):
     request: Request
     expires_at: Ns | None
     action_class: ActionClass
+    sent_at: Ns
 
 
 def class_of(request: Request) -> ActionClass:
@@ -52,11 +53,11 @@ class Mempool:
     def __len__(self) -> int:
         return len(self._heap)
 
-    def add(self, account: AccountId, request: Request, now: Ns, expires_at: Ns | None) -> None:
+    def add(self, account: AccountId, request: Request, now: Ns, expires_at: Ns | None, sent_at: Ns) -> None:
         """Take in a request that arrives at `now`."""
         action_class = class_of(request)
         effective = Ns(now + self._delays[action_class])
-        heappush(self._heap, Arrival(effective, self._arrived, account, request, expires_at, action_class))
+        heappush(self._heap, Arrival(effective, self._arrived, account, request, expires_at, action_class, sent_at))
         self._arrived += 1
 
     def take(self, now: Ns) -> list[Arrival]:

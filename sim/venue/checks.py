@@ -30,6 +30,8 @@ def payload_error(
         place = action.place if isinstance(action, Modify) else action
         if not isinstance(place, Place | Cancel):
             raise TypeError(f"not a trading action: {action}")
+        if config.requires_cloid and isinstance(place, Place) and not place.cloid:
+            return texts.MISSING_CLOID
         market = markets.get(place.instrument)
         if market is None:
             return texts.unknown_instrument(place.instrument)

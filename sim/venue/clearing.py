@@ -1,11 +1,23 @@
 """One match: money and positions of both sides, its trade id, its fills, its line on the public tape."""
 
+from enum import Enum
+
 from domain.events import Fill
 from domain.units import AccountId, InstrumentId, Ns, Oid, Px, Side, Sz, Tid, Usd
-from sim.venue.accounts import Ledger
+from sim.venue.accounts import Account, Ledger
+from sim.venue.margin import leverage_of
 from sim.venue.market import Market
 from sim.venue.orders import NO_TIME, OwnOrder
 from sim.venue.reports import Client, Reports
+
+
+class Role(Enum):
+    """What a side of a match did."""
+
+    TAKER = "taker"
+    MAKER = "maker"
+    ASSIGNED = "assigned"
+    """Nothing: the venue closed its position outside the book, free of fees."""
 
 
 class Clearing:
@@ -37,8 +49,19 @@ class Clearing:
             market.print_trade(side, px, sz, taker_oid, maker_oid, now)
             return
         tid = market.print_own_trade(side, px, sz, taker_oid, maker_oid, now)
-        self._book(market, own_taker, side, px, sz, tid, now, is_taker=True)
-        self._book(market, own_maker, side.opposite, px, sz, tid, now, is_taker=False)
+        self._book(market, own_taker, side, px, sz, tid, now, Role.TAKER)
+        self._book(market, own_maker, side.opposite, px, sz, tid, now, Role.MAKER)
+
+    def assign(self, market: Market, px: Px, order: OwnOrder, other: OwnOrder | Account, now: Ns) -> None:
+        """Close a position outside the book: all of ``order`` against another account, free of fees, untold."""
+        other_oid = other.oid if isinstance(other, OwnOrder) else Oid(0)
+        buyer, seller = (order.oid, other_oid) if order.side > 0 else (other_oid, order.oid)
+        tid, sz = market.new_tid(buyer, seller), order.sz
+        self._book(market, order, order.side, px, sz, tid, now, Role.ASSIGNED)
+        if isinstance(other, OwnOrder):
+            self._book(market, other, other.side, px, sz, tid, now, Role.ASSIGNED)
+        else:
+            other.trade(market.instrument.id, order.side.opposite, px, sz, Usd(0))
 
     def _book(
         self,
@@ -49,8 +72,7 @@ class Clearing:
         sz: Sz,
         tid: Tid,
         now: Ns,
-        *,
-        is_taker: bool,
+        role: Role,
     ) -> None:
         instrument = market.instrument
         if order is None:
@@ -58,8 +80,12 @@ class Clearing:
             return
         client = self.clients[order.account]
         account = client.account
-        fee = self.ledger.charge(account, instrument, Usd(px * sz), is_taker=is_taker)
-        start_position, closed_pnl = account.trade(instrument.id, side, px, sz, fee)
+        is_taker, fee = role is Role.TAKER, Usd(0)
+        if role is not Role.ASSIGNED:
+            fee = self.ledger.charge(account, instrument, Usd(px * sz), is_taker=is_taker)
+        leverage = leverage_of(account.margin, instrument)
+        start_position, closed_pnl = account.trade(instrument.id, side, px, sz, fee, leverage)
+        account.traded = Usd(account.traded + px * sz)
         order.filled = Sz(order.filled + sz)
         self.moved[account.id, instrument.id] = None
         fill = Fill(
@@ -76,5 +102,6 @@ class Clearing:
             is_taker,
             start_position,
             closed_pnl,
+            order.liquidation,
         )
         self.reports.filled(client, fill)

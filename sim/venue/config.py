@@ -1,12 +1,14 @@
 """The venue's settings: habits of one exchange that a study may want to turn."""
 
-from dataclasses import dataclass
-from enum import Enum, IntEnum
+from dataclasses import dataclass, field
+from enum import Enum, IntEnum, StrEnum
 from typing import Annotated
 
-from annotated_types import Ge, Gt
+from annotated_types import Ge, Gt, Interval
 
-from domain.units import Ns, Oid
+from domain.units import NS_PER_S, USD, Ns, Oid, Usd
+from sim.venue.funding import FundingConfig
+from sim.venue.mark import MarkConfig
 
 
 class ActionClass(IntEnum):
@@ -17,6 +19,21 @@ class ActionClass(IntEnum):
     CANCEL = 1
     TAKER = 2
     """Holds at least one GTC or IOC order, and drags everything else in its request with it."""
+
+
+class ClassOrder(StrEnum):
+    """In which order a batch runs its classes."""
+
+    VENUE = "venue"
+    """Post-only, cancels, takers."""
+    CANCELS_FIRST = "cancels_first"
+    """Wrong on purpose: tests and the check against recorded blocks must notice."""
+
+    @property
+    def classes(self) -> tuple[ActionClass, ActionClass, ActionClass]:
+        """The three classes, the first to run first."""
+        passive, cancel, taker = ActionClass
+        return (passive, cancel, taker) if self is ClassOrder.VENUE else (cancel, passive, taker)
 
 
 class ModifyPlace(Enum):
@@ -44,10 +61,35 @@ class Reference(Enum):
     """Middle of the book; the last trade where a side is empty."""
     LAST = "last"
     """The last trade; the middle of the book before the first one."""
+    MARK = "mark"
+    """The mark price, as documented for perpetuals; like `mid` before there is one."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MarginTerms:
+    """On what terms an account holds positions."""
+
+    leverage: Annotated[int, Ge(1)] | None = None
+    """Position value over initial margin, at most what the instrument allows; `off`: just that."""
+    isolated: tuple[str, ...] = ()
+    """Instruments whose position has its own margin; the others share the account's."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LiquidationConfig:
+    """What happens to an account below its maintenance margin; every default is documented."""
+
+    partial_above: Annotated[Usd, Ge(0)] = Usd(100_000 * USD)
+    """Of a position worth more, in micro-USD, only a part is sold at first. The test network has 10,000 USD."""
+    partial_share: Annotated[float, Interval(gt=0, le=1)] = 0.2
+    """That part."""
+    cooldown: Annotated[Ns, Ge(0)] = Ns(30 * NS_PER_S)
+    """So long after such a part the account's next liquidation takes the whole of each position."""
+    backstop_share: Annotated[float, Interval(ge=0, le=1)] = 2 / 3
+    """Below this share of its maintenance margin what the book did not take goes to the liquidator."""
 
 
 FIRST_OID = Oid(1)
-VENUE_ORDER = (ActionClass.PASSIVE, ActionClass.CANCEL, ActionClass.TAKER)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,11 +104,11 @@ class VenueConfig:
     """The same for cancels; none is known of."""
     taker_delay: Annotated[Ns, Ge(0)] = Ns(0)
     """Speed bump of unpaid GTC and IOC. No figure is published; 360 ms fits what third parties measured."""
-    class_order: tuple[ActionClass, ActionClass, ActionClass] = VENUE_ORDER
-    """Any other order than the venue's is there so that tests can prove they would notice."""
     modify_keeps_place: ModifyPlace = ModifyPlace.NEVER
     reduce_only_minimum: ReduceOnlyMinimum = ReduceOnlyMinimum.UNLESS_CLOSING
     reference: Reference = Reference.MID
+    requires_cloid: bool = True
+    """Whether a placement must carry a client id (OL-27). The venue itself takes one without."""
     partial_fill_updates: bool = True
     """Whether a fill that leaves a rest prints another `open` with what remains."""
     first_oid: Annotated[Oid, Gt(0)] = FIRST_OID
@@ -75,11 +117,14 @@ class VenueConfig:
     """Ended orders that an account's status queries can still find; older ones are forgotten."""
     fills_kept: Annotated[int, Ge(1)] = 10_000
     """Fills of an account that queries and subscriptions can still find."""
-
-    def __post_init__(self) -> None:
-        """Refuse an order of classes that leaves one out."""
-        if sorted(self.class_order) != list(VENUE_ORDER):
-            raise ValueError(f"class_order must name each class once, found {self.class_order}")
+    mark: MarkConfig = field(default_factory=MarkConfig)
+    """Oracle and mark price."""
+    funding: FundingConfig | None = field(default_factory=FundingConfig)
+    """What longs pay shorts; `off`: nothing is paid."""
+    liquidation: LiquidationConfig = field(default_factory=LiquidationConfig)
+    """Of accounts whose positions need margin."""
+    open_interest_cap: Annotated[Usd, Gt(0)] | None = None
+    """Value of all long positions of accounts, in micro-USD an instrument, at which no order may add to them."""
 
     def delay_of(self, action_class: ActionClass) -> Ns:
         """What an action of that class waits in the mempool."""

@@ -8,17 +8,29 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TypeAlias
 
 from domain.commands import AnyAction, Cancel, Modify, Place
-from domain.events import AnyResult, Cancelled, Executed, OrderStatus, Reason, Refused, Resting
-from domain.units import AccountId, InstrumentId, Ns, Oid, Px, Sz, Tif
+from domain.events import (
+    AnyResult,
+    Cancelled,
+    Executed,
+    LiquidationMark,
+    LiquidationMethod,
+    OrderStatus,
+    Reason,
+    Refused,
+    Resting,
+)
+from domain.units import AccountId, Cloid, InstrumentId, Ns, Oid, Px, Side, Sz, Tif
 from sim.liquidity.base import NOBODY, MatchResult, Op, RestingOrder, StopReason
 from sim.venue import checks, texts
-from sim.venue.accounts import Ledger
+from sim.venue.accounts import Account, Ledger
 from sim.venue.clearing import Clearing
 from sim.venue.config import ModifyPlace, VenueConfig
+from sim.venue.margin import Margins
 from sim.venue.market import Market
 from sim.venue.orders import OwnOrder
 from sim.venue.reduce_only import cuts
 from sim.venue.reports import Client, Reports
+from sim.venue.switches import Switches
 
 OidSource: TypeAlias = Callable[[AccountId, Place, Oid], Oid]
 """``(account, placement, next of the counter) -> id``: a replay tells the recorded ids through this."""
@@ -31,19 +43,29 @@ class _Touched:
 
     def __init__(self) -> None:
         self.executed: dict[OwnOrder, None] = {}
-        self.refused: dict[OwnOrder, None] = {}
-        """Those that the walk took out, with what they had left."""
+        self.refused: dict[OwnOrder, Reason] = {}
+        """Those that the walk took out, with what they had left, and why."""
 
 
 class Engine:
     """Carries out one action at a time."""
 
     def __init__(
-        self, config: VenueConfig, markets: Mapping[InstrumentId, Market], ledger: Ledger, reports: Reports
+        self,
+        config: VenueConfig,
+        markets: Mapping[InstrumentId, Market],
+        ledger: Ledger,
+        reports: Reports,
+        switches: Switches,
+        band: float = 0.95,
     ) -> None:
         self.config = config
         self.markets = markets
         self.reports = reports
+        self.switches = switches
+        self.band = band
+        """Largest distance of an order price from the reference price, as a fraction of it."""
+        self.margins = Margins(markets)
         self.clearing = Clearing(ledger, reports)
         self.clients = self.clearing.clients
         self.oid_source: OidSource | None = None
@@ -70,7 +92,7 @@ class Engine:
         """Check, match, rest. A rejected order takes an id, too."""
         market = self.markets[place.instrument]
         order = self._new_order(client, place)
-        error = checks.order_error(place, client.account, market, self.config)
+        error = self._error(client, market, place)
         if error is not None:
             return self._reject(client, order, error)
         lots = checks.allowed_size(place, client.account)
@@ -90,6 +112,49 @@ class Engine:
             return texts.not_open(self.markets[cancel.instrument].instrument)
         self._withdraw(order, Reason.REQUESTED)
         return Cancelled()
+
+    def cancel_all(self, client: Client, reason: Reason, instrument: InstrumentId | None = None) -> None:
+        """Take out every order of an account, or those of one instrument, oldest first."""
+        for order in list(client.orders.open.values()):
+            if instrument is None or order.instrument == instrument:
+                self._withdraw(order, reason)
+
+    def liquidate(self, client: Client, name: InstrumentId, lots: Sz, mark: Px) -> None:
+        """Close so much of a position into the book, at whatever it pays inside the band around the mark.
+
+        Nothing happens while the instrument is halted.
+        """
+        market, side = self.markets[name], _closing(client.account, name)
+        if self.switches.halted[name]:
+            return
+        far = market.instrument.snap_up(mark * (1 + self.band)) if side > 0 else market.instrument.snap_down(1)
+        order = self._forced(client, name, side, far, lots, LiquidationMark(LiquidationMethod.MARKET, mark))
+        self._take(client, market, order, lots)
+        self._trim()
+
+    def close_out(
+        self,
+        client: Client,
+        name: InstrumentId,
+        px: Px,
+        lots: Sz,
+        method: LiquidationMethod,
+        other: Client | Account,
+    ) -> None:
+        """Close so much of a position outside the book, against another account's."""
+        market, side = self.markets[name], _closing(client.account, name)
+        why = LiquidationMark(method, self.margins.mark(name))
+        order = self._forced(client, name, side, px, lots, why)
+        self.reports.accepted(client, order, self.now)
+        if isinstance(other, Account):
+            self.clearing.assign(market, px, order, other, self.now)
+        else:
+            opposite = self._forced(other, name, side.opposite, px, lots, why)
+            self.reports.accepted(other, opposite, self.now)
+            self.clearing.assign(market, px, order, opposite, self.now)
+            self.reports.ended(other, opposite, OrderStatus.FILLED, None, self.now)
+        self.reports.ended(client, order, OrderStatus.FILLED, None, self.now)
+        self._trim()
 
     def modify(self, client: Client, modify: Modify) -> Resting | Executed | Refused:
         """Cancel the old order and place the new one, whose statuses come first (recorded).
@@ -189,23 +254,28 @@ class Engine:
             if own is None:
                 match(market, side, px, sz, own_taker, maker.oid, self.now)
                 return sz
-            admitted = self._admitted(own, sz, touched)
+            admitted = self._admitted(own, px, sz, touched)
             if admitted:  # one operation of a recorded market may fill orders of both sides
                 match(market, own.side.opposite, px, admitted, own_taker, own, self.now)
             return admitted
 
         return market.liquidity.match(side, limit, lots, owner, admit), touched
 
-    def _admitted(self, own: OwnOrder, lots: Sz, touched: "_Touched") -> Sz:
-        """The lots of a watched maker that may match: a reduce-only order never adds to the position."""
-        admitted = lots
+    def _admitted(self, own: OwnOrder, px: Px, lots: Sz, touched: "_Touched") -> Sz:
+        """The lots of a watched maker that may match.
+
+        A reduce-only order never adds to the position; whose owner lacks margin for this match goes altogether.
+        """
+        admitted, account, why = lots, self.clients[own.account].account, Reason.REDUCE_ONLY_TRIMMED
         if own.reduce_only:
-            admitted = min(lots, self.clients[own.account].account.reducible(own.instrument, own.side))
+            admitted = min(lots, account.reducible(own.instrument, own.side))
+        elif self.margins.error(account, own.instrument, own.side, px, lots) is not None:
+            admitted, why = Sz(0), Reason.MARGIN
         if admitted:
             own.rest(Sz(own.resting - admitted))
             touched.executed[own] = None
         if admitted < lots:
-            touched.refused[own] = None
+            touched.refused[own] = why
         return admitted
 
     def _settle(self, touched: "_Touched") -> None:
@@ -218,10 +288,10 @@ class Engine:
                 self.reports.ended(client, own, OrderStatus.FILLED, None, self.now)
             elif self.config.partial_fill_updates and own not in touched.refused:
                 self.reports.shrunk(client, own, self.now)
-        for own in touched.refused:
+        for own, why in touched.refused.items():
             client = self.clients[own.account]
             self._forget(client, own)
-            self.reports.ended(client, own, OrderStatus.CANCELED, Reason.REDUCE_ONLY_TRIMMED, self.now)
+            self.reports.ended(client, own, OrderStatus.CANCELED, why, self.now)
         self._trim()
 
     # --- resting --------------------------------------------------------------------------------
@@ -238,6 +308,7 @@ class Engine:
         self._at_book[order.book_oid] = order
         order.rest(lots)
         client.orders.opened(order)
+        client.order_cap.note(len(client.orders.open))
 
     def _withdraw(self, order: OwnOrder, reason: Reason) -> None:
         client = self.clients[order.account]
@@ -279,7 +350,7 @@ class Engine:
             and (place.side, place.px, place.reduce_only) == (old.side, old.px, old.reduce_only)
             and place.sz <= old.resting
             and place.tif is not Tif.IOC
-            and checks.order_error(place, client.account, self.markets[place.instrument], self.config) is None
+            and self._error(client, self.markets[place.instrument], place, n_leaving=1) is None
         )
 
     def _shrink(self, client: Client, old: OwnOrder, place: Place) -> Resting:
@@ -309,6 +380,41 @@ class Engine:
         client.orders.note(order)
         return order
 
+    def _error(self, client: Client, market: Market, place: Place, n_leaving: int = 0) -> Refused | None:
+        """Why an order is not taken: the venue's state, the account's open orders, then its own checks."""
+        error = self.switches.refusal(place, market.instrument)
+        if error is not None:
+            return error
+        n_open, may_rest = len(client.orders.open) - n_leaving, place.tif is not Tif.IOC
+        traded = client.account.traded
+        if not client.order_cap.admits(n_open, traded, reduce_only=place.reduce_only, may_rest=may_rest):
+            return texts.too_many_open(market.instrument)
+        error = checks.order_error(place, client.account, market, self.config)
+        if error is not None or place.reduce_only:
+            return error
+        if self._adds_to_capped(client.account, place):
+            return texts.open_interest_capped(market.instrument)
+        return self.margins.error(client.account, place.instrument, place.side, place.px, place.sz)
+
+    def _adds_to_capped(self, account: Account, place: Place) -> bool:
+        cap, name = self.config.open_interest_cap, place.instrument
+        if cap is None or abs(account.position(name) + place.side * place.sz) <= abs(account.position(name)):
+            return False
+        return self.clearing.ledger.open_interest(name) * self.margins.mark(name) >= cap
+
+    def _forced(
+        self, client: Client, name: InstrumentId, side: Side, px: Px, lots: Sz, why: LiquidationMark
+    ) -> OwnOrder:
+        """An order that the venue itself places for an account."""
+        order = self._new_order(client, Place(name, Cloid(""), side, px, lots, Tif.IOC, reduce_only=True))
+        order.liquidation = why
+        return order
+
     def _reject(self, client: Client, order: OwnOrder, error: Refused) -> Refused:
         self.reports.ended(client, order, OrderStatus.REJECTED, error.reason, self.now)
         return error
+
+
+def _closing(account: Account, name: InstrumentId) -> Side:
+    """The side that shrinks a position."""
+    return Side.SELL if account.position(name) > 0 else Side.BUY

@@ -12,9 +12,9 @@ from typing import NamedTuple
 
 from msgspec import msgpack
 
-from domain.commands import TRADING, Place, Request
+from domain.commands import TRADING, Place, Request, ScheduleCancel
 from domain.errors import InvariantViolation
-from domain.events import AnyEvent, AnyResult, Channel, ChannelKind, Fill, OpenOrder
+from domain.events import AnyEvent, AnyResult, Channel, ChannelKind, Fill, OpenOrder, Reason, Scheduled
 from domain.instrument import Instrument
 from domain.limits import VenueLimits
 from domain.units import AccountId, FeeRate, InstrumentId, Ns, Oid, Pos, Px, Sz, Usd
@@ -23,9 +23,14 @@ from sim.venue import queries, texts
 from sim.venue.accounts import Account, Ledger
 from sim.venue.batches import Arrival, Mempool, Schedule, Window
 from sim.venue.checks import payload_error
-from sim.venue.config import VenueConfig
+from sim.venue.clearinghouse import Clearinghouse, Outside
+from sim.venue.config import ClassOrder, MarginTerms, VenueConfig
 from sim.venue.engine import Engine, OidSource
+from sim.venue.intake import Intake
+from sim.venue.margin import Margins
+from sim.venue.mark import Prices
 from sim.venue.market import Market
+from sim.venue.meters import AddressMeter, Usage, Wire
 from sim.venue.orders import OwnOrder
 from sim.venue.publications import (
     Publication,
@@ -35,6 +40,7 @@ from sim.venue.publications import (
     publish_account,
 )
 from sim.venue.reports import Client, Reports, Taps
+from sim.venue.switches import Switches
 
 FlowOp = Op
 """One operation of background flow, with an id that no other order of the venue has."""
@@ -65,6 +71,7 @@ class Venue:
         config: VenueConfig,
         liquidity: Mapping[InstrumentId, Liquidity],
         limits: VenueLimits | None = None,
+        class_order: ClassOrder = ClassOrder.VENUE,
     ) -> None:
         self.config = config
         self.limits = limits or VenueLimits()
@@ -73,15 +80,21 @@ class Venue:
         """Time of the last block."""
         self.outbox: list[Publication] = []
         self.ledger = Ledger()
-        self._markets = {i.id: Market(i, liquidity[i.id], self.limits) for i in instruments}
+        self._markets = {i.id: Market(i, liquidity[i.id], self.limits, config) for i in instruments}
         self._channels = [(market, PublicChannels(name)) for name, market in self._markets.items()]
         self._mempool = Mempool(config)
-        self._schedule = Schedule(config.class_order)
+        self._schedule = Schedule(class_order.classes)
         self._reports = Reports(config.fills_kept)
-        self._engine = Engine(config, self._markets, self.ledger, self._reports)
+        self.switches = Switches()
+        """States of the venue that faults throw."""
+        self._intake = Intake(self.limits)
+        self._engine = Engine(config, self._markets, self.ledger, self._reports, self.switches, self.limits.price_band)
+        self._clearinghouse = Clearinghouse(config, self._markets, self._engine, self.ledger, self._reports)
         self._clients = self._engine.clients
         self._encode = msgpack.Encoder().encode
         self._digest = blake2b(digest_size=32)
+        self._to_clear: dict[InstrumentId, None] = {}
+        """Instruments whose orders go in the next block."""
 
     # --- accounts -------------------------------------------------------------------------------
 
@@ -93,11 +106,26 @@ class Venue:
         maker_fee: FeeRate | None = None,
         taker_fee: FeeRate | None = None,
         max_position: Mapping[InstrumentId, Sz] | None = None,
+        traded: Usd = Usd(0),
+        actions_used: int = 0,
+        margin: MarginTerms | None = None,
     ) -> Account:
-        """Open an account and watch it from now on; ValueError if there is one of that name."""
-        opened = Account(account, cash, maker_fee=maker_fee, taker_fee=taker_fee, max_position=max_position)
+        """Open an account and watch it from now on; ValueError if there is one of that name.
+
+        Without ``margin`` it has credit without end.
+        ``traded`` and ``actions_used`` are what it did before: its allowances depend on both.
+        """
+        opened = Account(
+            account,
+            cash,
+            maker_fee=maker_fee,
+            taker_fee=taker_fee,
+            max_position=max_position,
+            traded=traded,
+            margin=margin,
+        )
         self.ledger.open(opened)
-        self._clients[account] = Client(opened, self.config.orders_kept)
+        self._clients[account] = Client(opened, self.config.orders_kept, self.limits, actions_used)
         for market in self._markets.values():
             market.liquidity.watch(account)
         return opened
@@ -109,23 +137,41 @@ class Venue:
 
     # --- in -------------------------------------------------------------------------------------
 
-    def submit(self, account: AccountId, request: Request, now: Ns, expires_at: Ns | None = None) -> None:
+    def submit(
+        self,
+        account: AccountId,
+        request: Request,
+        now: Ns,
+        expires_at: Ns | None = None,
+        *,
+        sent_at: Ns | None = None,
+        ip: str | None = None,
+    ) -> None:
         """A request has arrived. Trading actions wait for a block, queries are answered at once.
 
-        ``expires_at`` is the request's ``expires_in`` as a moment, counted from when it was sent; where
-        the way here did not say, it counts from the arrival. Raises ValueError for a mixed request.
+        ``expires_at`` is the request's ``expires_in`` as a moment, counted from ``sent_at``; where the way
+        here did not say when that was, both count from the arrival. What comes from an ``ip`` is weighed there.
+        Raises ValueError for a mixed request.
         """
         client = self._clients[account]
         actions = request.actions
-        if all(isinstance(action, TRADING) for action in actions):
-            if expires_at is None and request.expires_in is not None:
-                expires_at = Ns(now + request.expires_in)
-            self._mempool.add(account, request, now, expires_at)
-            return
-        if any(isinstance(action, TRADING) for action in actions):
+        kinds = {isinstance(action, TRADING) for action in actions}
+        if len(kinds) > 1:
             raise ValueError(f"a request holds actions or queries, not both: {request}")
-        results = tuple(queries.answer(action, client, self._markets, self.limits, now) for action in actions)
-        self.outbox.append(client.news.reply(account, request.request_id, results))
+        if len(actions) > 1 and any(isinstance(action, ScheduleCancel) for action in actions):
+            raise ValueError(f"a scheduled cancel stands alone: {request}")
+        refusal = self._intake.refusal(client, request, now, ip)
+        if refusal is not None:
+            self.outbox.append(client.news.reply(account, request.request_id, (refusal,)))
+        elif kinds == {False}:
+            results = tuple(queries.answer(action, client, self._markets, self.limits, now) for action in actions)
+            self._intake.answered(request, results, now, ip)
+            self.outbox.append(client.news.reply(account, request.request_id, results))
+        else:
+            sent_at = now if sent_at is None else sent_at
+            if expires_at is None and request.expires_in is not None:
+                expires_at = Ns(sent_at + request.expires_in)
+            self._mempool.add(account, request, now, expires_at, sent_at)
 
     def run_block(
         self,
@@ -145,6 +191,11 @@ class Venue:
         self.block += 1
         self.time = self._engine.now = now
         arrivals = self._mempool.take(now)
+        self._cancel_on_our_own(now)
+        self._clearinghouse.begin_block(now)
+        if not self.switches.is_everyday:
+            admits = self.switches.admits
+            flow = {name: [op for op in ops if admits(name, op)] for name, ops in flow.items()}
         if arrivals:
             self._run(arrivals, flow, window)
         elif flow:
@@ -169,7 +220,7 @@ class Venue:
         client = self._clients[account]
         if channel.kind is ChannelKind.FILLS:
             return tuple(client.fills[-self.limits.fills_page :])
-        return account_frame(client.account, client.orders, channel.kind, now)
+        return account_frame(client.account, client.orders, self.margins, channel.kind, now)
 
     # --- the start, as an input -----------------------------------------------------------------
 
@@ -187,6 +238,37 @@ class Venue:
     def endow(self, account: AccountId, instrument: InstrumentId, position: Pos, px: Px) -> None:
         """Give an account a position at a price; the crowd takes the other side, so all still sums up."""
         self.ledger.endow(self.accounts[account], instrument, position, px)
+
+    def tell_prices(self, source: Outside) -> None:
+        """Take the price of each instrument in the rest of the world from ``source``: it makes oracle and mark."""
+        self._clearinghouse.outside = source
+
+    # --- limits and unusual states ----------------------------------------------------------------
+
+    def wire(self, ip: str) -> Wire:
+        """The meters of an IP address."""
+        return self._intake.wires.of(ip)
+
+    def actions_of(self, account: AccountId) -> AddressMeter:
+        """The meter of an account's actions."""
+        return self._clients[account].actions
+
+    def usage(self, account: AccountId, ip: str) -> Usage:
+        """What an account, trading from an IP address, has used of its allowances."""
+        return self._intake.usage(self._clients[account], ip)
+
+    def halt(self, instrument: InstrumentId, *, cancels: bool = False) -> None:
+        """Stop trading in an instrument until `resume`; with ``cancels`` the next block withdraws its orders.
+
+        Orders of the crowd rest on: it takes its own away as it always does.
+        """
+        self.switches.halted[instrument] += 1
+        if cancels:
+            self._to_clear[instrument] = None
+
+    def resume(self, instrument: InstrumentId) -> None:
+        """Undo one `halt`."""
+        self.switches.halted[instrument] -= 1
 
     def tell_oids(self, source: OidSource) -> None:
         """Take the id of every placement of a watched account from ``source`` (replays of recordings)."""
@@ -225,6 +307,15 @@ class Venue:
         """The fills of an account, oldest first, as long as they are kept. Not to be changed."""
         return self._clients[account].fills
 
+    def prices(self, instrument: InstrumentId) -> Prices:
+        """Oracle and mark of an instrument. Not to be changed."""
+        return self._markets[instrument].prices
+
+    @property
+    def margins(self) -> Margins:
+        """What accounts are worth and tie up."""
+        return self._engine.margins
+
     def publications_of(self, account: AccountId) -> int:
         """How many publications were addressed to an account so far."""
         return self._clients[account].news.told
@@ -254,28 +345,43 @@ class Venue:
         for stretch in stretches:
             stretch.finish(self._engine)
 
+    def _cancel_on_our_own(self, now: Ns) -> None:
+        """What the venue cancels before anything else: orders of a halted instrument, and by schedule."""
+        for client in self._clients.values():
+            for instrument in self._to_clear:
+                self._engine.cancel_all(client, Reason.DELISTED, instrument)
+            if client.dead_man.fires(now):
+                self._engine.cancel_all(client, Reason.SCHEDULED)
+        self._to_clear.clear()
+
     def _execute(self, arrival: Arrival) -> None:
         client, request = self._clients[arrival.account], arrival.request
         results: tuple[AnyResult, ...]
-        error = payload_error(request.actions, self._markets, self.config, self.limits)
         if arrival.expires_at is not None and self.time > arrival.expires_at:
+            client.actions.charge_stale(len(request.actions))
             results = (texts.EXPIRED,)
-        elif error is not None:
+        elif request.actions and isinstance(request.actions[0], ScheduleCancel):
+            results = (self._set_dead_man(client, request.actions[0], arrival.sent_at),)
+        elif error := payload_error(request.actions, self._markets, self.config, self.limits):
             results = (error,)
         else:
             results = tuple([self._engine.run(client, action) for action in request.actions])
         self._reports.replied(client, request.request_id, results)
 
+    def _set_dead_man(self, client: Client, action: ScheduleCancel, sent_at: Ns) -> AnyResult:
+        at = None if action.after is None else Ns(sent_at + action.after)
+        return client.dead_man.set(at, self.time, client.account.traded) or Scheduled()
+
     def _publish(self, now: Ns) -> None:
         reports, outbox = self._reports, self.outbox
         start = len(outbox)
         for market, channels in self._channels:
-            channels.publish(market, now, outbox)
+            channels.publish(market, self.ledger, now, outbox)
         public = [publication.events for publication in outbox[start:]]
         self._digest.update(self._encode((self.block, now, reports.statuses, reports.fills, public)))
         if reports.told:
             for client in reports.told.values():
-                publish_account(client.account, client.orders, client.news, now, outbox)
+                publish_account(client.account, client.orders, self.margins, client.news, now, outbox)
             reports.clear()
 
 

@@ -6,12 +6,14 @@ A trade id is a 50-bit hash of the two order ids, the buyer's first, as the venu
 from collections import deque
 from hashlib import blake2b
 
-from domain.events import BboChanged, BookReported, Level, PublicTrade, TradesPrinted
+from domain.events import BboChanged, BookReported, ContextReported, Level, PublicTrade, TradesPrinted
 from domain.instrument import Instrument
 from domain.limits import VenueLimits
 from domain.units import Ns, Oid, Px, Side, Sz, Tid
 from sim.liquidity.base import Liquidity
-from sim.venue.config import Reference
+from sim.venue.config import Reference, VenueConfig
+from sim.venue.funding import RATE_SCALE, FundingMeter
+from sim.venue.mark import Prices
 from sim.venue.orders import NO_TIME
 
 TID_BITS = 50
@@ -26,9 +28,12 @@ def trade_id(buyer: Oid, seller: Oid, meeting: int = 0) -> Tid:
 class Market:
     """One instrument: its liquidity and what was published of it."""
 
-    def __init__(self, instrument: Instrument, liquidity: Liquidity, limits: VenueLimits) -> None:
+    def __init__(self, instrument: Instrument, liquidity: Liquidity, limits: VenueLimits, config: VenueConfig) -> None:
         self.instrument = instrument
         self.liquidity = liquidity
+        self.prices = Prices(config.mark)
+        """Oracle and mark."""
+        self.funding = None if config.funding is None else FundingMeter(config.funding, instrument.id)
         self.is_touched = False
         """Whether something may have changed since the last block."""
         self.printed: list[PublicTrade] = []
@@ -52,12 +57,16 @@ class Market:
 
     def print_own_trade(self, side: Side, px: Px, sz: Sz, taker: Oid, maker: Oid, now: Ns) -> Tid:
         """A match with a watched account in it; its id, which no other such match has had."""
-        buyer, seller = (taker, maker) if side > 0 else (maker, taker)
+        tid = self.new_tid(taker, maker) if side > 0 else self.new_tid(maker, taker)
+        self._print(PublicTrade(side, px, sz, tid, now))
+        return tid
+
+    def new_tid(self, buyer: Oid, seller: Oid) -> Tid:
+        """An id that no other match of a watched account has had."""
         meeting = 0
         while (tid := trade_id(buyer, seller, meeting)) in self._tids:
             meeting += 1
         self._tids.add(tid)
-        self._print(PublicTrade(side, px, sz, tid, now))
         return tid
 
     def _print(self, trade: PublicTrade) -> None:
@@ -69,6 +78,8 @@ class Market:
 
     def reference_price(self, reference: Reference) -> float | None:
         """The price around which orders are accepted; None while there is no price at all."""
+        if reference is Reference.MARK and self.prices.mark is not None:
+            return self.prices.mark
         bid, ask = self.liquidity.best_bid(), self.liquidity.best_ask()
         mid = None if bid is None or ask is None else (bid + ask) / 2
         if reference is Reference.LAST:
@@ -89,6 +100,14 @@ class Market:
             return None
         self.top = top
         return BboChanged(self.instrument.id, now, NO_TIME, *top)
+
+    def context(self, open_interest: Sz, now: Ns) -> ContextReported:
+        """Prices, which there are, and what goes with them."""
+        oracle, mark = self.prices.oracle, self.prices.mark
+        assert oracle is not None, "no price was made yet"  # noqa: S101 - our own bug
+        assert mark is not None, "no price was made yet"  # noqa: S101 - our own bug
+        hourly = 0 if self.funding is None else round(self.funding.hourly * RATE_SCALE)
+        return ContextReported(self.instrument.id, now, NO_TIME, oracle, mark, hourly, open_interest)
 
     def trades(self, now: Ns) -> TradesPrinted | None:
         """The trades of a block in one frame, if there are any."""

@@ -8,7 +8,7 @@ from collections import deque
 
 from domain.commands import Place
 from domain.errors import IllegalTransition
-from domain.events import OpenOrder, OrderStatus, OrderUpdate, Reason
+from domain.events import LiquidationMark, OpenOrder, OrderStatus, OrderUpdate, Reason
 from domain.units import AccountId, Cloid, InstrumentId, Ns, Oid, Sz
 
 NO_TIME = Ns(0)
@@ -30,6 +30,7 @@ class OwnOrder:
         "cloid",
         "filled",
         "instrument",
+        "liquidation",
         "oid",
         "placed_at",
         "px",
@@ -55,6 +56,8 @@ class OwnOrder:
         self.sz = place.sz
         self.tif = place.tif
         self.reduce_only = place.reduce_only
+        self.liquidation: LiquidationMark | None = None
+        """Where the venue itself placed it, to close the position by force."""
         self.placed_at = now
         self.filled = Sz(0)
         self.resting = Sz(0)

@@ -18,7 +18,8 @@ from domain.events import (
     Replied,
 )
 from domain.units import AccountId, InstrumentId, Ns, RequestId
-from sim.venue.accounts import Account
+from sim.venue.accounts import Account, Ledger
+from sim.venue.margin import Margins
 from sim.venue.market import Market
 from sim.venue.orders import NO_TIME, AccountOrders
 
@@ -41,13 +42,15 @@ class Publication(NamedTuple):
 class News:
     """What happened to one account in this block, and has not been told."""
 
-    __slots__ = ("fills", "has_orders_changed", "replies", "told", "updates")
+    __slots__ = ("fills", "has_cash_moved", "has_orders_changed", "replies", "told", "updates")
 
     def __init__(self) -> None:
         self.updates: list[OrderUpdate] = []
         self.fills: list[Fill] = []
         self.replies: list[tuple[RequestId, tuple[AnyResult, ...]]] = []
         self.has_orders_changed = False
+        self.has_cash_moved = False
+        """Funding, or what a liquidation took."""
         self.told = 0
         """Publications addressed to this account so far."""
 
@@ -61,9 +64,9 @@ class News:
         return self.publication(account, None, (Replied(request, NO_TIME, results),))
 
 
-def positions_of(account: Account, now: Ns) -> PositionsReported:
+def positions_of(account: Account, margins: Margins, now: Ns) -> PositionsReported:
     """Every open position and the cash of an account."""
-    return PositionsReported(now, NO_TIME, account.entries(), account.cash)
+    return PositionsReported(now, NO_TIME, margins.entries(account), account.cash, account.transferred())
 
 
 def open_orders_of(orders: AccountOrders, now: Ns) -> OpenOrdersReported:
@@ -71,10 +74,12 @@ def open_orders_of(orders: AccountOrders, now: Ns) -> OpenOrdersReported:
     return OpenOrdersReported(now, NO_TIME, tuple([order.listed() for order in orders.open.values()]))
 
 
-def account_frame(account: Account, orders: AccountOrders, kind: ChannelKind, now: Ns) -> tuple[AnyEvent, ...]:
+def account_frame(
+    account: Account, orders: AccountOrders, margins: Margins, kind: ChannelKind, now: Ns
+) -> tuple[AnyEvent, ...]:
     """What a subscription to an account's state shows first; order updates show nothing."""
     if kind is ChannelKind.POSITIONS:
-        return (positions_of(account, now),)
+        return (positions_of(account, margins, now),)
     return (open_orders_of(orders, now),) if kind is ChannelKind.OPEN_ORDERS else ()
 
 
@@ -89,15 +94,19 @@ def market_frame(market: Market, kind: ChannelKind, now: Ns) -> AnyEvent:
     raise ValueError(f"{kind} is not a channel of an instrument")
 
 
-def publish_account(account: Account, orders: AccountOrders, news: News, now: Ns, outbox: list[Publication]) -> None:
+def publish_account(
+    account: Account, orders: AccountOrders, margins: Margins, news: News, now: Ns, outbox: list[Publication]
+) -> None:
     """Tell an account its news of a block."""
     if news.updates:
         outbox.append(news.publication(account.id, ORDER_UPDATES, news.updates))
         news.updates.clear()
     if news.fills:
         outbox.append(news.publication(account.id, FILLS, news.fills))
-        outbox.append(news.publication(account.id, POSITIONS, (positions_of(account, now),)))
+    if news.fills or news.has_cash_moved:
+        outbox.append(news.publication(account.id, POSITIONS, (positions_of(account, margins, now),)))
         news.fills.clear()
+        news.has_cash_moved = False
     if news.has_orders_changed:
         outbox.append(news.publication(account.id, OPEN_ORDERS, (open_orders_of(orders, now),)))
         news.has_orders_changed = False
@@ -107,15 +116,19 @@ def publish_account(account: Account, orders: AccountOrders, news: News, now: Ns
 
 
 class PublicChannels:
-    """The three public channels of one instrument."""
+    """The public channels of one instrument."""
 
     def __init__(self, instrument: InstrumentId) -> None:
         self.bbo = Channel(ChannelKind.BBO, instrument)
         self.trades = Channel(ChannelKind.TRADES, instrument)
         self.book = Channel(ChannelKind.BOOK, instrument)
+        self.context = Channel(ChannelKind.CONTEXT, instrument)
 
-    def publish(self, market: Market, now: Ns, outbox: list[Publication]) -> None:
+    def publish(self, market: Market, ledger: Ledger, now: Ns, outbox: list[Publication]) -> None:
         """Tell everybody what a block did to a market."""
+        if market.prices.updated_at == now:
+            context = market.context(ledger.open_interest(market.instrument.id), now)
+            outbox.append(Publication(None, self.context, (context,)))
         if market.is_touched:
             market.is_touched = False
             if (bbo := market.changed_bbo(now)) is not None:

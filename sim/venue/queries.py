@@ -10,6 +10,7 @@ from domain.commands import (
     QueryOpenOrders,
     QueryOrder,
     QueryPositions,
+    QueryQuota,
 )
 from domain.events import (
     AnyResult,
@@ -19,15 +20,16 @@ from domain.events import (
     OpenOrdersReport,
     OrderStatusReport,
     PositionsReport,
+    QuotaReport,
+    Refused,
 )
 from domain.limits import VenueLimits
 from domain.units import Cloid, InstrumentId, Ns
 from sim.venue import texts
 from sim.venue.accounts import Account
+from sim.venue.margin import Margins
 from sim.venue.market import Market
 from sim.venue.reports import Client
-
-QUERIES = (QueryOpenOrders, QueryFills, QueryPositions, QueryOrder, QueryLimits)
 
 
 def answer(
@@ -40,14 +42,14 @@ def answer(
         case QueryFills(since):
             return fills_since(client, since, limits.fills_page, now)
         case QueryPositions():
-            return PositionsReport(now, client.account.entries(), client.account.cash)
+            account = client.account
+            return PositionsReport(now, Margins(markets).entries(account), account.cash, account.transferred())
         case QueryOrder(cloid):
             return order_status(client, cloid, now)
         case QueryLimits(instruments):
-            for name in instruments:
-                if name not in markets:
-                    return texts.unknown_instrument(name)
-            return LimitsReport(now, tuple(limits_of(client.account, markets[name]) for name in instruments))
+            return limits_report(client, instruments, markets, now)
+        case QueryQuota():
+            return quota(client, now)
         case _:
             raise TypeError(f"not a query: {query}")
 
@@ -63,6 +65,22 @@ def order_status(client: Client, cloid: Cloid, now: Ns) -> OrderStatusReport:
     """The present status of the youngest order of that client id."""
     order = client.orders.by_cloid(cloid)
     return OrderStatusReport(now, None if order is None else order.update())
+
+
+def quota(client: Client, now: Ns) -> QuotaReport:
+    """The account's actions, used and allowed."""
+    traded, meter = client.account.traded, client.actions
+    return QuotaReport(now, traded, meter.used, meter.cap(traded))
+
+
+def limits_report(
+    client: Client, instruments: tuple[InstrumentId, ...], markets: Mapping[InstrumentId, Market], now: Ns
+) -> LimitsReport | Refused:
+    """What the venue enforces for an account in some instruments; a refusal where it does not list one."""
+    for name in instruments:
+        if name not in markets:
+            return texts.unknown_instrument(name)
+    return LimitsReport(now, tuple(limits_of(client.account, markets[name]) for name in instruments))
 
 
 def limits_of(account: Account, market: Market) -> InstrumentLimits:

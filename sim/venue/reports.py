@@ -3,8 +3,11 @@
 from collections.abc import Callable
 
 from domain.events import AnyResult, Fill, OrderStatus, OrderUpdate, Reason
+from domain.limits import VenueLimits
 from domain.units import AccountId, Ns, RequestId, Sz
 from sim.venue.accounts import Account
+from sim.venue.dead_man import DeadMan
+from sim.venue.meters import AddressMeter, OpenOrderCap
 from sim.venue.orders import AccountOrders, OwnOrder
 from sim.venue.publications import News
 
@@ -12,10 +15,13 @@ from sim.venue.publications import News
 class Client:
     """A watched account: its money, its orders, its fills, and what it has not been told yet."""
 
-    __slots__ = ("account", "fills", "news", "orders")
+    __slots__ = ("account", "actions", "dead_man", "fills", "news", "order_cap", "orders")
 
-    def __init__(self, account: Account, orders_kept: int) -> None:
+    def __init__(self, account: Account, orders_kept: int, limits: VenueLimits, actions_used: int = 0) -> None:
         self.account = account
+        self.actions = AddressMeter(limits.address, actions_used)
+        self.order_cap = OpenOrderCap(limits.open_orders)
+        self.dead_man = DeadMan(limits.schedule)
         self.orders = AccountOrders(orders_kept)
         self.fills: list[Fill] = []
         """Oldest first, as far as they are kept."""
@@ -66,6 +72,11 @@ class Reports:
     def listing_changed(self, client: Client) -> None:
         """Another order rests, or one rests with another size, or no longer."""
         client.news.has_orders_changed = True
+        self.told[client.account.id] = client
+
+    def cash_moved(self, client: Client) -> None:
+        """Money came or went without a fill."""
+        client.news.has_cash_moved = True
         self.told[client.account.id] = client
 
     def filled(self, client: Client, fill: Fill) -> None:

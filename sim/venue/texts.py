@@ -6,7 +6,7 @@ source; clients match them by prefix.
 
 from domain.events import Reason, Refused
 from domain.instrument import Instrument
-from domain.units import USD, Px
+from domain.units import NS_PER_S, USD, Ns, Px, RequestId, Usd
 
 
 def of_order(reason: Reason, text: str, instrument: Instrument) -> Refused:
@@ -18,6 +18,8 @@ def of_order(reason: Reason, text: str, instrument: Instrument) -> Refused:
 
 EMPTY_BATCH = Refused(Reason.EMPTY_BATCH, "Batch is empty.")
 """Our wording: no recording shows the venue's."""
+MISSING_CLOID = Refused(Reason.MISSING_CLOID, "Order has no client order id.")
+"""Our wording: the venue itself takes such an order."""
 ZERO_SIZE = Refused(Reason.ZERO_SIZE, "Order has zero size.")
 INVALID_SIZE = Refused(Reason.INVALID_SIZE, "Order has invalid size.")
 INVALID_PRICE = Refused(Reason.INVALID_PRICE, "Order has invalid price.")
@@ -33,6 +35,49 @@ def price_too_far(band: float) -> Refused:
     """A price outside the band around the reference price."""
     text = f"Order price cannot be more than {band * 100:g}% away from the reference price"
     return Refused(Reason.PRICE_TOO_FAR, text)
+
+
+# --- too much was asked: the request as a whole is turned away -----------------------------------
+
+IP_WEIGHT = Refused(Reason.RATE_LIMITED, "HTTP 429: null")
+"""Status and body of the answer (recorded); it says neither what was used nor when to come back."""
+
+
+def too_many_actions(used: int, cap: int, traded: Usd) -> Refused:
+    """An account beyond its allowance (recorded, with a cap one lower than what is allowed)."""
+    text = (
+        f"Too many cumulative requests sent ({used} > {cap - 1}) for cumulative volume traded ${_cents(traded)}. "
+        "Place taker orders to free up 1 request per USDC traded."
+    )
+    return Refused(Reason.QUOTA_EXHAUSTED, text)
+
+
+def too_many_in_flight(request: RequestId) -> Refused:
+    """A post beside too many without an answer (recorded)."""
+    return Refused(Reason.TOO_MANY_IN_FLIGHT, f"too many pending post requests id={request}")
+
+
+# --- the scheduled cancel -----------------------------------------------------------------------
+
+
+def schedule_gate(required: Usd, traded: Usd) -> Refused:
+    """An account that has not traded enough (recorded)."""
+    text = (
+        "Cannot set scheduled cancel time until enough volume traded. "
+        f"Required: ${required // USD}. Traded: ${_cents(traded)}."
+    )
+    return Refused(Reason.SCHEDULE_NOT_ALLOWED, text)
+
+
+def schedule_too_early(lead: Ns) -> Refused:
+    """A time too near, or past."""
+    text = f"Scheduled cancel time too early, must be at least {lead / NS_PER_S:g} seconds from now."
+    return Refused(Reason.SCHEDULE_TOO_EARLY, text)
+
+
+def schedule_used_up(most: int) -> Refused:
+    """It has fired too often today. Our wording: no recording shows the venue's."""
+    return Refused(Reason.SCHEDULE_NOT_ALLOWED, f"Scheduled cancel was triggered {most} times today.")
 
 
 # --- one order ----------------------------------------------------------------------------------
@@ -70,6 +115,33 @@ def above_max_position(instrument: Instrument) -> Refused:
     return of_order(Reason.MARGIN, text, instrument)
 
 
+def insufficient_margin(instrument: Instrument) -> Refused:
+    """An order whose position the account's money does not carry."""
+    return of_order(Reason.MARGIN, "Insufficient margin to place order.", instrument)
+
+
+def open_interest_capped(instrument: Instrument) -> Refused:
+    """An order that would add to what all hold, beyond the instrument's cap."""
+    text = "Order would increase open interest while open interest is capped"
+    return of_order(Reason.OPEN_INTEREST, text, instrument)
+
+
+def too_many_open(instrument: Instrument) -> Refused:
+    """One order too many. Our wording: no recording shows the venue's."""
+    return of_order(Reason.TOO_MANY_OPEN_ORDERS, "Too many open orders.", instrument)
+
+
+def post_only_mode(instrument: Instrument) -> Refused:
+    """Not a post-only order, just after an upgrade (recorded)."""
+    text = "Only post-only orders allowed immediately after a network upgrade"
+    return of_order(Reason.POST_ONLY_MODE, text, instrument)
+
+
+def halted(instrument: Instrument) -> Refused:
+    """An order for an instrument that does not trade. Our wording."""
+    return of_order(Reason.HALTED, "Trading is halted.", instrument)
+
+
 # --- cancel and modify --------------------------------------------------------------------------
 
 
@@ -84,6 +156,11 @@ CANNOT_MODIFY = Refused(Reason.CANNOT_MODIFY, "Cannot modify canceled or filled 
 def modify_new_leg(why: Refused) -> Refused:
     """The old order of a modify is gone and the new one was refused."""
     return Refused(Reason.MODIFY_NEW_LEG, f"Error placing new order during modify: {why.text}")
+
+
+def _cents(money: Usd) -> str:
+    whole, part = divmod(money, USD)
+    return f"{whole}.{part * 100 // USD:02d}"
 
 
 def _price(instrument: Instrument, px: Px | None) -> str:

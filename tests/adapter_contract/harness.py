@@ -32,6 +32,10 @@ class Harness(Protocol):
     """After that a request has been carried out at the venue, and its answer is still under way."""
     until_answered: float
     """After that whatever follows from a command has arrived."""
+    until_missed: float
+    """After that the adapter has noticed that a connection is dead."""
+    clock_offset: Ns
+    """The truth: the venue's clock minus that of the adapter's events."""
 
     def now(self) -> Ns:
         """The time that the adapter's events carry."""
@@ -45,6 +49,9 @@ class Harness(Protocol):
     def cut(self, feed: Feed) -> None:
         """The connection breaks now, and the adapter notices."""
 
+    def go_silent(self, feed: Feed) -> None:
+        """The connection dies now, and nobody says so: nothing comes, and what is sent is lost."""
+
     def refuse_connections(self, feed: Feed, *, refuse: bool) -> None:
         """Let every attempt to connect fail from now on, or succeed again."""
 
@@ -57,7 +64,13 @@ class SimulatedHarness:
 
     def __init__(self):
         gap = Constant(ms=50.0)
-        config = WorldConfig(markets=(MarketConfig(flow=None),), block_gap=gap, two_batches=0.0, cash=Usd(10**6 * USD))
+        config = WorldConfig(
+            markets=(MarketConfig(flow=None),),
+            block_gap=gap,
+            two_batches=0.0,
+            cash=Usd(10**6 * USD),
+            traded=Usd(10**6 * USD),
+        )
         self.world = World(config, seed=1)
         self.instrument = ETH.id
         book = self.world.liquidity[ETH.id]
@@ -67,6 +80,8 @@ class SimulatedHarness:
         links = replace(constant_links(20.0), market_data=down.market_data, user_data=down.user_data, reply=down.reply)
         self.session = self.world.attach(ME, links)
         self.until_executed, self.until_answered = 0.075, 0.3
+        self.until_missed = 20.5
+        self.clock_offset = Ns(0)
         self.adapter = SimulatedAdapter(self.session)
         self.world.run(Ns(1))
 
@@ -82,6 +97,9 @@ class SimulatedHarness:
 
     def cut(self, feed):
         self.session.cut(feed, Reason.CLOSED_BY_VENUE)
+
+    def go_silent(self, feed):
+        self.session.cut(feed, Reason.CLOSED_BY_VENUE, notice_after=None)
 
     def refuse_connections(self, feed, *, refuse):
         (self.session.hold if refuse else self.session.release)(feed)

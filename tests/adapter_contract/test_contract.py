@@ -18,8 +18,10 @@ from domain.commands import (
     QueryOpenOrders,
     QueryOrder,
     QueryPositions,
+    QueryQuota,
     Request,
     Route,
+    ScheduleCancel,
     Subscribe,
 )
 from domain.events import (
@@ -27,6 +29,7 @@ from domain.events import (
     BookReported,
     Cancelled,
     ChannelKind,
+    ClockSync,
     Executed,
     Feed,
     FeedDown,
@@ -42,6 +45,7 @@ from domain.events import (
     Refused,
     Replied,
     Resting,
+    Scheduled,
     Subscribed,
     TradesPrinted,
 )
@@ -165,7 +169,7 @@ def test_ac07_nothing_is_reconnected_resubscribed_or_resent(trader):
     assert [type(event) for event in trader.events] == [FeedDown, FeedDown]
     trader.up(*Feed)
     trader.harness.advance(60.0)
-    assert {type(event) for event in trader.events} == {FeedDown, FeedUp}
+    assert {type(event) for event in trader.events} == {FeedDown, FeedUp, ClockSync}
     assert len(trader.harness.resting()) <= 1
 
 
@@ -178,6 +182,21 @@ def test_ac08_after_stop_nothing_is_delivered(trader):
     trader.adapter.stop()
     trader.harness.advance(60.0)
     assert trader.events == []
+
+
+def test_ac09_a_stop_inside_the_sink_is_the_end(trader):
+    """Protects a trader that dies of the news: what would follow the event in the same breath is not delivered."""
+    take = trader.take
+
+    def take_and_stop(event):
+        take(event)
+        trader.adapter.stop()
+
+    trader.take = take_and_stop
+    trader.start()
+    trader.submit(Connect(Feed.MARKET))
+    trader.harness.advance(60.0)
+    assert [type(event) for event in trader.events] == [FeedUp]
 
 
 # --- subscriptions ------------------------------------------------------------------------------
@@ -507,6 +526,30 @@ def test_ac33_a_request_is_not_carried_out_after_its_time(trader):
     assert all(update.exch_time <= sent_at[update.cloid] + duration for update in opened)
 
 
+def test_ac34_a_scheduled_cancel_takes_everything_unless_it_is_put_off(trader):
+    """Protects the last line of defence: the time counts from the sending, the later one holds, and it cancels all."""
+    trader.start(subscribe=ACCOUNT)
+    rest(trader, LOW)
+    (too_early,) = trader.ask(ScheduleCancel(seconds(1)))
+    assert too_early.reason is Reason.SCHEDULE_TOO_EARLY
+    assert trader.ask(ScheduleCancel(seconds(8))) == (Scheduled(),)
+    trader.harness.advance(5)
+    put_off_at = trader.harness.now()
+    assert trader.ask(ScheduleCancel(seconds(8))) == (Scheduled(),)
+    trader.harness.advance(7)
+    assert len(trader.harness.resting()) == 1
+    trader.harness.advance(1 + trader.harness.until_answered)
+    assert trader.harness.resting() == {}
+    update = trader.of(OrderUpdate)[-1]
+    assert (update.status, update.reason) == (OrderStatus.CANCELED, Reason.SCHEDULED)
+    assert 0 <= update.exch_time - (put_off_at + seconds(8)) <= seconds(trader.harness.until_executed)
+    rest(trader, LOW)
+    assert trader.ask(ScheduleCancel(seconds(8))) == (Scheduled(),)
+    assert trader.ask(ScheduleCancel(None)) == (Scheduled(),)
+    trader.harness.advance(10)
+    assert len(trader.harness.resting()) == 1
+
+
 # --- requests and routes ------------------------------------------------------------------------
 
 
@@ -566,7 +609,7 @@ def test_ac43_an_answer_that_was_under_way_at_the_cut_is_lost(trader):
 
 @pytest.mark.parametrize("route", list(Route))
 def test_ac44_queries_answer_the_truth(trader, route):
-    """Protects reconciliation on both routes: orders, positions, fills, one order, limits."""
+    """Protects reconciliation on both routes: orders, positions, fills, one order, limits, allowance."""
     if route not in trader.adapter.capabilities.routes:
         pytest.skip(f"no route {route}")
     trader.start(subscribe=ACCOUNT)
@@ -587,6 +630,11 @@ def test_ac44_queries_answer_the_truth(trader, route):
         assert (order.update.cloid, order.update.status) == (action.cloid, status)
     (limits,) = trader.ask(QueryLimits((trader.harness.instrument,)), route=route)
     assert [entry.instrument for entry in limits.limits] == [trader.harness.instrument]
+    (before,) = trader.ask(QueryQuota(), route=route)
+    assert 0 < before.used < before.cap
+    trader.ask(*(place(trader, LOW) for _ in range(3)), route=route)
+    (after,) = trader.ask(QueryQuota(), route=route)
+    assert (after.used - before.used, after.cap, after.traded) == (3, before.cap, before.traded)
 
 
 def test_ac45_fills_since_a_time_include_that_time(trader):
@@ -647,7 +695,7 @@ def test_ac50_events_carry_the_time_of_their_arrival_in_order(trader):
         trade_once(trader)
         rest(trader, LOW)
     trader.harness.advance(1.0)
-    assert is_sorted([event.recv_time for event in trader.events])
+    assert is_sorted([event.recv_time for event in trader.events if not isinstance(event, ClockSync)])
     assert trader.events[-1].recv_time <= trader.harness.now()
     dated = [event for event in trader.events if hasattr(event, "exch_time")]
     assert dated
@@ -693,3 +741,38 @@ def test_ac52_prices_sizes_and_times_are_plain_integers(trader):
                 or type(leaf).__module__ == "domain.events"
                 or (type(leaf).__module__ == "domain.units")
             ), (event, leaf)
+
+
+def test_ac53_the_clocks_are_compared_at_each_connect(trader):
+    """Protects the age of data: after each FeedUp one ClockSync, whose error contains the venue's true clock."""
+    trader.start()
+    for _ in range(2):
+        for feed in Feed:
+            trader.events.clear()
+            trader.submit(Connect(feed))
+            began = trader.harness.now()
+            trader.harness.advance(60.0)
+            trader.events = [event for event in trader.events if not isinstance(event, FeedDown)]
+            up, sync = trader.events
+            assert isinstance(up, FeedUp)
+            assert isinstance(sync, ClockSync)
+            assert 0 <= sync.error <= up.recv_time - began
+            assert abs(sync.offset - trader.harness.clock_offset) <= sync.error
+
+
+@pytest.mark.parametrize("feed", list(Feed))
+def test_ac54_a_connection_that_answers_no_ping_is_one_feed_down(trader, feed):
+    """Protects against half-open sockets: nothing comes and nobody says so; one that is merely quiet stays up."""
+    trader.start()
+    trader.up(*Feed)
+    trader.events.clear()
+    trader.harness.advance(3 * trader.harness.until_missed)  # nothing is subscribed: the quietest feed there is
+    assert trader.events == []
+    trader.harness.go_silent(feed)
+    trader.harness.advance(trader.harness.until_missed)
+    (down,) = trader.events
+    assert (type(down), down.feed, down.epoch, down.reason) == (FeedDown, feed, 1, Reason.NO_PONG)
+    trader.harness.advance(60.0)  # it is not connected again
+    assert trader.events == [down]
+    trader.up(feed)
+    assert trader.of(FeedUp)[-1].epoch == 2

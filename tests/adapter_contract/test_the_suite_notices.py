@@ -6,9 +6,11 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from domain.events import ChannelKind, Reason, Subscribed
+from domain.events import ChannelKind, ClockSync, Reason, Subscribed
 from domain.units import Ns
+from exchange_adapters.simulated import SimulatedAdapter
 from sim.feed import Session
+from sim.venue.dead_man import DeadMan
 from tests.adapter_contract import test_contract
 from tests.adapter_contract.harness import SimulatedHarness, Trader
 
@@ -65,7 +67,7 @@ def nothing_is_lost(monkeypatch):
 
 def sends_into_a_dead_feed(monkeypatch):
     def request(self, request):
-        self._arrive(request, None, self.world.env.now, self.life)
+        self._arrive(None, self.world.env.now, self.life, request)
 
     monkeypatch.setattr(Session, "request", request)
 
@@ -104,8 +106,18 @@ def overtakes(monkeypatch):
 def forgets_when_it_was_sent(monkeypatch):
     arrive = Session._arrive
     monkeypatch.setattr(
-        Session, "_arrive", lambda self, request, epoch, _, life: arrive(self, request, epoch, self.world.env.now, life)
+        Session, "_arrive", lambda self, epoch, _, life, request: arrive(self, epoch, self.world.env.now, life, request)
     )
+
+
+def never_puts_off(monkeypatch):
+    """The first time that is set stays, whatever is set later."""
+    set_at = DeadMan.set
+
+    def set_once(self, at, now, traded):
+        return None if self.at is not None and at is not None else set_at(self, at, now, traded)
+
+    monkeypatch.setattr(DeadMan, "set", set_once)
 
 
 def no_notice(monkeypatch):
@@ -117,6 +129,24 @@ def wrong_reason(monkeypatch):
     monkeypatch.setattr(
         Session, "_notice", lambda self, state, epoch, _: notice(self, state, epoch, Reason.CLOSED_BY_US)
     )
+
+
+def believes_the_way_back_takes_no_time(monkeypatch):
+    """An offset from the venue's stamp and the moment of its arrival, as if it had taken no time: wrong by the way."""
+    made = "exchange_adapters.simulated.clock_sync"
+    monkeypatch.setattr(made, lambda sent, venue, received: ClockSync(Ns(venue - received), Ns(0)))
+
+
+def compares_no_clocks(monkeypatch):
+    monkeypatch.setattr(SimulatedAdapter, "start", lambda self, sink: self.session.open(sink))
+
+
+def never_pings(monkeypatch):
+    monkeypatch.setattr("exchange_adapters.simulated.KeepAlive", lambda *_: None)
+
+
+def hears_no_pong(monkeypatch):
+    monkeypatch.setattr(Session, "_pong", lambda *_: None)
 
 
 def stamps_nothing(monkeypatch):
@@ -136,9 +166,14 @@ BROKEN = {
     replays_orders: 14,
     overtakes: 51,
     forgets_when_it_was_sent: 33,
+    never_puts_off: 34,
     no_notice: 6,
     wrong_reason: 6,
     stamps_nothing: 50,
+    believes_the_way_back_takes_no_time: 53,
+    compares_no_clocks: 53,
+    never_pings: 54,
+    hears_no_pong: 54,
 }
 
 

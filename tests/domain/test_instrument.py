@@ -9,7 +9,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from domain.instrument import MAX_DECIMALS, Instrument
-from domain.units import USD, InstrumentId, Side
+from domain.units import USD, InstrumentId
 
 INSTRUMENTS = [Instrument(InstrumentId(f"D{d}"), sz_decimals=d) for d in range(MAX_DECIMALS + 1)]
 instruments = st.sampled_from(INSTRUMENTS)
@@ -98,14 +98,12 @@ def test_the_tick_changes_with_the_price():
 @example(INSTRUMENTS[2], 99_999.5)
 @example(INSTRUMENTS[2], 0.25)
 def test_snapping_lands_on_the_grid_on_the_asked_side(instrument, px):
-    """Protects S18: a snapped price is legal, and a passive one never nearer to the market."""
+    """Protects S18: a snapped price is legal, and on the side that was asked for."""
     down, up = instrument.snap_down(px), instrument.snap_up(px)
     assert is_legal(instrument, down)
     assert is_legal(instrument, up)
     assert down <= max(px, 1)
     assert up >= px
-    assert instrument.snap_passive(px, Side.BUY) == down
-    assert instrument.snap_passive(px, Side.SELL) == up
 
 
 @given(instruments, st.integers(5, 13), st.integers(-3_000, 3_000), st.floats(0, 1))

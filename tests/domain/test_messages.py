@@ -106,7 +106,8 @@ def test_results_and_actions_keep_their_order():
 def test_every_channel_has_one_feed():
     """Protects the routing of Subscribed: market data on MARKET, everything of the account on USER."""
     market = {kind for kind in events.ChannelKind if kind.feed is events.Feed.MARKET}
-    assert market == {events.ChannelKind.BBO, events.ChannelKind.BOOK, events.ChannelKind.TRADES}
+    kinds = events.ChannelKind
+    assert market == {kinds.BBO, kinds.BOOK, kinds.TRADES, kinds.CONTEXT}
 
 
 def test_the_problems_of_a_config_are_told_together():

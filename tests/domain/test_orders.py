@@ -5,7 +5,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.errors import IllegalTransition, MakerlabError
-from domain.orders import ALIASES, RESTING, TERMINAL, TRANSITIONS, InFlight, OrderState, TrackedOrder
+from domain.orders import (
+    ALIASES,
+    PATH_KEPT,
+    RESTING,
+    TERMINAL,
+    TRANSITIONS,
+    InFlight,
+    OrderState,
+    TrackedOrder,
+    state_named,
+)
 from domain.units import Cloid, InstrumentId, Ns, Px, Side, Sz, Tid, Tif, seconds
 
 S = OrderState
@@ -97,6 +107,14 @@ def test_every_name_of_the_three_vocabularies_resolves(names):
     assert all(isinstance(ALIASES[name], OrderState) for name in names.split())
 
 
+@pytest.mark.parametrize("name", ["PartialFill", "partialfilled", "PARTIALLY_FILLED", "partially_filled"])
+def test_a_person_may_use_any_vocabulary(name):
+    """C-03."""
+    assert state_named(name) is S.PARTIALLY_FILLED
+    assert state_named("half") is None
+    assert {state_named(state) for state in S} == set(S)
+
+
 def test_every_state_has_a_name_in_some_vocabulary():
     assert set(ALIASES.values()) == set(S)
 
@@ -109,7 +127,8 @@ def test_illegal_steps_raise_and_change_nothing(steps):
         before = contents(tracked)
         if to in TRANSITIONS[tracked.state]:
             tracked.advance(to, Ns(index))
-            assert contents(tracked) == before | {"state": to, "state_changed_at": index}
+            walked = {"path": (*before["path"], to)[-PATH_KEPT - 1 :], "n_steps": before["n_steps"] + 1}
+            assert contents(tracked) == before | {"state": to, "state_changed_at": index} | walked
         else:
             with pytest.raises(IllegalTransition, match="not a legal step"):
                 tracked.advance(to, Ns(index))
@@ -185,11 +204,6 @@ def test_exposure_is_released_when_the_fills_are_settled(state, filled, final, f
     if final is not None:
         tracked.conclude(Sz(final))
     assert (tracked.fillable, tracked.is_settled) == (fillable, is_settled)
-
-
-def test_an_adopted_order_takes_another_client_id():
-    """OL-10."""
-    assert order().with_cloid(Cloid("0x" + "b" * 32)).cloid == "0x" + "b" * 32
 
 
 def test_what_an_order_is_made_of():

@@ -6,19 +6,18 @@ from pathlib import Path
 
 import pytest
 
-from domain.units import FeeRate, Frac, Ns, Side, Usd, fee_of, millis, seconds, to_bps, to_frac
+from domain.units import FeeRate, Frac, Ns, Side, Usd, fee_of, millis, seconds, to_bps
 
 ROOT = Path(__file__).resolve().parents[2]
 
 SNIPPET = """\
-from domain.units import Bps, Frac, Ns, Pos, Px, Sz, Usd, to_bps, to_frac
+from domain.units import Bps, Frac, Ns, Pos, Px, Sz, Usd, to_bps
 
 
 def quote(half_spread: Frac, px: Px, sz: Sz, wait: Ns) -> None: ...
 
 
 quote(Frac(0.0005), Px(20_000_000), Sz(25), Ns(5))  # fine
-quote(to_frac(Bps(5.0)), Px(1), Sz(1), Ns(1))  # fine
 quote(Bps(5.0), Px(1), Sz(1), Ns(1))  # wrong: bps as a fraction
 quote(0.0005, Px(1), Sz(1), Ns(1))  # wrong: a bare float
 quote(Frac(0.0005), Sz(1), Sz(1), Ns(1))  # wrong: lots as ticks
@@ -27,7 +26,6 @@ quote(Frac(0.0005), Px(1), Pos(1), Ns(1))  # wrong: a signed position as a size
 quote(Frac(0.0005), Px(1), Sz(1), Usd(1))  # wrong: money as time
 quote(Frac(0.0005), Px(1), Sz(1), 500)  # wrong: a bare integer
 to_bps(Bps(5.0))  # wrong: converted twice
-to_frac(Frac(0.1))  # wrong: converted twice
 """
 
 
@@ -75,7 +73,6 @@ def test_durations_are_whole_nanoseconds():
 
 def test_a_basis_point_is_one_ten_thousandth():
     assert to_bps(Frac(0.0005)) == pytest.approx(5.0, rel=1e-12)
-    assert to_frac(to_bps(Frac(0.0123))) == pytest.approx(0.0123, rel=1e-12)
 
 
 def test_the_value_of_a_side_is_the_sign_of_its_position_change():

@@ -16,9 +16,9 @@ from makerlab.commands import COMMANDS
 from makerlab.exit_codes import ExitCode, worst
 from makerlab.figures import counted, sections
 from makerlab.run import exit_code
-from runtime.journal_format import MAGIC, Opened, encode
+from runtime.journal_format import MAGIC, Header, Opened, encode
 from runtime.journal_reader import Reader
-from scenarios.loader import library
+from scenarios.loader import library, load
 from scenarios.result import (
     HORIZONS_S,
     SPLIT_HORIZON_S,
@@ -28,6 +28,7 @@ from scenarios.result import (
     Outcome,
     Pnl,
     RunResult,
+    TraderFigures,
     Wall,
 )
 from tests.makerlab.command import ROOT, SHORT, json_of, makerlab, spawn
@@ -135,7 +136,7 @@ def test_json_is_one_document_alone_on_stdout(capsys):
     assert document["journal_digest"]
     assert document["world_digest"]
     assert document["events"] > 0
-    assert document["metrics"]["pnl_usd"].keys() == {"total", "spread", "markout", "inventory", "fees"}
+    assert document["metrics"]["pnl_usd"].keys() == {"total", "spread", "markout", "inventory", "fees", "transfers"}
     assert {"name", "bound", "measured", "holds"} == set(document["expectations"][0])
     assert "eth-quiet seed 7" in err
 
@@ -148,6 +149,19 @@ def test_files_go_to_a_folder_per_run(capsys, tmp_path):
     assert (folder / "journal.mlj").read_bytes().startswith(MAGIC)
     call(capsys, "run", "eth-quiet", *SHORT, "--out", "mine")
     assert (tmp_path / "mine" / "result.json").exists()
+
+
+def test_the_table_names_the_most_frequent_reasons():
+    """Five reasons in words, the most frequent first; what is left is one number, and zeros are left out."""
+    names = ("a_b:c_d", "e", "f", "g", "h", "i", "j", "k")
+    counts = dict(zip(names, (1_000, 7, 6, 5, 4, 2, 1, 0), strict=True))
+    trader = TraderFigures(stops_by_reason=counts, stuck=2, requests_silent=3, requests_late=2, request_timeout_ms=500)
+    (section,) = [s for s in sections(RunResult("x", 0, metrics=Metrics(trader=trader))) if "decisions" in s.title]
+    rows = {row.name.strip(): row[1:] for row in section.rows}
+    assert rows["ended early"] == ("1,025", "1,000 a b: c d, 7 e, 6 f, 5 g, 4 h, 3 others")
+    assert rows["requests unanswered"] == ("3", "2 answered late, 0 never left; patience 500 ms")
+    assert rows["surprises"] == ("2", "2 placements stuck")
+    assert rows["held back"] == ("0", "")
 
 
 def test_the_table_has_what_a_trader_wants(capsys):
@@ -168,6 +182,12 @@ def test_the_table_has_what_a_trader_wants(capsys):
         "requests per minute",
         "two-sided",
         "gated",
+        "ended early",
+        "reconcile: unchanged",
+        "held back",
+        "requests unanswered",
+        "resyncs",
+        "ETH half-spread at the stop",
         "quote cycle",
     ):
         assert name in out, name
@@ -194,8 +214,9 @@ def test_several_runs_come_in_an_envelope_and_jobs_change_nothing(capsys):
 
 def test_junit_has_a_case_per_expectation(capsys, tmp_path):
     """A failed one carries what was wanted and what was measured."""
-    path = tmp_path / "sub" / "junit.xml"
-    call(capsys, "run", "eth-quiet", *SHORT, "--set", "expect.fills_min=100000", "--junit", str(path), "--json")
+    path = tmp_path / "sub" / "junit.xml"  # in the folder above the run's own, which the run makes
+    arguments = ("--set", "expect.fills_min=100000", "--out", "sub/run", "--junit", "sub/junit.xml")
+    call(capsys, "run", "eth-quiet", *SHORT, *arguments, "--json")
     suite = parse(path).getroot().find("testsuite")
     failed = [case.get("name") for case in suite if case.find("failure") is not None]
     assert (suite.get("failures"), failed) == ("1", ["fills"])
@@ -211,6 +232,20 @@ def test_plots_and_report_are_files(capsys, tmp_path):
     assert page.count("data:image/png;base64,") == 8
     assert "prefers-color-scheme: dark" in page
     assert "http" not in page.replace("http-equiv", "")
+
+
+def test_the_samples_of_the_figures_are_a_file(capsys, tmp_path):
+    """Who wants a figure of his own needs the numbers, also of a run made elsewhere; without --plots there is none."""
+    _, out, _ = call(capsys, "run", "eth-quiet", *SHORT, "--plots", "--out", "p", "--json")
+    trace = json.loads((tmp_path / "p" / "trace.json").read_text())
+    assert json_of(out)["files"]["trace"] == "p/trace.json"
+    market = trace["markets"]["ETH"]
+    assert len(market["t"]) == len(market["our_bid"]) > 100
+    assert market["our_bid"][0] is None  # nothing quoted yet
+    assert market["our_bid"][-1] is None  # nothing any more
+    assert max(filter(None, market["our_bid"])) > 1_000
+    call(capsys, "run", "eth-quiet", *SHORT, "--out", "p")
+    assert not (tmp_path / "p" / "trace.json").exists()
 
 
 def test_same_journal_under_any_hash_seed(tmp_path):
@@ -316,6 +351,35 @@ def test_replay_that_differs_is_exit_code_6(capsys, journal, tmp_path):
     assert "replayed" in err
 
 
+@pytest.mark.parametrize("command", ["replay", "story"])
+@pytest.mark.parametrize(
+    ("data", "why"),
+    [
+        (b"", "no records"),
+        (MAGIC, "no records (complete: 0 records to byte"),
+        (MAGIC + encode(Opened(Header(seed=0)))[:-1], "no records (torn, "),
+        (b"a text", "not a makerlab journal"),
+        (b"makerlab-journal 99\n", "journal format version 99"),
+    ],
+)
+def test_a_file_without_a_journal_in_it_is_wrong_input(capsys, tmp_path, command, data, why):
+    """Nothing compared is not "identical"; and of several files one knows which it was."""
+    path = tmp_path / "some.mlj"
+    path.write_bytes(data)
+    code, out, err = call(capsys, command, str(path))
+    assert (code, out) == (ExitCode.WRONG_INPUT, "")
+    assert err.startswith(f"{path}: {why}")
+
+
+def test_replay_without_a_header_is_wrong_input(capsys, journal, tmp_path):
+    """The head of the file was cut away: nothing differs, there is nothing to compare with."""
+    path = tmp_path / "headless.mlj"
+    path.write_bytes(MAGIC + b"".join(encode(r) for r in Reader(journal.read_bytes()) if not isinstance(r, Opened)))
+    code, out, err = call(capsys, "replay", str(path))
+    assert (code, out) == (ExitCode.WRONG_INPUT, "")
+    assert err.startswith(f"{path}: record 0 stands before any header")
+
+
 def test_story_tells_one_order(capsys, journal):
     """From the first intent to the end."""
     cloid = next(
@@ -342,16 +406,21 @@ def test_story_without_an_order_lists_them(capsys, journal):
     prefix = next(word for word in rows[0].split() if word.startswith("0x"))
     assert call(capsys, "story", str(journal), prefix)[0] == 0
     assert len(call(capsys, "story", str(journal), "--fills")[1].splitlines()) < len(rows)
+    cancelled = [call(capsys, "story", str(journal), "--state", name)[1] for name in ("Cancelled", "cancelled")]
+    assert cancelled[0] == cancelled[1]
+    assert 1 < len(cancelled[0].splitlines()) <= len(rows) + 1
+    code, _, err = call(capsys, "story", str(journal), "--state", "half")
+    assert (code, "partially_filled" in err) == (ExitCode.WRONG_INPUT, True)
     code, _, err = call(capsys, "story", str(journal), prefix, "--fills")
     assert (code, err[:7]) == (ExitCode.WRONG_INPUT, "--fills")
 
 
 def test_one_of_a_thing_is_singular(capsys, tmp_path):
-    """Protects the last line of `makerlab book` from "1 executions"; verbs stay as they are."""
+    """Protects the last line of `makerlab book` from "1 fills"; verbs stay as they are."""
     path = tmp_path / "orders.csv"
     path.write_text("t,op,id,side,px,sz,tif\n1,add,a,B,99.5,10,\n2,execute,a,,,4,\n")
     _, out, _ = call(capsys, "book", str(path))
-    assert "1 execution, 1 execution at the front" in " ".join(out.split())
+    assert "1 fill, 1 at the front" in " ".join(out.split())
     assert counted(1, "decision") == "1 decision"
     assert counted(2_000, "decision") == "2,000 decisions"
 
@@ -363,7 +432,7 @@ def test_book_shows_fills_rejects_and_levels(capsys, tmp_path):
     code, out, _ = call(capsys, "book", str(path), "--json", "--levels", "1")
     rows = json_of(out)["rows"]
     assert code == 0
-    assert rows[1]["fills"] == [{"maker": "a", "taker": "b", "px": "99.5", "sz": "4"}]
+    assert rows[1]["fills"] == [{"maker": "a", "taker": "b", "px": "99.5", "sz": "4", "front": True, "ahead": "0"}]
     assert rows[2]["reject"] == "would cross"
     assert rows[2]["bids"] == [["99.5", "6", 1]]
     _, table, _ = call(capsys, "book", str(path))
@@ -407,6 +476,7 @@ def test_2_five_mistakes_are_five_lines(capsys, tmp_path):
         ("run", "eth-quiet", "--seed", "9" * 30),
         ("run", "eth-quiet", "--jobs", "0"),
         ("run", "eth-quiet", "--junit", "."),
+        ("run", "eth-quiet", "--junit", "nowhere/junit.xml"),
         ("demo", "--seed", "-1"),
         ("run", "eth-quiet", "--set", "duration_s"),
         ("run", "eth-quiet", "--set", "duration_s=soon"),
@@ -497,11 +567,12 @@ def test_2_a_recording_with_faults_stops_the_call_before_anything_runs(capsys, t
 def test_a_run_removes_the_result_of_the_one_before(capsys, tmp_path):
     """A run that is stopped leaves its journal; beside it must not stand what another run came to."""
     (tmp_path / "out").mkdir()
-    for name in ("result.json", "report.html"):
+    for name in ("result.json", "report.html", "market.png", "market-SOL.png", "orders.png", "photo.png"):
         (tmp_path / "out" / name).write_text("old")
     call(capsys, "run", "eth-quiet", *SHORT, "--out", "out")
     assert json.loads((tmp_path / "out" / "result.json").read_text())["scenario"] == "eth-quiet"
-    assert not (tmp_path / "out" / "report.html").exists()
+    left = {path.name for path in (tmp_path / "out").iterdir()}
+    assert left == {"result.json", "journal.mlj", "photo.png"}
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no /dev/full on this system")  # noqa: PTH110
@@ -540,11 +611,19 @@ def test_143_terminated_with_its_processes(tmp_path):
 def test_all_leaves_out_what_needs_missing_data(capsys, tmp_path, monkeypatch):
     """Whoever has no recordings can still run everything else, and is told what was left out."""
     monkeypatch.setenv("MAKERLAB_DATA", str(tmp_path / "nothing"))
-    overrides = [part for name in ("duration_s=1", "checks.every=100") for part in ("--set", name)]
-    _, out, err = call(capsys, "run", "--all", *overrides, "--json")
+    _, out, err = call(capsys, "run", "--all", "--set", "duration_s=1", "--json")
     ran = {one["scenario"] for one in json_of(out)["runs"]}
-    assert ran == set(library()) - {"eth-recorded", "sol-recorded", "hl-btc-l4"}
-    assert err.count("left out") == 3
+    assert ran == {name for name in library() if not load(name).faults} - {"eth-recorded", "sol-recorded", "hl-btc-l4"}
+    assert err.count("left out") == len(library()) - len(ran)
+    assert "latency-spike: left out (latency-spike: faults[0].at_s: found 60, want a start before the end" in err
+
+
+def test_all_with_an_override_that_fits_none_is_wrong_input(capsys):
+    """A typo must not leave out everything and call it a success."""
+    code, out, err = call(capsys, "run", "--all", "--set", "trader.desk.engin.max_kappa=1")
+    assert (code, out) == (ExitCode.WRONG_INPUT, "")
+    assert [line for line in err.splitlines() if "did you mean engine?" not in line] == []
+    assert "left out" not in err
 
 
 def test_3_halted_by_risk_unless_expected():

@@ -1,16 +1,15 @@
 """A desk on its own: real parts, a real ledger, no connection behind it."""
 
-from types import SimpleNamespace
-
-from domain.commands import AnyAction, Cancel, Modify, Place, Request
-from domain.events import Cancelled, Resting, Result
+from domain.commands import Alert, AnyAction, Cancel, Modify, Place, Request
+from domain.events import Cancelled, Fill, Resting, Result
 from domain.instrument import Instrument
-from domain.units import Epoch, Ns, Oid, Sz
-from orchestrator.connectivity.feeds import RequestsConfig
-from orchestrator.connectivity.requests import RequestLedger
-from orchestrator.desk.desk import Desk, DeskConfig, IdSource
+from domain.units import Ns, Oid, Sz
+from orchestrator.analytics import Analytics
+from orchestrator.connectivity.requests import RequestLedger, RequestsConfig
+from orchestrator.desk.desk import Desk, DeskConfig
+from orchestrator.desk.execution import IdSource
 from orchestrator.desk.quote_engine import QuoteEngineConfig
-from tests.orchestrator.messages import ETH, MID, TICK, bbo, replied
+from tests.orchestrator.messages import ETH, MID, TICK, bbo, live_feed, replied
 
 AT_ONCE = QuoteEngineConfig(warmup_timeout_s=0.0)
 """Quotes on the first sound mid, with the priors."""
@@ -20,9 +19,12 @@ class Bench:
     """A desk, its ledger and a venue's answers written by the test."""
 
     def __init__(self, config: DeskConfig | None = None, *, max_position: int = 100_000, instrument: Instrument = ETH):
-        self.feed = SimpleNamespace(is_live=True, epoch=Epoch(1))
+        self.alerts: list[Alert] = []
+        self.feed = live_feed()
         self.ledger = RequestLedger(RequestsConfig(), self.feed)
-        self.desk = Desk(config or DeskConfig(engine=AT_ONCE), instrument, self.ledger, IdSource())
+        analytics = Analytics(self.alerts.append)
+        config = config or DeskConfig(engine=AT_ONCE)
+        self.desk = Desk(config, instrument, self.ledger, IdSource(), analytics, self.alerts.append)
         self.desk.exchange_max_position = Sz(max_position)
         self.oid = 100
         self.last: list[Request] = []
@@ -39,6 +41,12 @@ class Bench:
         self.last = list(self.ledger.outbox)
         self.ledger.outbox.clear()
         return [action for request in self.last for action in request.actions]
+
+    def book(self, fill: Fill, now: int) -> None:
+        """A new fill, in the order of the core's consumers."""
+        self.desk.inventory.apply(fill)
+        self.desk.tracker.on_fill(fill, Ns(now))
+        self.desk.on_fill(fill, Ns(now))
 
     def answer(self, now: int, requests: list[Request] | None = None) -> None:
         """Answer the requests of the last decision as a venue does where everything works."""

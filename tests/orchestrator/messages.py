@@ -1,5 +1,7 @@
 """Short ways to write the messages and parts that these tests are made of."""
 
+from types import SimpleNamespace
+
 from domain.commands import AnyCommand, Request
 from domain.events import (
     AnyResult,
@@ -15,7 +17,23 @@ from domain.events import (
 )
 from domain.instrument import Instrument
 from domain.orders import TrackedOrder
-from domain.units import Cloid, InstrumentId, Ns, Oid, Pos, Px, RequestId, Side, Sz, Tid, Tif, Usd, millis, seconds
+from domain.units import (
+    Cloid,
+    Epoch,
+    InstrumentId,
+    Ns,
+    Oid,
+    Pos,
+    Px,
+    RequestId,
+    Side,
+    Sz,
+    Tid,
+    Tif,
+    Usd,
+    millis,
+    seconds,
+)
 
 ETH = Instrument(InstrumentId("ETH"), sz_decimals=2)
 """Base tick 0.0001; near 2000 the effective tick is 1,000 base ticks, that is 0.1."""
@@ -25,6 +43,12 @@ MID = 20_000_000
 TICK = 1_000
 
 BUY, SELL = Side.BUY, Side.SELL
+
+
+def live_feed(*, is_live: bool = True, epoch: int = 1) -> SimpleNamespace:
+    """A user feed as far as the ledger knows it; tests change its fields."""
+    deaf = {"on_answer": lambda *_: None, "on_unanswered": lambda *_: None}
+    return SimpleNamespace(is_live=is_live, epoch=Epoch(epoch), **deaf)
 
 
 def ms(value: float) -> Ns:
@@ -39,29 +63,37 @@ def cloid(number: int) -> Cloid:
     return Cloid(f"0x{number:032x}")
 
 
-def bbo(bid: int | None, ask: int | None, time: int, *, instrument: Instrument = ETH) -> BboChanged:
+def bbo(
+    bid: int | None, ask: int | None, time: int, *, recv: int | None = None, instrument: Instrument = ETH
+) -> BboChanged:
+    """A top stamped ``time``; it arrives at ``recv``, or at once."""
     return BboChanged(
         instrument.id,
         Ns(time),
-        Ns(time),
+        Ns(time if recv is None else recv),
         None if bid is None else (Px(bid), Sz(100), 1),
         None if ask is None else (Px(ask), Sz(100), 1),
     )
 
 
-def book(bids: list[int], asks: list[int], time: int, *, instrument: Instrument = ETH) -> BookReported:
+def book(
+    bids: list[int], asks: list[int], time: int, *, recv: int | None = None, instrument: Instrument = ETH
+) -> BookReported:
+    """A snapshot stamped ``time``; it arrives at ``recv``, or at once."""
     return BookReported(
         instrument.id,
         Ns(time),
-        Ns(time),
+        Ns(time if recv is None else recv),
         tuple((Px(px), Sz(100), 1) for px in bids),
         tuple((Px(px), Sz(100), 1) for px in asks),
     )
 
 
-def trades(*entries: tuple[int, int, int], time: int, instrument: Instrument = ETH) -> TradesPrinted:
+def trades(
+    *entries: tuple[int, int, int], time: int, taker: Side = Side.BUY, instrument: Instrument = ETH
+) -> TradesPrinted:
     """Entries are (tid, px, exchange time)."""
-    made = tuple(PublicTrade(Side.BUY, Px(px), Sz(1), Tid(tid), Ns(at)) for tid, px, at in entries)
+    made = tuple(PublicTrade(taker, Px(px), Sz(1), Tid(tid), Ns(at)) for tid, px, at in entries)
     return TradesPrinted(instrument.id, Ns(time), Ns(time), made)
 
 

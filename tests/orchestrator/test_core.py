@@ -6,6 +6,8 @@ import pickle
 import subprocess
 import sys
 import typing
+from dataclasses import replace
+from itertools import count
 from pathlib import Path
 from random import Random
 
@@ -19,18 +21,24 @@ from domain.events import (
     BookReported,
     ClockSync,
     Feed,
+    FeedDown,
     Fill,
     KillReset,
     OpenOrdersReported,
+    OrderStatus,
     OrderUpdate,
+    Reason,
+    Refused,
     Restored,
     StopRequested,
     TradesPrinted,
     Woke,
 )
-from domain.units import Epoch, InstrumentId, Ns, RequestId
+from domain.units import Epoch, InstrumentId, Ns, RequestId, Side
 from orchestrator.core import Orchestrator, TraderConfig
 from orchestrator.desk.desk import DeskConfig
+from orchestrator.desk.quote_engine import Step
+from orchestrator.risk.watch import RiskConfig
 from tests.orchestrator.desks import AT_ONCE
 from tests.orchestrator.messages import BTC, BUY, ETH, MID, SELL, TICK, bbo, book, cloid, fill, ms, requests, s, trades
 from tests.orchestrator.tiny_venue import QUICK, Stage, noisy, quoting
@@ -138,10 +146,19 @@ def test_an_event_of_an_unknown_type_is_counted_and_dropped():
     assert stage.core.unknown_events == 1
 
 
-def test_the_clock_of_the_venue_is_noted():
-    stage = quoting()
-    stage._take(ClockSync(Ns(5), Ns(1)))
-    assert stage.core.clock == ClockSync(Ns(5), Ns(1))
+def test_the_clock_of_the_venue_reaches_every_desk():
+    """C-04: from then on what was long on its way is old when it arrives, in every instrument."""
+    stage = quoting(instruments=(ETH, BTC))
+    stage._take(ClockSync(-s(20), Ns(0)))  # what the venue stamps now, it made 20 s from now: so this shows as future
+    for instrument in (ETH, BTC):
+        before = stage.core.desks[instrument.id].market.n_future
+        stage._take(bbo(1, 2, stage.now, instrument=instrument))
+        assert stage.core.desks[instrument.id].market.n_future == before + 1
+    stage._take(ClockSync(s(20), Ns(0)))  # and this as 20 s late
+    for instrument in (ETH, BTC):
+        stage._take(bbo(MID - TICK, MID + TICK, stage.now, instrument=instrument))
+        stage.core.decide(stage.now)
+        assert stage.core.desks[instrument.id].gate == "stale_data"
 
 
 def test_subscriptions_cover_every_channel_of_every_instrument():
@@ -191,14 +208,22 @@ def test_one_fill_by_three_ways_moves_the_position_once():
     assert stage.is_agreed()
 
 
-def test_hundreds_of_modifies_lose_nothing():
-    """OL-24: each gives the order another id; fills find their orders, and no order is left behind."""
-    stage = quoting(config=TraderConfig(desk=DeskConfig(engine=AT_ONCE, size_tolerance=0.0)), max_position=4_000)
-    for number in range(450):
-        stage.later(ms(170 * number), stage.venue.take, (BUY, SELL)[number % 2], 1 + number % 5)
-    stage.run_for(s(80))
+@pytest.mark.slow
+def test_ten_thousand_modifies_lose_nothing():
+    """OL-24: each gives the order another id; fills in flight find their orders, and no order is left behind."""
+    desk = DeskConfig(engine=AT_ONCE, size_tolerance=0.0)
+    stage = quoting(config=TraderConfig(desk=desk, budget=None, dead_man=None), max_position=4_000, up=ms(60))
+    number = 0
+    while stage.desk.tracker.counters.modified < 10_000:
+        for side in Side:
+            stage.venue.take(side, 1 + number % 4)
+            stage.later(ms(100 + number % 100), stage.venue.take, side, 1 + number % 3)
+        stage.run_for(ms(240))
+        number += 1
+    stage.run_for(s(5))
     told = stage.core.snapshot()
-    assert told.desks[0].modified > 200
+    assert told.desks[0].races > 4_000
+    assert told.fills_applied == len(stage.venue.fills)
     assert (told.orphans_cancelled, told.unmatched_fills, told.position_drifts) == (0, 0, 0)
     assert stage.desk.inventory.position == stage.venue.position()
     assert stage.is_agreed()
@@ -212,8 +237,39 @@ def test_a_cold_start_always_comes_to_quotes():
         stage.mid_after = lambda mid, rng=rng: mid + rng.choice((-2, 0, 2)) * TICK
         stage.begin().run(s(32))
         assert stage.is_two_sided(), seed
-    stage.run_for(s(120))
-    assert stage.is_two_sided()
+        stage.run_for(s(20))
+        assert stage.is_two_sided(), seed
+
+
+def stopped_at(step: Step) -> dict[str, int]:
+    """What a whole trader counts that is brought to end its cycles at a step."""
+    calm = RiskConfig(velocity=None, cascade=None)
+    if step is Step.WARM_UP:
+        stage = Stage(TraderConfig()).begin()
+    elif step is Step.LADDER:
+        stage = Stage(TraderConfig(desk=DeskConfig(engine=replace(AT_ONCE, level_notional_usd=1.0)))).begin()
+    else:
+        stage = quoting(config=replace(QUICK, risk=calm, feeds=replace(QUICK.feeds, silence=None)))
+    if step is Step.ESTIMATORS:
+        stage.desk.engine.kappa._trades = float("nan")
+    elif step is Step.RISK:
+        stage.venue.cut(Feed.USER)
+    elif step is Step.STRATEGY:
+        stage.later(ms(1), stage._take, bbo(1, 2, stage.now))
+    elif step is Step.EXECUTE:
+        refusal = Refused(Reason.MARGIN, "")
+        stage.venue.faults.answers = lambda action: refusal if isinstance(action, Place) else None
+        for order in stage.venue.resting():
+            stage.venue._end(order, OrderStatus.CANCELED, None)
+    stage.run_for(s(8))
+    return stage.desk.stops
+
+
+def test_a_trader_names_each_of_the_seven_steps_that_end_its_cycles():
+    """QE-08: brought about from outside, where any of them can be: by the market, the account, the venue's answers."""
+    found = {step: {name for name in stopped_at(step) if name.startswith(f"{step}:")} for step in Step}
+    assert all(found.values()), found
+    assert len(set().union(*found.values())) >= len(Step) == 7
 
 
 # --- kill ---------------------------------------------------------------------------------------
@@ -240,7 +296,7 @@ def test_a_position_beyond_twice_its_limit_kills(lots, is_killed):
     stage.run_for(s(20))
     assert (stage.core.halt_reason is not None) is is_killed
     if is_killed:
-        assert stage.alerts.count("kill") == 1
+        assert [alert.text for alert in stage.told("kill")] == ["position runaway: ETH 8.05, limit 4"]
         assert trading_after(stage, "kill") == []
         assert stage.venue.resting() == []
     else:
@@ -387,7 +443,7 @@ def test_fifty_disconnects_heal_by_themselves():
 
 def test_a_silent_feed_is_withdrawn_from_after_fifteen_seconds():
     """C-04, S20: the connection lives, the data does not move."""
-    stage = quoting()
+    stage = quoting(config=replace(QUICK, risk=RiskConfig(staleness=None)))
     stage.venue.tops, silent = {}, stage.venue.tops
     stage.run_for(s(14))
     assert stage.is_two_sided()
@@ -397,6 +453,56 @@ def test_a_silent_feed_is_withdrawn_from_after_fifteen_seconds():
     stage.venue.tops = silent
     stage.run_for(s(2))
     assert stage.is_two_sided()
+
+
+def test_a_market_that_fell_silent_is_subscribed_to_anew():
+    """CN-13, DQ-17: the subscriptions of this connection are dead, those of the next one live; told once, counted."""
+    stage = quoting(config=replace(QUICK, risk=RiskConfig(staleness=None)))
+    tops, stage.venue.tops = stage.venue.tops, {}
+    stage.run_until(lambda: stage.venue.epochs[Feed.MARKET] == 2, within=s(23))
+    assert stage.desk.market.mid2 is None  # what was known of the book is history
+    stage.venue.tops = tops
+    stage.run_for(s(5))
+    assert stage.is_two_sided()
+    assert stage.is_agreed()
+    told = stage.core.snapshot()
+    assert (told.feed_downs, told.feed_silences) == (1, 1)
+    assert stage.alerts.count("feed_silent") == 1
+
+
+def test_a_user_feed_that_answers_nothing_is_connected_anew():
+    """CN-13: data come, requests by socket vanish; the account is compared, and quotes stand again."""
+    stage, rng = quoting(), Random(3)
+    stage.mid_after = lambda mid: mid + rng.choice((-4, 0, 4)) * TICK
+    stage.venue.faults.fate = lambda request: (
+        "lost" if (request.route, request.epoch) == (Route.SOCKET, Epoch(1)) else None
+    )
+    stage.run_until(lambda: stage.venue.epochs[Feed.USER] == 2, within=s(60))
+    stage.run_for(s(10))
+    assert stage.is_two_sided()
+    told = stage.core.snapshot()
+    assert (told.feed_downs, told.feed_silences, told.resyncs > 0) == (1, 1, True)
+    assert stage.alerts.count("feed_silent") == 1
+
+
+def test_lost_requests_and_a_quiet_market_are_no_silent_feeds():
+    """CN-07: two of three answers are lost, books and trades came once at the beginning: nothing is connected anew."""
+    stage, rng, lots = quoting(), Random(3), count()
+    stage.mid_after = lambda mid: mid + rng.choice((-4, 0, 4)) * TICK
+    stage.venue.faults.fate = lambda request: "lost" if request.route is Route.SOCKET and next(lots) % 3 else None
+    stage.run_for(s(150))
+    assert stage.core.snapshot().requests_silent > 10
+    assert stage.venue.epochs == {Feed.MARKET: 1, Feed.USER: 1}
+
+
+def test_a_connection_that_answers_no_ping_is_told_and_counted():
+    """CN-09: the adapter says that it is dead; people hear of it."""
+    stage = quoting()
+    epoch = stage.core.user_feed.epoch
+    stage.deliver(1, lambda at: FeedDown(Feed.USER, epoch, Reason.NO_PONG, at))
+    stage.run_for(s(1))
+    assert stage.core.snapshot().feed_silences == 1
+    assert stage.alerts.count("feed_silent") == 1
 
 
 # --- a pure function ----------------------------------------------------------------------------
@@ -489,11 +595,44 @@ def test_the_snapshot_is_frozen_and_adds_up():
         told.phase = "x"
     assert desk.position == stage.desk.inventory.position
     assert told.fills_applied == desk.fills
+    assert desk.bought - desk.sold + desk.adjusted_lots == desk.position
+    assert (desk.restatements, desk.taker_fills, desk.illegal_steps) == (1, 0, 0)
     assert desk.worst_case_min <= desk.position <= desk.worst_case_max
     live = sum(not order.is_terminal for order in stage.desk.tracker.orders.values())
     assert desk.cancelled + desk.filled + desk.rejected + live == len(stage.actions((Place, Modify)))
     assert told.requests_sent == len([e for e in stage.commands if isinstance(e, Request)])
     assert told.phase == "stopped"
+
+
+def test_the_snapshot_shows_each_order_and_their_sums():
+    """OL-04, OL-14..20, OL-26: what the tracker knows reaches a person."""
+    stage = quoting()
+    best = max((o for o in stage.venue.resting() if o.place.side is BUY), key=lambda o: o.place.px)
+    stage.venue.take(SELL, 3)
+    stage.run_until(lambda: stage.desk.inventory.position == 3, step=ms(1))
+    desk = stage.core.snapshot().desks[0]
+    assert desk.active_orders == len(desk.orders) == len(stage.desk.tracker.orders)
+    resting = [order for order in desk.orders if order.state in ("open", "partially_filled")]
+    bids = [order for order in resting if order.side is BUY]
+    asks = [order for order in resting if order.side is SELL]
+    assert desk.resting_bid == sum(order.px * (order.sz - order.filled) for order in bids) > 0
+    assert desk.resting_ask == sum(order.px * (order.sz - order.filled) for order in asks) > 0
+    assert desk.net_pending == sum(order.side * (order.sz - order.filled) for order in resting)
+    (hit,) = (order for order in desk.orders if order.fills)
+    assert (hit.oid, hit.filled, hit.average_px, hit.state) == (best.oid, 3, best.place.px, "partially_filled")
+    assert hit.age > hit.since_last_fill == stage.now - next(at for at, e in stage.story if isinstance(e, Fill))
+    assert desk.stale_orders == 0
+    assert stage.core.snapshot(Ns(stage.now + s(700))).desks[0].stale_orders == len(resting)
+
+
+def test_the_snapshot_counts_kills_and_what_is_under_way():
+    stage = quoting()
+    stage.venue.faults.fate = lambda request: "lost"
+    stage.core.kill_switch.latch("test")
+    stage.run_for(ms(600))
+    told = stage.core.snapshot()
+    assert (told.kill, told.kills) == ("test", 1)
+    assert told.requests_in_flight > 0
 
 
 def test_events_that_no_one_asked_for_are_harmless():

@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from domain.commands import Cancel, Connect, Modify, Place, QueryOrder, Request, Subscribe
+from domain.commands import Cancel, Connect, Modify, Place, QueryFills, QueryOrder, Request, Subscribe
 from domain.events import (
     BboChanged,
     BookReported,
@@ -35,6 +35,7 @@ from domain.events import (
     PositionsReport,
     PositionsReported,
     PublicTrade,
+    QuotaReport,
     Reason,
     Refused,
     Replied,
@@ -42,6 +43,7 @@ from domain.events import (
     Restored,
     RestoredLedger,
     RestoredOrder,
+    Scheduled,
     StopRequested,
     Subscribed,
     TradesPrinted,
@@ -140,6 +142,8 @@ class Nonsense:
             "QueryFills": lambda: FillsReport(self.now, (self.fill(a, b),) * (b % 3), b % 6 != 5),
             "QueryPositions": lambda: PositionsReport(self.now, (PositionEntry(ETH.id, Pos(b % 9)),), Usd(0)),
             "QueryOrder": lambda: OrderStatusReport(self.now, None if a % 3 == 0 else self.update(a, b)),
+            "ScheduleCancel": Scheduled,
+            "QueryQuota": lambda: QuotaReport(self.now, Usd(0), b, 10_000),
             "QueryLimits": lambda: LimitsReport(
                 self.now, (InstrumentLimits(ETH.id, 2, Usd(10**7), 20, Sz(b % 3 * 200)),)
             ),
@@ -336,7 +340,7 @@ def test_belief_and_truth_meet_again(batch, level):
         assert no_false_end(stage), context
         if not stage.venue.is_disturbed:
             inventory = stage.desk.inventory
-            assert (inventory.cash, inventory.adjustments) == (stage.venue.cash, 0), context
+            assert (inventory.cash, inventory.adjusted_lots) == (stage.venue.cash, 0), context
         if stage.core.halt_reason is None:
             room = abs(stage.venue.position()) < stage.desk.limit.lots - 10
             assert stage.core.phase == "quoting", context
@@ -381,6 +385,32 @@ def test_a_crash_at_any_moment_is_survived(seed):
     assert stage.desk.inventory.position == stage.venue.position(), (was_at, had)
     assert stage.is_agreed()
     assert no_false_end(stage)
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_fills_that_come_after_a_restatement_make_the_cash_right(seed):
+    """S1, S5, architecture 7: fills lost in every way, the position taken over, then the fills: all adds up."""
+    rng = Random(3_000 + seed)
+    stage = Stage(max_position=4_000).begin().run_for(s(3))
+    stage.mid_after = lambda mid: mid + rng.randrange(-8, 9) * TICK
+    stage.venue.faults.drops = lambda event: isinstance(event, Fill)
+    stage.venue.faults.answers = lambda action: (
+        FillsReport(stage.now, (), True) if isinstance(action, QueryFills) else None
+    )
+    for _ in range(rng.randrange(1, 4)):
+        stage.venue.take(rng.choice(SIDES), rng.randrange(1, 9))
+        stage.run_for(s(rng.randrange(5, 20)))
+    stage.run_for(s(20))
+    corrections = stage.desk.inventory.restatements
+    assert corrections
+    heal(stage)
+    stage.core.resync.request(stage.now, gap=False, failures=6)
+    stage.run_for(s(20))
+    inventory = stage.desk.inventory
+    assert stage.is_agreed()
+    assert inventory.undone_lots
+    assert (inventory.adjusted_lots, inventory.restatements) == (0, corrections)
+    assert (inventory.cash, inventory.fees) == (stage.venue.cash, sum(fill.fee for fill in stage.venue.fills))
 
 
 def test_nothing_of_ours_is_sent_twice_or_malformed():
@@ -454,7 +484,7 @@ class VenueStory(RuleBasedStateMachine):
         assert stage.is_agreed()
         assert no_false_end(stage)
         if not stage.venue.is_disturbed:
-            assert stage.desk.inventory.cash == stage.venue.cash or stage.desk.inventory.adjustments
+            assert stage.desk.inventory.cash == stage.venue.cash or stage.desk.inventory.adjusted_lots
         stage.stop()
         stage.run_for(s(11))
         assert stage.venue.resting() == []

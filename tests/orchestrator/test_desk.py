@@ -1,18 +1,43 @@
 """One instrument: from market data and answers to requests, and what stops a cycle."""
 
+from dataclasses import replace
+from itertools import pairwise
+
+import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from domain.commands import Cancel, Modify, Place
-from domain.events import Cancelled, NotSent, OrderStatus, Reason, Refused, RestoredOrder
+from domain.events import Cancelled, ClockSync, NotSent, OrderStatus, OrderUpdate, Reason, Refused, RestoredOrder
 from domain.orders import Certainty, InFlight, OrderState
-from domain.units import Oid, Pos, Px, Sz
+from domain.units import Ns, Oid, Pos, Px, Sz, Tid
 from orchestrator.desk.accumulator import AccumulatorConfig
-from orchestrator.desk.desk import DeskConfig, GateReason
+from orchestrator.desk.desk import DeskConfig
+from orchestrator.desk.execution import GateReason
+from orchestrator.desk.fill_stats import FillStats
 from orchestrator.desk.quote_engine import QuoteEngineConfig, Step
+from orchestrator.report import desk_snapshot
 from strategy.glft import QuoteConfig
 from strategy.ladder import LadderConfig
 from tests.orchestrator.desks import AT_ONCE, Bench
-from tests.orchestrator.messages import BUY, ETH, MID, SELL, TICK, bbo, cloid, fill, fill_of, ms, s, trades, update
+from tests.orchestrator.messages import (
+    BUY,
+    ETH,
+    MID,
+    SELL,
+    TICK,
+    bbo,
+    book,
+    cloid,
+    fill,
+    fill_of,
+    ms,
+    replied,
+    s,
+    trades,
+    update,
+)
 
 LEVELS = AT_ONCE.ladder.levels
 
@@ -78,7 +103,7 @@ def test_a_refusal_brings_a_cycle_for_its_side():
     assert bench.desk.tracker.orders == {}
     assert bench.decide(ms(99)) == []
     assert kinds(bench.decide(ms(100))) == ["Place"] * 2 * LEVELS
-    assert bench.desk.refusals == {Reason.POST_ONLY_WOULD_CROSS: 2 * LEVELS}
+    assert bench.desk.outcomes.refusals == {Reason.POST_ONLY_WOULD_CROSS: 2 * LEVELS}
 
 
 def test_one_refusal_of_several_actions_is_meant_for_all():
@@ -153,11 +178,33 @@ def test_requests_hold_no_more_actions_than_allowed():
     assert [len(request.actions) for request in bench.last] == [4, 2 * LEVELS - 4]
 
 
+def test_a_single_refusal_of_a_single_action_is_its_own():
+    """A request of one action: whatever the reason, the refusal is of that action and proves that it did not happen."""
+    for reason in (Reason.MARGIN, Reason.EXPIRED):
+        bench = Bench(DeskConfig(engine=AT_ONCE, max_actions=1))
+        placed = bench.quote(0)
+        request, others = bench.last[0], bench.last[1:]
+        bench.ledger.on_replied(replied(request, Refused(reason, "no"), at=ms(20)), ms(20))
+        bench.answer(ms(21), others)
+        assert [order.cloid for order in bench.resting()] == [action.cloid for action in placed[1:]]
+        assert bench.desk.outcomes.refusals == {reason: 1}
+        assert {order.certainty for order in bench.desk.tracker.orders.values()} == {Certainty.KNOWN}
+
+
+def test_a_refused_payload_of_cancels_leaves_every_order_where_it_was():
+    """One error for the whole batch: none of the cancels happened, so all of them are tried again."""
+    bench = quoting()
+    cancels = bench.decide(s(1), gate="kill")
+    bench.refuse(s(1.02), Refused(Reason.UNKNOWN_INSTRUMENT, "what is that"))
+    assert bench.desk.outcomes.refusals == {Reason.UNKNOWN_INSTRUMENT: len(cancels)}
+    assert {order.in_flight for order in bench.desk.tracker.orders.values()} == {InFlight.NONE}
+
+
 def test_only_the_side_that_was_hit_is_touched():
     """EA-06, RC-08: a fill reopens its side; the other side keeps its orders and its requests."""
     bench = quoting()
     best = max((o for o in bench.resting() if o.side is BUY), key=lambda o: o.px)
-    bench.desk.on_fill(fill_of(best, 1, best.sz, oid=best.oid, at=1), s(1))
+    bench.book(fill_of(best, 1, best.sz, oid=best.oid, at=1), s(1))
     actions = bench.decide(s(1))
     assert actions
     touched = {
@@ -167,7 +214,76 @@ def test_only_the_side_that_was_hit_is_touched():
     assert touched == {BUY}
 
 
+def moved_side(actions, bench: Bench) -> set:
+    """The sides that actions are about."""
+    return {
+        action.side if isinstance(action, Place) else bench.desk.tracker.find(action.cloid, None).side
+        for action in actions
+    }
+
+
+@pytest.mark.parametrize("cause", ["side event", "trade"])
+@pytest.mark.parametrize("side", [BUY, SELL])
+def test_a_scope_of_one_side_leaves_the_other_sides_orders_alone(side, cause):
+    """RC-08: both sides would have to move, by less than what triggers; the cycle of one side moves that side."""
+    bench = quoting()
+    mid = MID + 8 * TICK  # 4 bps
+    assert bench.quote(s(1), mid) == []
+    before = {order.cloid: order for order in bench.resting() if order.side is not side}
+    if cause == "trade":
+        taker = side.opposite  # takes from our side of the book
+        bench.desk.on_trades(trades((1, mid, s(1)), time=s(1), taker=taker), s(1))
+    else:
+        bench.desk.accumulator.on_side_event(side, s(1))
+    assert moved_side(bench.decide(s(1)), bench) == {side}
+    assert {order.cloid: order for order in bench.resting() if order.side is not side} == before
+    bench.answer(s(1.02))
+    assert moved_side(bench.decide(s(5)), bench) == {side.opposite}  # and the fallback finds the other one
+
+
+def test_noise_of_the_mid_does_not_widen_the_scope_of_a_fill():
+    """EA-06: a fill touches its side, also when the mid has stirred meanwhile."""
+    bench = quoting()
+    best = max((o for o in bench.resting() if o.side is BUY), key=lambda o: o.px)
+    bench.book(fill_of(best, 1, best.sz, oid=best.oid, at=1), s(1))
+    actions = bench.quote(s(1), MID + 8 * TICK)
+    assert moved_side(actions, bench) == {BUY}
+
+
+def test_books_without_a_move_bring_no_cycle():
+    """EA-02, EL-09: 1,000 messages about a mid that comes back are none to act on; the fallback is."""
+    bench = quoting()
+    for index in range(1_000):
+        assert bench.quote(ms(30 + index), MID + index % 2 * TICK) == []
+    assert bench.desk.cycles == 1
+    assert bench.desk.next_deadline() == s(5)
+
+
+def test_the_snapshot_tells_why_nothing_happens():
+    """EA-10: events that accumulate and do not trigger are seen: each figure as counted by hand."""
+    bench = Bench()
+    assert desk_snapshot(bench.desk, Ns(0)).since_last_cycle is None
+    bench.quote(0)  # the gate of the start opens: the first cycle
+    bench.answer(ms(20))
+    bench.quote(s(1), MID + 4 * TICK)  # 2 bps: nothing yet
+    bench.desk.accumulator.on_side_event(BUY, s(2))
+    bench.decide(s(2))  # one side, and the move went along with it
+    bench.quote(s(3), MID + 6 * TICK)
+    shown = desk_snapshot(bench.desk, s(3.5))
+    assert (shown.events_total, shown.events_filtered, shown.events_pending) == (4, 1, 1)
+    assert (shown.cycles, shown.cycles_one_sided) == (2, 1)
+    assert shown.cycles_by_cause == {"gate": 1, "side_event": 1}
+    assert shown.since_last_cycle == s(1.5)
+    assert shown.accumulated_bps == pytest.approx(3.0)
+    assert shown.max_priority == 80
+    assert (shown.stale_quote_alarms, shown.data_future, shown.data_age) == (0, 0, s(0.5))
+
+
 # --- seven ways to stop -------------------------------------------------------------------------
+
+
+def told(bench: Bench) -> list[tuple[str, str]]:
+    return [(alert.name, alert.text) for alert in bench.alerts]
 
 
 def stopped(bench: Bench) -> set[str]:
@@ -222,13 +338,49 @@ def test_the_seven_reasons_differ():
 
 
 def test_a_gate_withdraws_both_sides_at_once():
-    """QE-18: no debounce, no scope; when it opens both sides are quoted again."""
+    """QE-18: no debounce, no scope; when it opens both sides are quoted again, after the debounce."""
     bench = quoting()
     actions = bench.decide(ms(25), gate="market_feed_down")
     assert kinds(actions) == ["Cancel"] * 2 * LEVELS
     bench.answer(ms(45))
-    assert bench.decide(ms(50)) != []
+    assert bench.decide(ms(50)) == []
     assert bench.desk.gate is None
+    assert bench.desk.next_deadline() == ms(125)
+    assert kinds(bench.decide(ms(125))) == ["Place"] * 2 * LEVELS
+
+
+def test_a_gate_that_flickers_withdraws_at_once_and_does_not_quote():
+    """EA-08: closing acts at once, opening waits for the debounce; flicker in between costs no cycle and no order."""
+    bench = quoting()
+    assert kinds(bench.decide(s(1), gate="resync")) == ["Cancel"] * 2 * LEVELS
+    bench.answer(s(1))
+    cycles = bench.desk.cycles
+    for at in range(1, 99):
+        assert bench.decide(s(1) + ms(at), gate=None if at % 2 else "resync") == []
+    assert bench.desk.cycles == cycles
+    assert kinds(bench.decide(s(1.1))) == ["Place"] * 2 * LEVELS
+    bench.answer(s(1.101))
+    assert kinds(bench.decide(s(1.102), gate="resync")) == ["Cancel"] * 2 * LEVELS
+
+
+def test_the_reason_of_a_gate_may_change_without_haste():
+    """Everything is withdrawn already: another reason is told by the next cycle."""
+    bench = quoting()
+    bench.decide(s(1), gate="market_feed_down")
+    bench.answer(s(1))
+    assert bench.decide(s(1.01), gate="resync") == []
+    assert (bench.desk.gate, bench.desk.stops.get("risk:resync")) == ("resync", None)
+    bench.decide(s(1.1), gate="resync")
+    assert bench.desk.stops["risk:resync"] == 1
+
+
+def test_a_kill_does_not_wait_even_where_everything_is_withdrawn():
+    """It cannot flicker, and what is in flight is to be cancelled at once."""
+    bench = quoting()
+    bench.decide(s(1), gate="market_feed_down")
+    bench.answer(s(1))
+    bench.decide(s(1.01), gate="kill")
+    assert bench.desk.stops["risk:kill"] == 1
 
 
 def test_stale_data_withdraws_within_one_cycle():
@@ -238,6 +390,7 @@ def test_stale_data_withdraws_within_one_cycle():
         assert bench.decide(s(at)) == []
     assert bench.desk.next_deadline() == s(15) + 1
     assert kinds(bench.decide(s(15) + 1)) == ["Cancel"] * 2 * LEVELS
+    assert told(bench) == [("stale_data", "ETH: market data is 15,000 ms old, 15,000 ms are allowed")]
     bench.answer(s(15.1))
     assert bench.decide(s(15.2)) == []
     assert bench.quote(s(16)) != []
@@ -249,6 +402,26 @@ def test_a_crossed_book_withdraws_at_once():
     bench.desk.on_bbo(bbo(MID + 1, MID, ms(30)), ms(30))
     assert kinds(bench.decide(ms(30))) == ["Cancel"] * 2 * LEVELS
     assert bench.desk.gate == "crossed_book"
+    assert told(bench) == [("crossed_book", "ETH: the book has no sound mid: best bid 2000.0001, best ask 2000")]
+
+
+def test_an_empty_side_is_told_by_name():
+    bench = quoting()
+    bench.desk.on_bbo(bbo(None, MID, ms(30)), ms(30))
+    bench.decide(ms(30))
+    assert told(bench) == [("empty_book", "ETH: the book has no sound mid: best bid none, best ask 2000")]
+
+
+def test_bad_data_is_told_once_a_burst():
+    """DQ-12, DQ-14: a feed that flickers must not fill the log; after a minute of peace it is news again."""
+    bench = quoting()
+    for at in (*range(1, 30, 2), 100):
+        bench.quote(s(at))
+        bench.answer(s(at))
+        bench.desk.on_bbo(bbo(MID + 1, MID, s(at + 1)), s(at + 1))
+        bench.decide(s(at + 1))
+        bench.answer(s(at + 1))
+    assert [name for name, _ in told(bench)] == ["crossed_book"] * 2
 
 
 def test_a_cycle_that_cannot_quote_withdraws_both_sides_whatever_its_scope():
@@ -265,7 +438,7 @@ def test_nothing_is_placed_while_gated_whatever_happens():
     bench = quoting()
     seen = list(bench.decide(ms(30), gate="kill"))
     order = bench.resting()[0] if bench.resting() else next(iter(bench.desk.tracker.orders.values()))
-    bench.desk.on_fill(fill_of(order, 1, 1, oid=order.oid, at=40), ms(40))
+    bench.book(fill_of(order, 1, 1, oid=order.oid, at=40), ms(40))
     for at in range(50, 12_000, 490):
         bench.desk.on_bbo(bbo(MID - at * TICK, MID + at * TICK, ms(at)), ms(at))
         seen += bench.decide(ms(at), gate="kill")
@@ -273,14 +446,70 @@ def test_nothing_is_placed_while_gated_whatever_happens():
 
 
 def test_a_placement_acknowledged_after_the_gate_closed_is_cancelled():
-    """Reliability 42, 43: no order placed a moment before the kill stays behind it."""
+    """Reliability 42, 43: no order placed a moment before the gate closed stays behind it."""
     bench = Bench()
     bench.quote(0)
     placed = list(bench.last)
-    assert bench.decide(ms(5), gate="kill") == []  # not acknowledged: nothing to cancel yet
+    assert bench.decide(ms(5), gate="user_feed_down") == []  # a pause: what is under way is waited for
     bench.answer(ms(20), placed)
-    cancels = bench.decide(ms(110), gate="kill")
+    cancels = bench.decide(ms(110), gate="user_feed_down")
     assert kinds(cancels) == ["Cancel"] * 2 * LEVELS
+
+
+@pytest.mark.parametrize("gate", ["kill", "stopping"])
+@pytest.mark.parametrize("first", ["placement", "cancel, then its answer", "cancel, then the placement's answer"])
+def test_what_is_in_flight_at_the_end_is_cancelled_without_waiting(first, gate):
+    """S23: by client id. Whichever reaches the venue first, in the end a cancel meets the order, without a pause."""
+    bench = Bench()
+    bench.quote(0)
+    placed = list(bench.last)
+    cancels = bench.decide(ms(5), gate=gate)
+    assert [(type(action), action.oid) for action in cancels] == [(Cancel, None)] * 2 * LEVELS
+    asked = list(bench.last)
+    nothing_found = [Refused(Reason.NOT_OPEN, "")] * 2 * LEVELS
+    if first == "placement":
+        bench.answer(ms(20), placed)
+        bench.answer(ms(25), asked)
+        assert [action for at in range(30, 3_000, 50) for action in bench.decide(ms(at), gate=gate)] == []
+        assert {order.state for order in bench.desk.tracker.orders.values()} == {OrderState.CANCEL_CONFIRMED}
+        return
+    bench.last = asked
+    if first == "cancel, then its answer":
+        bench.refuse(ms(20), *nothing_found)
+        bench.answer(ms(25), placed)
+    else:
+        bench.answer(ms(20), placed)
+        bench.refuse(ms(25), *nothing_found)
+    again = [action for at in (30, 150) for action in bench.decide(ms(at), gate=gate)]
+    assert sorted(action.oid for action in again) == list(range(101, 101 + 2 * LEVELS))
+    assert [action for at in range(200, 450, 50) for action in bench.decide(ms(at), gate=gate)] == []
+
+
+def test_a_fallback_from_a_modify_places_only_when_the_old_order_is_gone():
+    """OL-09: never both live, also where the price has moved on meanwhile and it would be cancel and place at once."""
+    bench = quoting()
+    best = max((o for o in bench.resting() if o.side is BUY), key=lambda o: o.px)
+    best.is_unmodifiable = True
+    actions = bench.quote(s(1), MID - 40 * TICK)
+    assert best.cloid in {action.cloid for action in actions if isinstance(action, Cancel)}
+    assert sum(isinstance(action, Place) and action.side is BUY for action in actions) == LEVELS - 1
+    rest = [request for request in bench.last if not isinstance(request.actions[0], Cancel)]
+    cancels = [request for request in bench.last if isinstance(request.actions[0], Cancel)]
+    bench.answer(s(1.1), rest)
+    bench.desk.accumulator.force(s(1.2))
+    assert [a for a in bench.decide(s(1.2)) if isinstance(a, Place) and a.side is BUY] == []
+    assert bench.desk.cycles == 3
+    bench.answer(s(1.3), cancels)
+    bench.desk.on_update(update(best, OrderStatus.CANCELED, best.oid), s(1.3))
+    placed = [a.side for a in bench.quote(s(1.4), MID - 40 * TICK) if isinstance(a, Place)]
+    assert placed.count(BUY) == 1
+
+
+def test_a_blind_cancel_is_not_repeated_while_it_is_unanswered():
+    bench = Bench()
+    bench.quote(0)
+    bench.decide(ms(5), gate="stopping")
+    assert [a for at in range(10, 2_000, 30) for a in bench.decide(ms(at), gate="stopping")] == []
 
 
 def test_orders_in_doubt_are_cancelled_blindly_while_nothing_should_rest():
@@ -296,6 +525,49 @@ def test_orders_in_doubt_are_cancelled_blindly_while_nothing_should_rest():
     again = [action for at in range(3, 20) for action in bench.decide(s(at), gate="kill")]
     assert {type(action) for action in again} == {Cancel}
     assert bench.desk.tracker.fillable_exposure() != (0, 0)
+
+
+def test_doubts_are_cancelled_at_the_pace_of_our_patience():
+    """S23: the first blind cancel goes at once, the next when a request may fall silent, each order on its own."""
+    bench = Bench()
+    placed = bench.quote(0)
+    bench.refuse(ms(20))  # an answer without a result: all unknown
+    pace = bench.ledger.timeout
+    sent = []
+    for at in range(0, 4 * pace, ms(100)):
+        now = s(1) + at
+        actions = bench.decide(now, gate="kill")
+        if actions:
+            assert [action.cloid for action in actions] == [action.cloid for action in placed]
+            sent.append(now)
+            bench.refuse(now, *[Refused(Reason.NOT_OPEN, "")] * len(actions))
+    assert sent[0] == s(1)
+    assert len(sent) >= 3
+    assert all(pace <= later - earlier < pace + s(5) for earlier, later in pairwise(sent))
+
+
+def test_an_order_in_doubt_is_left_alone_while_we_may_quote():
+    """Its slot is held, and the resolver asks: a blind cancel could take away what rests rightly."""
+    bench = Bench()
+    bench.quote(0)
+    bench.refuse(ms(20))
+    assert [action for at in range(1, 15) for action in bench.decide(s(at))] == []
+    assert bench.desk.cycles > 2
+
+
+@pytest.mark.parametrize("gate", ["starting", None])
+def test_an_order_that_comes_to_rest_behind_a_gate_is_cancelled(gate):
+    """Reliability 42, 43: the venue's `open` of an order that is unknown to rest, while nothing should."""
+    bench = Bench()
+    bench.quote(0)
+    orders = list(bench.desk.tracker.orders.values())
+    bench.decide(ms(5), gate="starting")
+    if gate is None:
+        bench.decide(ms(200))
+    for number, order in enumerate(orders):
+        bench.desk.on_update(update(order, OrderStatus.OPEN, 500 + number), ms(300))
+    cancels = bench.decide(ms(400), gate=gate)
+    assert kinds(cancels) == (["Cancel"] * 2 * LEVELS if gate else [])
 
 
 def test_the_gate_says_why():
@@ -333,7 +605,7 @@ def test_what_may_still_fill_counts_against_the_limit():
     actions = bench.quote(s(1), MID + 100 * TICK)
     bid, ask = bench.desk.tracker.fillable_exposure()
     assert max(bid, ask) <= 40
-    assert bench.desk.actions_gated[GateReason.POSITION_LIMIT] > 0
+    assert bench.desk.execution.actions_gated[GateReason.POSITION_LIMIT] > 0
     assert kinds(actions).count("Place") < 2 * LEVELS
     # the cancels are answered, the old orders end, and what was held back follows without a move of the market
     old = [order for order in bench.desk.tracker.orders.values() if order.in_flight is InFlight.CANCEL]
@@ -352,7 +624,7 @@ def test_a_smaller_size_is_reached_even_at_the_limit():
     bench.quote(0, MID + TICK // 2)
     bench.answer(ms(20))
     assert bench.desk.tracker.fillable_exposure() == (25, 25)
-    bench.desk.inventory.restate(Pos(20), float(MID))  # the venue corrects us: 20 + 25 is beyond 30
+    bench.desk.inventory.restate(Pos(20), 0, float(MID))  # the venue corrects us: 20 + 25 is beyond 30
     bench.desk.accumulator.on_side_event(BUY, s(1))
     for at in (1.0, 1.2, 1.4):
         bench.decide(s(at))
@@ -371,7 +643,50 @@ def test_our_own_sides_never_cross():
     bids = [action.px for action in actions if isinstance(action, Place) and action.side is BUY]
     asks = [order.px for order in bench.desk.tracker.orders.values() if order.side is SELL and order.fillable]
     assert max(bids, default=0) < min(asks)
-    assert bench.desk.actions_gated[GateReason.SELF_CROSS] > 0
+    assert bench.desk.execution.actions_gated[GateReason.SELF_CROSS] > 0
+
+
+@given(st.data())
+def test_in_every_cycle_what_was_generated_is_sent_or_gated(data):
+    """MT-36: generated = sent + gated, and sent is what left: any limits, moves, fills, positions, silence."""
+    config = DeskConfig(
+        engine=replace(AT_ONCE, ladder=LadderConfig(levels=data.draw(st.integers(1, 4)))),
+        size_tolerance=data.draw(st.sampled_from([0.0, 0.2])),
+        max_actions=data.draw(st.integers(1, 8)),
+    )
+    bench = Bench(config, max_position=data.draw(st.sampled_from([10, 40, 200, 100_000])))
+    desk, left = bench.desk, 0
+    for step in range(1, data.draw(st.integers(2, 12))):
+        now, happens = s(step), data.draw(st.sampled_from(["answer", "refuse", "silence", "fill", "restate", "gate"]))
+        left += len(bench.quote(now, MID + data.draw(st.integers(-60, 60)) * TICK))
+        shown = desk_snapshot(desk, now)
+        assert shown.actions_generated == shown.actions_sent + sum(shown.actions_gated.values())
+        assert shown.actions_sent == left
+        if happens == "refuse":
+            bench.refuse(now, Refused(Reason.EXPIRED, ""))
+        elif happens != "silence":
+            bench.answer(now)
+        if happens == "fill" and bench.resting():
+            order = data.draw(st.sampled_from(bench.resting()))
+            bench.book(fill_of(order, step, data.draw(st.integers(1, order.remaining)), oid=order.oid, at=now), now)
+        elif happens == "restate":
+            desk.inventory.position = Pos(data.draw(st.integers(-300, 300)))
+            desk.accumulator.on_side_event(data.draw(st.sampled_from([BUY, SELL])), now)
+        elif happens == "gate":
+            left += len(bench.decide(now + 1, gate="kill"))
+        for order in [o for o in desk.tracker.orders.values() if o.in_flight is InFlight.CANCEL]:
+            desk.on_update(update(order, OrderStatus.CANCELED, order.oid or 7_000 + step), now)
+
+
+def test_a_modify_without_the_venues_id_is_counted_and_not_lost():
+    """MT-36: the one plan that cannot be sent for a reason of ours."""
+    bench = quoting(DeskConfig(engine=AT_ONCE, size_tolerance=0.0))
+    order = max((o for o in bench.resting() if o.side is BUY), key=lambda o: o.px)
+    bench.book(fill_of(order, 1, 5, oid=order.oid, at=1), s(1))
+    order.oid = None
+    bench.decide(s(1))
+    assert bench.desk.execution.actions_gated == {GateReason.NO_OID: 1}
+    assert bench.desk.execution.actions_generated == bench.desk.execution.actions_sent + 1
 
 
 def test_every_generated_action_is_sent_or_counted():
@@ -381,7 +696,7 @@ def test_every_generated_action_is_sent_or_counted():
         bench.quote(s(step), MID + (step * 37 % 50) * TICK)
         bench.answer(s(step + 0.02))
     desk = bench.desk
-    assert desk.actions_generated == desk.actions_sent + sum(desk.actions_gated.values())
+    assert desk.execution.actions_generated == desk.execution.actions_sent + sum(desk.execution.actions_gated.values())
 
 
 # --- the account --------------------------------------------------------------------------------
@@ -390,15 +705,23 @@ def test_every_generated_action_is_sent_or_counted():
 def test_fills_before_the_first_mid_are_booked():
     """MS-06, T-22."""
     bench = Bench()
-    bench.desk.on_fill(fill(1, BUY, 7, MID), 0)
+    bench.book(fill(1, BUY, 7, MID), 0)
     assert (bench.desk.market.mid, bench.desk.inventory.position) == (None, 7)
 
 
 def test_a_fill_of_an_order_we_do_not_know_counts_in_the_position():
     """FL-08."""
     bench = quoting()
-    assert bench.desk.on_fill(fill(1, SELL, 7, MID, oid=9_999), s(1)) is None
+    bench.book(fill(1, SELL, 7, MID, oid=9_999), s(1))
     assert bench.desk.inventory.position == -7
+
+
+def test_what_kind_of_fills_a_desk_got():
+    """For people: by side, and how many of them took although quotes are post-only."""
+    stats = FillStats()
+    for number, (side, sz, is_taker) in enumerate(((BUY, 3, False), (SELL, 5, True), (BUY, 4, False))):
+        stats.on_fill(msgspec.structs.replace(fill(number, side, sz, MID), is_taker=is_taker), Ns(0))
+    assert (stats.bought, stats.sold, stats.taker_fills) == (7, 5, 1)
 
 
 def test_an_intent_of_an_earlier_life_is_exposure_until_settled():
@@ -410,6 +733,19 @@ def test_an_intent_of_an_earlier_life_is_exposure_until_settled():
     assert bench.desk.tracker.fillable_exposure() == (10, 0)
     placed = [action.side for action in bench.quote(0)]
     assert (placed.count(BUY), placed.count(SELL)) == (LEVELS - 1, LEVELS)
+
+
+def test_what_an_earlier_life_has_booked_of_an_order_is_no_exposure():
+    """S10, S15: its fills come no second time, so the order settles by them and counts without them."""
+    bench = Bench()
+    intent = RestoredOrder(ETH.id, cloid(77), BUY, Px(MID - 5 * TICK), Sz(10), fills=((Tid(5), Sz(4)),))
+    bench.desk.adopt(intent, 0)
+    tracker = bench.desk.tracker
+    order = tracker.orders[cloid(77)]
+    assert tracker.fillable_exposure() == (6, 0)
+    told = OrderUpdate(ETH.id, Ns(1), Ns(1), Oid(9), order.cloid, BUY, order.px, order.sz, Sz(6), OrderStatus.CANCELED)
+    bench.desk.on_update(told, ms(1), is_answer=True)
+    assert (order.is_settled, tracker.orders) == (True, {})
 
 
 def test_an_order_in_doubt_that_turns_out_to_rest_is_reconciled():
@@ -443,7 +779,7 @@ def test_the_modify_keeps_the_price_and_renews_the_client_id():
     """RC-02, OL-24."""
     bench = quoting(DeskConfig(engine=AT_ONCE, size_tolerance=0.0))
     order = max((o for o in bench.resting() if o.side is BUY), key=lambda o: o.px)
-    bench.desk.on_fill(fill_of(order, 1, 5, oid=order.oid, at=1), s(1))
+    bench.book(fill_of(order, 1, 5, oid=order.oid, at=1), s(1))
     modifies = [action for action in bench.decide(s(1)) if isinstance(action, Modify)]
     assert [m.cloid for m in modifies] == [order.cloid]
     assert modifies[0].place.px == order.px
@@ -490,6 +826,67 @@ def test_after_a_gap_of_the_feed_nothing_is_quoted_until_new_data_comes():
     bench.answer(ms(50))
     assert bench.decide(s(1)) == []
     assert bench.quote(s(2)) != []
+
+
+def test_late_data_withdraws_and_fresh_data_quotes_again():
+    """C-04, DQ-13: data that arrives 30 s late is stale on arrival, however steadily it arrives."""
+    bench = quoting()
+    bench.desk.on_clock(ClockSync(Ns(0), ms(100)))
+    seen = []
+    for at in range(1, 10):
+        now = s(40 + at)
+        bench.desk.on_bbo(bbo(MID - 5 * TICK, MID + 5 * TICK, now - s(30), recv=now), now)
+        seen += bench.decide(now)
+        bench.answer(now)
+        assert bench.desk.gate == "stale_data"
+    assert kinds(seen) == ["Cancel"] * 2 * LEVELS
+    assert kinds(bench.quote(s(51))) == ["Place"] * 2 * LEVELS
+
+
+def test_data_from_the_future_is_told_once_a_burst():
+    """Not used, counted, one warning; a burst ends after a minute without."""
+    bench = quoting()
+    bench.desk.on_clock(ClockSync(Ns(0), ms(100)))
+    for at in (1, 2, 30, 80, 139, 139 + 61):
+        bench.desk.on_bbo(bbo(MID, MID + TICK, s(at + 10), recv=s(at)), s(at))
+        bench.desk.on_book(book([MID], [MID + TICK], s(at + 10), recv=s(at)), s(at))
+        bench.desk.on_trades(trades((at, MID, s(at + 10)), time=s(at)), s(at))
+    assert bench.desk.market.n_future == 18
+    assert bench.desk.market.mid == MID
+    assert [(alert.severity, alert.name) for alert in bench.alerts] == [("warning", "future_data")] * 2
+    assert bench.desk.engine.kappa.seen == 0
+
+
+# --- quotes left alone --------------------------------------------------------------------------
+
+
+def test_a_debounce_that_is_too_long_raises_the_alarm():
+    """EA-08: with 10 s between two cycles the quotes are stale before the next: one warning for each time."""
+    bench = quoting(DeskConfig(engine=AT_ONCE, accumulator=AccumulatorConfig(debounce_ms=10_000.0)))
+    assert bench.desk.next_deadline() == s(7.5) + 1
+    for at in range(1, 25):
+        bench.quote(s(at), MID + 100 * at * TICK)
+        bench.answer(s(at))
+    assert bench.desk.cycles == 3
+    assert [(alert.severity, alert.name) for alert in bench.alerts] == [("warning", "stale_quotes")] * 2
+    assert bench.desk.stale_quote_alarms == 2
+    assert "8.0 s" in bench.alerts[0].text
+
+
+def test_the_alarm_needs_quotes_and_time():
+    """Not in the usual rhythm, not while nothing is quoted, and not by a moment too early."""
+    bench = quoting()
+    for at in range(1, 60):
+        bench.quote(s(at))
+    bench.decide(s(60), gate="kill")
+    bench.decide(s(300), gate="kill")
+    assert bench.alerts == []
+    bench = quoting()
+    bench.desk._check_stale_quotes(s(7.5))
+    assert bench.desk.stale_quote_alarms == 0
+    bench.desk._check_stale_quotes(s(7.5) + 1)
+    bench.desk._check_stale_quotes(s(9))
+    assert bench.desk.stale_quote_alarms == 1
 
 
 # --- uptime -------------------------------------------------------------------------------------

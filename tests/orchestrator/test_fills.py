@@ -4,14 +4,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.units import Ns, Tid
-from orchestrator.fills import FillDeduplicator, FillProcessor, FillsConfig
-from tests.orchestrator.messages import BUY, fill
+from domain.events import FillsReport
+from domain.units import NS_PER_MS, Ns, Tid
+from orchestrator.analytics import Analytics
+from orchestrator.fills import RECENT, FillDeduplicator, FillProcessor, FillsConfig, Priority, next_page
+from tests.orchestrator.messages import BTC, BUY, ETH, SELL, fill
+
+
+def gate(alerts: list | None = None, **config) -> FillProcessor:
+    return FillProcessor(FillsConfig(**config), Analytics([].append if alerts is None else alerts.append))
 
 
 def processor(capacity: int = 10_000) -> tuple[FillProcessor, list[int]]:
-    made, booked = FillProcessor(FillsConfig(capacity=capacity)), []
-    made.subscribe(lambda told, now: booked.append(told.tid))
+    made, booked = gate(capacity=capacity), []
+    made.subscribe(lambda told, now: booked.append(told.tid), Priority.POSITION)
     return made, booked
 
 
@@ -82,7 +88,7 @@ def test_what_earlier_lives_booked_is_not_booked_again():
     """S2 over all process lives."""
     fills, booked = processor(3)
     for tid in range(3):
-        fills.dedup.remember(Tid(tid))
+        fills.dedup.remember(Tid(tid), Ns(2))
     assert not fills.process(trade(1, at=999), Ns(0))
     assert fills.process(trade(7, at=5), Ns(0))
     assert (booked, len(fills.dedup)) == ([7], 3)
@@ -92,32 +98,117 @@ def test_memory_of_earlier_lives_is_bounded():
     """S27: a journal that restores more ids than fit does not raise the bound; the newest are kept."""
     fills, _ = processor(3)
     for tid in range(10):
-        fills.dedup.remember(Tid(tid))
+        fills.dedup.remember(Tid(tid), Ns(4))
     assert len(fills.dedup) == 3
     assert not fills.process(trade(9, at=5), Ns(0))
+
+
+def test_a_fill_of_an_earlier_life_is_refused_after_its_id_was_forgotten():
+    """FL-04, S2: 5,000 ids of the life before, then 10,000 fills: an old one told again is not booked twice."""
+    fills, booked = processor(10_000)
+    for tid in range(5_000):
+        fills.dedup.remember(Tid(tid), Ns(4_999))
+    for tid in range(5_000, 15_000):
+        assert fills.process(trade(tid), Ns(tid))
+    assert [fills.process(trade(tid), Ns(20_000)) for tid in (0, 4_999)] == [False, False]
+    assert booked == list(range(5_000, 15_000))
+
+
+def test_ids_of_an_earlier_life_that_never_fit_are_refused_too():
+    """S2: more ids are restored than there is room for: what falls out at once counts as known."""
+    fills, booked = processor(3)
+    for tid in range(10):
+        fills.dedup.remember(Tid(tid), Ns(9))
+    assert [fills.process(trade(tid), Ns(20)) for tid in (0, 9, 10)] == [False, False, True]
+    assert booked == [10]
+
+
+def test_the_watermark_never_falls():
+    """FL-04: fills come out of order: what was forgotten first may be newer than what is forgotten next."""
+    fills, booked = processor(2)
+    for tid, at in ((1, 100), (2, 5), (3, 200), (4, 300)):
+        fills.process(trade(tid, at=at), Ns(0))
+    assert fills.dedup.watermark == 100
+    assert not fills.process(trade(1, at=100), Ns(0))
+    assert booked == [1, 2, 3, 4]
+
+
+def test_a_page_goes_on_at_its_last_moment_and_leaves_only_a_full_moment_behind():
+    """Reliability 19: by the venue's millisecond, for within it a query by time cannot tell two fills apart."""
+    page = FillsReport(Ns(0), (trade(1, at=5 * NS_PER_MS), trade(2, at=7 * NS_PER_MS)), False)
+    assert next_page(page, Ns(5 * NS_PER_MS)) == 7 * NS_PER_MS
+    assert next_page(page, Ns(7 * NS_PER_MS)) == 8 * NS_PER_MS
 
 
 # --- who hears of it ----------------------------------------------------------------------------
 
 
 def test_consumers_hear_in_the_order_of_their_priority():
-    """FL-06: position first, P&L next, the rest after; ties as they subscribed."""
-    fills, heard = FillProcessor(FillsConfig()), []
-    for name, priority in (("screen", None), ("pnl", 10), ("late", None), ("position", 0), ("pnl 2", 10)):
-        consumer = lambda told, now, name=name: heard.append(name)  # noqa: E731
-        fills.subscribe(consumer) if priority is None else fills.subscribe(consumer, priority)
+    """FL-06: position first, orders next, then the quotes, who looks on last; ties as they subscribed."""
+    fills, heard = gate(), []
+    for priority in (Priority.ANALYTICS, Priority.ORDERS, Priority.QUOTES, Priority.POSITION, Priority.ORDERS):
+        name = f"{priority.name} {len(fills._consumers)}"
+        fills.subscribe(lambda told, now, name=name: heard.append(name), priority)
     assert fills.process(trade(1), Ns(0))
-    assert heard == ["position", "pnl", "pnl 2", "screen", "late"]
+    assert heard == ["POSITION 3", "ORDERS 1", "ORDERS 4", "QUOTES 2", "ANALYTICS 0"]
 
 
 def test_every_consumer_hears_each_fill_once():
     """FL-07."""
-    fills, diaries = FillProcessor(FillsConfig()), [[], [], []]
+    fills, diaries = gate(), [[], [], []]
     for diary in diaries:
-        fills.subscribe(lambda told, now, diary=diary: diary.append(told.tid))
+        fills.subscribe(lambda told, now, diary=diary: diary.append(told.tid), Priority.ANALYTICS)
     for tid in (1, 2, 1, 3, 2, 1):
         fills.process(trade(tid), Ns(0))
     assert diaries == [[1, 2, 3]] * 3
+
+
+def broken(told, now):
+    raise ZeroDivisionError("a mean of nothing")
+
+
+def test_analytics_that_fail_stop_nobody():
+    """FL-06, EL-14: the next one still hears, the failures are counted, people are told once."""
+    alerts, booked = [], []
+    fills = gate(alerts)
+    fills.subscribe(broken, Priority.ANALYTICS)
+    fills.subscribe(lambda told, now: booked.append(told.tid), Priority.ANALYTICS)
+    assert [fills.process(trade(tid), Ns(0)) for tid in (1, 2)] == [True, True]
+    assert booked == [1, 2]
+    assert fills._analytics.errors == {"fill": 2}
+    assert [(alert.name, alert.text) for alert in alerts] == [
+        ("analytics_failed", "fill: ZeroDivisionError: a mean of nothing")
+    ]
+
+
+@pytest.mark.parametrize("priority", [Priority.POSITION, Priority.ORDERS, Priority.QUOTES])
+def test_a_bug_in_what_trades_is_not_swallowed(priority):
+    """A position that missed a fill is worse than a stop: our bug raises."""
+    fills = gate()
+    fills.subscribe(broken, priority)
+    with pytest.raises(ZeroDivisionError):
+        fills.process(trade(1), Ns(0))
+
+
+# --- against a stated position ------------------------------------------------------------------
+
+
+def test_what_moved_since_a_moment():
+    """By the venue's time, whatever the order of arrival, and by instrument."""
+    fills, _ = processor()
+    for tid, side, sz, at in ((1, BUY, 5, 10), (2, SELL, 3, 30), (3, BUY, 1, 20)):
+        fills.process(fill(tid, side, sz, 100, at=at), Ns(99))
+    assert [fills.moved_since(ETH.id, Ns(at)) for at in (9, 10, 20, 30)] == [3, -2, -3, 0]
+    assert fills.moved_since(BTC.id, Ns(0)) == 0
+
+
+def test_a_statement_of_before_what_is_remembered_cannot_be_compared():
+    """Bounded memory must not turn into a false difference: no verdict instead of a wrong sum."""
+    fills, _ = processor()
+    for tid in range(RECENT + 10):
+        fills.process(trade(tid, at=tid), Ns(0))
+    assert fills.moved_since(ETH.id, Ns(8)) is None
+    assert fills.moved_since(ETH.id, Ns(9)) == RECENT
 
 
 # --- before the opening position ----------------------------------------------------------------
@@ -138,13 +229,28 @@ def test_fills_that_the_opening_position_contains_are_not_counted_on_top():
     assert (booked, contained, fills.before_opening) == ([3], [1, 2], 2)
 
 
-def test_an_earlier_statement_does_not_reopen_the_book():
-    """The opening time never goes back: a lagging second reading cannot let a fill count twice."""
-    fills, booked = processor()
-    fills.open(Ns(100), Ns(0))
-    fills.open(Ns(50), Ns(0))
-    assert not fills.process(trade(1, at=80), Ns(0))
-    assert booked == []
+def test_what_waits_is_bounded_and_the_oldest_is_history():
+    """S27: a venue that replays without end before its first statement does not fill the memory."""
+    fills, booked = gate(held_max=3), []
+    fills.subscribe(lambda told, now: booked.append(told.tid), Priority.POSITION)
+    fills.is_holding = True
+    for tid in (1, 2, 3, 2, 4, 5):
+        fills.process(trade(tid, at=tid), Ns(0))
+    assert (fills.crowded_out, fills.duplicates) == (2, 1)
+    fills.open(Ns(2), Ns(0))
+    assert booked == [3, 4, 5]
+    fills.process(trade(1, at=1), Ns(0))
+    assert (booked, fills.before_opening) == ([3, 4, 5], 1)
+
+
+def test_of_what_waits_only_as_much_as_there_is_room_for_is_booked():
+    fills, booked = gate(held_max=2), []
+    fills.subscribe(lambda told, now: booked.append(told.tid), Priority.POSITION)
+    fills.is_holding = True
+    for tid in range(1, 6):
+        fills.process(trade(tid, at=tid), Ns(0))
+    fills.open(Ns(0), Ns(0))
+    assert booked == [4, 5]
 
 
 def test_in_a_first_life_history_waits_for_the_first_statement():

@@ -7,7 +7,7 @@ whole scenarios are the subject of tests/scenarios.
 import pytest
 
 from domain.events import Feed, Reason
-from domain.units import AccountId, Ns
+from domain.units import USD, AccountId, Ns, Usd
 from exchange_adapters.simulated import SimulatedAdapter
 from orchestrator.core import Orchestrator, TraderConfig
 from runtime.journal import Journal
@@ -16,6 +16,7 @@ from runtime.log import MemoryLog
 from runtime.virtual import VirtualDriver
 from sim.world import ETH, World, WorldConfig
 from tests.orchestrator.messages import ms, s
+from tests.scenarios.runs import result_of
 
 ME = AccountId("me")
 
@@ -24,7 +25,7 @@ class Run:
     """A world with one trader in it."""
 
     def __init__(self, seed: int):
-        self.world = World(WorldConfig(), seed)
+        self.world = World(WorldConfig(traded=Usd(2_000_000 * USD)), seed)
         self.session = self.world.attach(ME)
         self.alerts: list[str] = []
         self.driver = VirtualDriver(
@@ -68,6 +69,18 @@ class Run:
         )
 
 
+def test_a_whole_run_names_what_warm_up_waits_for():
+    """QE-01, QE-08: the wait before the first quote is told by the input that was missing, and is what it was."""
+    result = result_of("eth-quiet", 60)
+    gated, stops = result.metrics.quoting.gated_s, result.metrics.trader.stops_by_reason
+    waits = [name for name in gated if name.startswith("warming: ")]
+    assert {"warming: book", "warming: kappa", "warming: sigma"} >= set(waits) > {"warming: sigma"}
+    assert gated["warming: sigma"] > 10 > gated["starting"]
+    assert {key for key in stops if key.startswith("warm_up:")} == {
+        "warm_up:" + name.removeprefix("warming: ") for name in waits
+    }
+
+
 @pytest.mark.parametrize("seed", [1, 2])
 def test_it_quotes_trades_and_ends_in_order(seed):
     """S1, S5, L1, OP-08: both sides, exact money, and an empty book at the end."""
@@ -81,7 +94,7 @@ def test_it_quotes_trades_and_ends_in_order(seed):
     account = run.world.venue.accounts[ME]
     inventory = run.core.desks[ETH.id].inventory
     assert inventory.cash == account.cash - account.deposited
-    assert inventory.adjustments == 0
+    assert inventory.restatements == 0
     run.driver.request_stop("test")
     run.run_for(s(15))
     assert [end.how for end in run.driver.ends] == ["stopped"]
@@ -99,7 +112,7 @@ def test_outages_of_both_feeds_heal():
         run.run_for(s(9))
         assert run.core.phase == "quoting", number
         run.settle()
-    assert run.core.desks[ETH.id].inventory.adjustments == 0
+    assert run.core.desks[ETH.id].inventory.restatements == 0
     assert run.driver.failure is None
 
 
@@ -119,4 +132,4 @@ def test_a_crash_is_one_more_event():
     inventory = run.core.desks[ETH.id].inventory
     account = run.world.venue.accounts[ME]
     assert inventory.cash == account.cash - account.deposited
-    assert inventory.adjustments == 0
+    assert inventory.restatements == 0

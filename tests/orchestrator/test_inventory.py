@@ -7,9 +7,11 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from domain.units import Pos, Side, Usd
+from domain.events import Adjustment, RestoredLedger
+from domain.units import Ns, Pos, Side, Usd
+from orchestrator.desk import inventory as inventory_module
 from orchestrator.desk.inventory import Inventory
-from tests.orchestrator.messages import BUY, SELL, fill
+from tests.orchestrator.messages import BUY, ETH, SELL, fill
 
 sides = st.sampled_from(Side)
 deals = st.lists(st.tuples(sides, st.integers(1, 500), st.integers(1, 10**8), st.integers(-99, 999)), max_size=30)
@@ -78,7 +80,7 @@ def test_a_flip_realizes_the_old_side_and_opens_the_new_at_the_fill():
 def test_figures_are_whole_numbers():
     """Money never becomes a float: it must journal, compare and add up exactly."""
     inventory = booked([(BUY, 3, 101, 1), (SELL, 1, 7, 1)])
-    inventory.restate(Pos(5), 33.5)
+    inventory.restate(Pos(5), Ns(9), 33.5)
     for name in ("position", "cash_flow", "fees", "cost", "volume", "cash", "realized"):
         assert type(getattr(inventory, name)) is int, name
 
@@ -92,12 +94,12 @@ def test_a_correction_is_no_profit_or_loss(trades, position, mark):
     inventory = booked(trades)
     before = inventory.realized + inventory.unrealized(mark)
     correction = position - inventory.position
-    assert inventory.restate(Pos(position), mark) == correction
+    assert inventory.restate(Pos(position), Ns(99), mark) == correction
     after = inventory.realized + inventory.unrealized(mark)
     assert inventory.position == position
     assert abs(after - before) <= 0.5
-    assert inventory.adjustments == (correction != 0)
-    assert inventory.opening_position == correction
+    assert inventory.restatements == (correction != 0)
+    assert (inventory.opening_position, inventory.adjusted_lots) == (0, correction)
 
 
 @given(deals, st.integers(-500, 500), marks)
@@ -108,7 +110,7 @@ def test_a_correction_closes_and_opens_like_a_trade_at_the_mark(trades, position
         twin.trade(side * sz, Fraction(px))
     inventory = booked(trades)
     twin.trade(position - inventory.position, Fraction(mark))
-    inventory.restate(Pos(position), mark)
+    inventory.restate(Pos(position), Ns(99), mark)
     assert abs(inventory.realized - twin.realized) <= len(trades) + 1
     if not position:
         assert (inventory.cost, inventory.unrealized(mark)) == (0, 0)
@@ -118,10 +120,10 @@ def test_a_correction_closes_and_opens_like_a_trade_at_the_mark(trades, position
 def test_a_correction_without_a_mark_is_priced_by_the_first_price_seen(position, trades, mark):
     """A position taken over before any data, and perhaps traded before any: never a cost without a position."""
     inventory = Inventory()
-    inventory.restate(Pos(position), None)
+    inventory.open(Pos(position), None)
     assert inventory.opening_unpriced == position
     booked(trades, inventory)
-    inventory.price_opening(mark)
+    inventory.price(mark)
     assert inventory.opening_unpriced == 0
     twin = AverageCost()
     twin.trade(position, Fraction(trades[0][2] if trades else mark))
@@ -135,16 +137,167 @@ def test_a_correction_without_a_mark_is_priced_by_the_first_price_seen(position,
 
 def test_agreement_is_no_correction():
     inventory = booked([(BUY, 3, 100, 0)])
-    assert inventory.restate(Pos(3), 200.0) == 0
-    assert (inventory.adjustments, inventory.realized) == (0, 0)
+    assert inventory.restate(Pos(3), Ns(9), 200.0) == 0
+    assert (inventory.adjustments, inventory.restatements, inventory.realized) == ([], 0, 0)
 
 
 def test_pricing_twice_prices_once():
     inventory = Inventory()
-    inventory.restate(Pos(10), None)
-    inventory.price_opening(100.0)
-    inventory.price_opening(500.0)
+    inventory.restate(Pos(10), Ns(9), None)
+    inventory.price(100.0)
+    inventory.price(500.0)
     assert (inventory.cash_flow, inventory.cost) == (-1_000, 1_000)
+
+
+# --- late fills ---------------------------------------------------------------------------------
+
+
+def late(tid, side, sz, px, at, fee=0):
+    return fill(tid, side, sz, px, at=at, fee=fee)
+
+
+def test_a_late_fill_takes_the_place_of_the_correction():
+    """Architecture 7: the position stays the venue's; cash and fees become those of the fill, not of the mark."""
+    inventory = Inventory()
+    inventory.restate(Pos(10), Ns(50), 300.0)
+    assert (inventory.position, inventory.cash) == (10, -3_000)
+    inventory.apply(late(1, BUY, 10, 290, at=40, fee=7))
+    assert (inventory.position, inventory.cash, inventory.fees) == (10, -2_907, 7)
+    assert (inventory.adjusted_lots, inventory.undone_lots) == (0, 10)
+    assert (inventory.cost, inventory.realized) == (2_900, 0)
+
+
+def test_a_late_fill_of_a_part_leaves_the_rest_at_its_own_mark():
+    inventory = Inventory()
+    inventory.restate(Pos(10), Ns(50), 300.5)
+    inventory.apply(late(1, BUY, 4, 290, at=50))
+    assert inventory.adjustments == [Adjustment(Ns(50), Pos(6), 300.5)]
+    assert (inventory.position, inventory.cash_flow) == (10, -4 * 290 - 1_803)
+
+
+@pytest.mark.parametrize("arrivals", [(1, 2), (2, 1)])
+def test_more_than_was_corrected_turns_the_correction_around(arrivals):
+    """Missed: +5 and -3, so the venue says +2. Whichever comes first, the position stays at the venue's 2."""
+    missed = {1: late(1, BUY, 5, 100, at=10), 2: late(2, SELL, 3, 110, at=20)}
+    inventory = Inventory()
+    inventory.restate(Pos(2), Ns(50), 105.0)
+    for tid in arrivals:
+        inventory.apply(missed[tid])
+        assert inventory.position == 2
+    assert (inventory.adjusted_lots, inventory.cash_flow) == (0, -500 + 330)
+
+
+def test_a_fill_after_the_statement_is_an_ordinary_one():
+    inventory = Inventory()
+    inventory.restate(Pos(10), Ns(50), 300.0)
+    inventory.apply(late(1, BUY, 4, 290, at=51))
+    assert (inventory.position, inventory.adjusted_lots, inventory.undone_lots) == (14, 10, 0)
+
+
+def test_each_late_fill_explains_the_first_statement_that_contained_it():
+    inventory = Inventory()
+    inventory.restate(Pos(5), Ns(50), 100.0)
+    inventory.restate(Pos(8), Ns(90), 200.0)
+    inventory.apply(late(1, BUY, 3, 150, at=60))
+    assert inventory.adjustments == [Adjustment(Ns(50), Pos(5), 100.0), Adjustment(Ns(90), Pos(0), 200.0)]
+    inventory.apply(late(2, BUY, 5, 150, at=40))
+    assert inventory.adjustments == [Adjustment(Ns(90), Pos(0), 200.0)]
+    assert (inventory.position, inventory.cash_flow) == (8, -8 * 150)
+
+
+def test_an_explained_statement_still_says_what_it_contained():
+    """The pair +4 -4 was missed besides: no fill of before the statement may move the stated position."""
+    inventory = Inventory()
+    inventory.restate(Pos(5), Ns(50), 100.0)
+    for tid, side, sz in ((1, BUY, 5), (2, SELL, 4), (3, BUY, 4)):
+        inventory.apply(late(tid, side, sz, 100, at=tid))
+        assert inventory.position == 5
+    assert (inventory.adjusted_lots, inventory.restatements) == (0, 1)
+
+
+def test_a_correction_without_a_mark_is_undone_at_the_fill():
+    """Nothing has valued it: the fill is the first price, so there is no profit in between."""
+    inventory = Inventory()
+    inventory.restate(Pos(10), Ns(50), None)
+    assert (inventory.adjusted_lots, inventory.adjusted_value, inventory.cash_flow) == (10, 0, 0)
+    inventory.apply(late(1, BUY, 10, 290, at=40))
+    assert (inventory.position, inventory.cash_flow, inventory.realized, inventory.adjusted_value) == (10, -2_900, 0, 0)
+
+
+def test_corrections_without_a_mark_wait_as_one():
+    inventory = Inventory()
+    inventory.restate(Pos(10), Ns(50), None)
+    inventory.restate(Pos(4), Ns(70), None)
+    assert inventory.adjustments == [Adjustment(Ns(70), Pos(4), None)]
+    inventory.price(100.0)
+    assert (inventory.position, inventory.cash_flow, inventory.adjusted_value) == (4, -400, 400)
+
+
+def test_corrections_are_bounded_and_nothing_is_lost_of_them(monkeypatch):
+    """S27: the two oldest become one; position and cash stay exact."""
+    monkeypatch.setattr(inventory_module, "MAX_ADJUSTMENTS", 3)
+    inventory = Inventory()
+    for number in range(1, 9):
+        inventory.restate(Pos(number * number), Ns(number * 10), 100.0 + number)
+        assert len(inventory.adjustments) <= 3
+        assert inventory.position == inventory.adjusted_lots == number * number
+        assert inventory.cash_flow == -inventory.adjusted_value - inventory.opening_value
+    inventory.apply(late(1, BUY, 64, 50, at=5))
+    assert (inventory.position, inventory.adjusted_lots) == (64, 0)
+
+
+steps = st.lists(
+    st.one_of(
+        st.tuples(st.just("trade"), sides, st.integers(1, 90), st.integers(1, 10**6), st.integers(-9, 99)),
+        st.tuples(st.just("state"), st.integers(2, 10**6)),
+        st.tuples(st.just("mark"), st.integers(2, 10**6)),
+        st.tuples(st.just("arrive"), st.integers(0, 10**6)),
+    ),
+    max_size=40,
+)
+
+
+@given(st.integers(-50, 50), steps, st.booleans(), st.randoms(use_true_random=False))
+def test_any_interleaving_ends_with_the_cash_of_the_fills(opening, story, has_marks, random):
+    """The venue trades, fills come late and in any order, its position replaces ours now and then.
+
+    At every moment the identities hold; when every fill has come, cash is that of the fills alone.
+    """
+    inventory = Inventory()
+    inventory.open(Pos(opening), 100.0)
+    venue, missing, booked_fills = opening, [], []
+
+    def check():
+        value = sum(f.side * f.sz * f.px for f in booked_fills)
+        held = sum(f.side * f.sz for f in booked_fills)
+        assert inventory.position == opening + held + inventory.adjusted_lots
+        assert inventory.cash_flow == -value - inventory.adjusted_value - inventory.opening_value
+        assert inventory.fees == sum(f.fee for f in booked_fills)
+        assert (inventory.adjusted_lots == 0) or inventory.restatements
+
+    def arrive(index):
+        booked_fills.append(missing.pop(index % len(missing)))
+        inventory.apply(booked_fills[-1])
+        check()
+
+    for now, (what, *details) in enumerate(story):
+        match what, details:
+            case "trade", (side, sz, px, fee):
+                venue += side * sz
+                missing.append(late(now, side, sz, px, at=now, fee=fee))
+            case "state", (mark2,):
+                inventory.restate(Pos(venue), Ns(now), mark2 / 2 if has_marks else None)
+                assert inventory.position == venue
+            case "mark", (mark2,):
+                inventory.price(mark2 / 2)
+            case "arrive", (index,) if missing:
+                arrive(index)
+        check()
+    while missing:
+        arrive(random.randrange(len(missing)))
+    assert (inventory.position, inventory.adjusted_lots) == (venue, 0)
+    value = sum(f.side * f.sz * f.px for f in booked_fills)
+    assert inventory.cash == -value - sum(f.fee for f in booked_fills) - inventory.opening_value
 
 
 # --- later lives --------------------------------------------------------------------------------
@@ -154,7 +307,7 @@ def test_pricing_twice_prices_once():
 def test_a_later_life_continues_the_ledger(position, cash, fees):
     """The fold of earlier lives: same position, cash and fees; what is open is carried at its cash."""
     inventory = Inventory()
-    inventory.continue_from(Pos(position), Usd(cash), Usd(fees), Pos(0))
+    inventory.continue_from(RestoredLedger(ETH.id, Pos(position), Usd(cash), Usd(fees)))
     assert (inventory.position, inventory.cash, inventory.fees) == (position, cash, fees)
     assert inventory.opening_position == position
     mark = copysign(101, 1)
@@ -163,11 +316,24 @@ def test_a_later_life_continues_the_ledger(position, cash, fees):
     assert inventory.realized == (0 if position else cash + fees)
 
 
+def test_a_later_life_continues_the_corrections():
+    """What was outstanding stays outstanding, at its mark, and a late fill still undoes it."""
+    outstanding = (Adjustment(Ns(50), Pos(6), 300.5), Adjustment(Ns(70), Pos(-1), None))
+    inventory = Inventory()
+    inventory.continue_from(RestoredLedger(ETH.id, Pos(15), Usd(-3_003), Usd(3), Pos(0), outstanding))
+    assert (inventory.position, inventory.opening_position, inventory.adjusted_lots) == (15, 10, 5)
+    assert inventory.cash == -3_003 - 1_803
+    inventory.price(310.0)
+    inventory.apply(late(1, BUY, 6, 290, at=45))
+    inventory.apply(late(2, SELL, 1, 320, at=69))
+    assert (inventory.position, inventory.adjusted_lots, inventory.cash) == (15, 0, -3_003 - 6 * 290 + 320)
+
+
 def test_what_the_account_had_before_is_no_profit_of_a_later_life():
     """A position taken over without cash of ours is worth nothing until the first mark prices it."""
     inventory = Inventory()
-    inventory.continue_from(Pos(10_000), Usd(0), Usd(0), Pos(10_000))
-    inventory.price_opening(300_000.0)
+    inventory.continue_from(RestoredLedger(ETH.id, Pos(10_000), Usd(0), Usd(0), Pos(10_000)))
+    inventory.price(300_000.0)
     assert inventory.realized == 0
     assert inventory.unrealized(300_000.0) == pytest.approx(0.0)
     assert inventory.unrealized(300_010.0) == pytest.approx(100_000.0)

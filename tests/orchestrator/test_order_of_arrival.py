@@ -13,9 +13,10 @@ from domain.commands import Modify, Place
 from domain.events import Cancelled, Executed, OrderStatus, Reason, Refused, Resting
 from domain.orders import OrderState, TrackedOrder
 from domain.units import Cloid, Ns, Oid, Px, Sz, Tif
+from orchestrator.analytics import Analytics
 from orchestrator.desk.inventory import Inventory
 from orchestrator.desk.order_tracker import OrderTracker, TrackerConfig
-from orchestrator.fills import FillProcessor, FillsConfig
+from orchestrator.fills import FillProcessor, FillsConfig, Priority
 from tests.orchestrator.messages import BUY, ETH, MID, cloid, fill_of, update
 
 S = OrderState
@@ -33,9 +34,9 @@ class Stage:
     def __init__(self) -> None:
         self.tracker = OrderTracker(TrackerConfig())
         self.inventory = Inventory()
-        self.fills = FillProcessor(FillsConfig())
-        self.fills.subscribe(lambda fill, now: self.inventory.apply(fill))
-        self.fills.subscribe(self.tracker.on_fill)
+        self.fills = FillProcessor(FillsConfig(), Analytics(lambda alert: None))
+        self.fills.subscribe(lambda fill, now: self.inventory.apply(fill), Priority.POSITION)
+        self.fills.subscribe(self.tracker.on_fill, Priority.ORDERS)
         self.known: dict[Cloid, TrackedOrder] = {OLD: self.tracker.on_place_sent(placement(OLD), Ns(0))}
         self.now = Ns(0)
 
@@ -74,7 +75,7 @@ def cancel_replied(result) -> Fact:
 
 
 def modify_replied(result) -> Fact:
-    return lambda stage: stage.tracker.on_modify_result(stage.known[OLD], result, stage.now)
+    return lambda stage: stage.tracker.on_modify_result(stage.known[OLD], NEW, result, stage.now)
 
 
 def silence(kind: str) -> Fact:
@@ -85,7 +86,7 @@ def silence(kind: str) -> Fact:
         elif kind == "cancel":
             tracker.on_cancel_silence(order)
         else:
-            tracker.on_modify_silence(order)
+            tracker.on_modify_silence(order, NEW)
 
     return happen
 

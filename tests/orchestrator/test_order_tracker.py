@@ -328,6 +328,135 @@ def test_a_full_fill_in_the_cancel_window_ends_as_filled_during_cancel(is_confir
     assert (order.state, tracker.orders, tracker.counters.races) == (S.FILLED_DURING_CANCEL, {}, 1)
 
 
+def names(tracker) -> list[str]:
+    return [alarm.name for alarm in tracker.alarms]
+
+
+def test_a_fill_later_than_the_window_is_booked_once_with_an_alarm():
+    """OL-03: 6 s after the confirmed cancel, with no final size ever stated."""
+    tracker = make()
+    order = resting(tracker, 1)
+    tracker.on_cancel_sent(order, Ns(2))
+    tracker.on_cancel_result(order, Cancelled(), s(1))
+    tracker.give_up(order, s(6.5))
+    for at in (7, 7.1):
+        assert tracker.on_fill(fill_of(order, 1, 4, oid=1), s(at)) is order
+    assert (order.state, order.filled, tracker.counters.late_fills, names(tracker)) == (
+        S.CANCELLED,
+        4,
+        1,
+        ["late_fill"],
+    )
+
+
+@pytest.mark.parametrize(("at", "is_late"), [(1 + 5, False), (1 + 5.001, True)])
+def test_the_window_is_five_seconds(at, is_late):
+    """OL-03: what the final size announced is late by the clock only."""
+    tracker = make()
+    order = resting(tracker, 1)
+    tracker.on_cancel_sent(order, Ns(2))
+    tracker.on_update(update(order, CANCELED, 1, remaining=6), s(1))
+    tracker.on_fill(fill_of(order, 1, 4, oid=1), s(at))
+    assert (order.is_settled, tracker.counters.late_fills, len(tracker.alarms)) == (True, is_late, is_late)
+
+
+def test_a_placement_is_flagged_once():
+    """OL-05: at five seconds, not before, and not again; an acknowledged one never."""
+    tracker = make()
+    order, fine = sent(tracker, 1), resting(tracker, 2)
+    assert (tracker.stuck_at(order), tracker.stuck_at(fine)) == (s(5), None)
+    for at in (4.999, 5, 6, 60):
+        tracker.flag_stuck(s(at))
+    assert (order.is_stuck, fine.is_stuck, tracker.counters.stuck) == (True, False, 1)
+    assert names(tracker) == ["order_stuck"]
+
+
+def test_a_burst_of_stuck_placements_is_told_once():
+    """A venue that answers nothing for minutes must not fill the log: one alert, until there was peace for a minute."""
+    tracker = make()
+    for number in range(100):
+        sent(tracker, number, now=s(number))
+        tracker.flag_stuck(s(number))
+    for at in range(100, 110):
+        tracker.flag_stuck(s(at))
+    assert (tracker.counters.stuck, names(tracker)) == (100, ["order_stuck"])
+    assert tracker.alarms[0].text.startswith("1 unacknowledged for 5 s (1 so far), the first: <")
+    for number, at in ((200, 104 + 55), (201, 104 + 116)):
+        sent(tracker, number, now=s(at))
+        tracker.flag_stuck(s(at + 5))
+    assert (tracker.counters.stuck, names(tracker)) == (102, ["order_stuck"] * 2)
+    assert "(102 so far)" in tracker.alarms[1].text
+
+
+TOO_LATE = Refused(Reason.EXPIRED, "expired")
+
+
+@pytest.mark.parametrize("is_cancelled", [False, True])
+def test_a_placement_that_came_too_late_is_expired(is_cancelled):
+    """OL-01, OL-02, C-03: an end of its own, also where we cancelled it blindly; nothing of it counts any more."""
+    tracker = make()
+    order = sent(tracker)
+    if is_cancelled:
+        tracker.on_cancel_sent(order, Ns(1))
+    tracker.on_place_result(order.cloid, TOO_LATE, Ns(2))
+    assert (order.state, order.is_settled) == (S.EXPIRED, True)
+    assert (tracker.counters.expired, tracker.counters.rejected, tracker.counters.filled) == (1, 0, 0)
+    assert (tracker.fillable_exposure(), tracker.orders) == ((0, 0), {})
+
+
+def test_a_modify_that_came_too_late_expires_the_new_order_and_leaves_the_old():
+    """C-03: the payload was refused, so the old generation rests where it was."""
+    tracker = make()
+    order = resting(tracker, 1)
+    new = modified(tracker, order, 2)
+    tracker.on_modify_result(order, new.cloid, TOO_LATE, Ns(3))
+    assert (known(order), new.state) == ((S.OPEN, InFlight.NONE, Certainty.KNOWN), S.EXPIRED)
+    assert (tracker.counters.expired, tracker.counters.rejected) == (1, 0)
+
+
+def test_every_other_refusal_is_a_rejection():
+    tracker = make()
+    for number, reason in enumerate(Reason):
+        order = sent(tracker, number)
+        tracker.on_place_result(order.cloid, Refused(reason, ""), Ns(2))
+        assert (order.state is S.EXPIRED) is (reason is Reason.EXPIRED)
+    assert (tracker.counters.expired, tracker.counters.rejected) == (1, len(Reason) - 1)
+
+
+def test_an_illegal_step_of_ours_raises_and_is_counted():
+    """OL-01."""
+    tracker = make()
+    order = resting(tracker, 1)
+    tracker.on_cancel_sent(order, Ns(2))
+    tracker.on_update(update(order, CANCELED, 1, remaining=10), Ns(3))
+    with pytest.raises(IllegalTransition):
+        tracker.on_cancel_sent(order, Ns(4))
+    assert (order.state, tracker.counters.illegal) == (S.CANCELLED, 1)
+
+
+def test_an_illegal_step_of_the_venue_is_doubted_and_told():
+    """OL-01: `rejected` of an order that rests: kept in full, asked about, people hear of it."""
+    tracker = make()
+    order = resting(tracker, 1)
+    tracker.on_update(update(order, REJECTED, 1), Ns(3))
+    assert known(order) == (S.OPEN, InFlight.NONE, Certainty.UNKNOWN)
+    assert tracker.fillable_exposure() == (10, 0)
+    assert (tracker.counters.illegal, names(tracker)) == (1, ["illegal_transition"])
+    assert unclear(tracker, Ns(3)) == [order]
+
+
+def test_a_modify_of_an_order_not_found_falls_back_to_cancel_and_place():
+    """OL-09: the old one counts as resting until its cancel is answered; the refusals are counted once an order."""
+    tracker = make()
+    old = resting(tracker, 1)
+    for number in (2, 3):
+        new = modified(tracker, old, number)
+        tracker.on_modify_result(old, new.cloid, Refused(Reason.NOT_OPEN, "not found"), Ns(3))
+        assert new.state is S.REJECTED
+    assert (known(old), old.is_unmodifiable) == ((S.OPEN, InFlight.NONE, Certainty.KNOWN), True)
+    assert tracker.counters.modify_fallback == 1
+
+
 def test_not_open_leads_to_a_question_and_not_to_an_end():
     """S9, reliability 16 and 38: never placed, cancelled or filled: the venue does not say which."""
     tracker = make()
@@ -400,7 +529,7 @@ def test_a_modify_that_works():
     tracker = make()
     old = resting(tracker, 1)
     new = modified(tracker, old, 2)
-    tracker.on_modify_result(old, Resting(Oid(2), new.cloid), Ns(3))
+    tracker.on_modify_result(old, new.cloid, Resting(Oid(2), new.cloid), Ns(3))
     tracker.on_update(update(old, CANCELED, 1, remaining=10), Ns(4))
     assert (old.state, known(new)) == (S.CANCELLED, (S.OPEN, InFlight.NONE, Certainty.KNOWN))
     assert (old.chain, new.chain, new.oid) == (old.cloid, old.cloid, 2)
@@ -412,7 +541,7 @@ def test_a_fill_of_the_old_oid_during_the_modify_finds_its_order():
     tracker = make()
     old = resting(tracker, 1)
     new = modified(tracker, old, 2)
-    tracker.on_modify_result(old, Resting(Oid(2), new.cloid), Ns(3))
+    tracker.on_modify_result(old, new.cloid, Resting(Oid(2), new.cloid), Ns(3))
     tracker.on_fill(fill_of(old, 1, 3, oid=1), Ns(4))
     assert (old.filled, new.filled, tracker.counters.races) == (3, 0, 1)
 
@@ -422,7 +551,9 @@ def test_a_modify_refused_because_the_order_ended_asks_how():
     tracker = make()
     old = resting(tracker, 1)
     new = modified(tracker, old, 2)
-    tracker.on_modify_result(old, Refused(Reason.CANNOT_MODIFY, "Cannot modify canceled or filled order"), Ns(3))
+    tracker.on_modify_result(
+        old, new.cloid, Refused(Reason.CANNOT_MODIFY, "Cannot modify canceled or filled order"), Ns(3)
+    )
     assert (new.state, known(old)) == (S.REJECTED, (S.OPEN, InFlight.NONE, Certainty.UNKNOWN))
     assert unclear(tracker, Ns(3)) == [old]
     tracker.on_update(update(old, FILLED, 1), Ns(4), is_answer=True)
@@ -435,7 +566,7 @@ def test_a_modify_whose_new_leg_is_refused_leaves_nothing():
     tracker = make()
     old = resting(tracker, 1)
     new = modified(tracker, old, 2)
-    tracker.on_modify_result(old, Refused(Reason.MODIFY_NEW_LEG, "post only"), Ns(3))
+    tracker.on_modify_result(old, new.cloid, Refused(Reason.MODIFY_NEW_LEG, "post only"), Ns(3))
     assert (new.state, known(old)) == (S.REJECTED, (S.CANCEL_CONFIRMED, InFlight.NONE, Certainty.KNOWN))
     assert tracker.fillable_exposure() == (10, 0)  # until its final size is known
 
@@ -444,7 +575,7 @@ def test_a_modify_whose_payload_is_refused_changed_nothing():
     tracker = make()
     old = resting(tracker, 1)
     new = modified(tracker, old, 2)
-    tracker.on_modify_result(old, Refused(Reason.INVALID_SIZE, "bad"), Ns(3))
+    tracker.on_modify_result(old, new.cloid, Refused(Reason.INVALID_SIZE, "bad"), Ns(3))
     assert (new.state, known(old)) == (S.REJECTED, (S.OPEN, InFlight.NONE, Certainty.KNOWN))
 
 
@@ -452,7 +583,7 @@ def test_a_modify_that_was_not_sent_changed_nothing():
     tracker = make()
     old = resting(tracker, 1)
     new = modified(tracker, old, 2)
-    tracker.on_modify_not_sent(old, Ns(3))
+    tracker.on_modify_not_sent(old, new.cloid, Ns(3))
     assert (new.state, known(old)) == (S.REJECTED, (S.OPEN, InFlight.NONE, Certainty.KNOWN))
 
 
@@ -461,7 +592,7 @@ def test_a_modify_without_an_answer_leaves_both_unknown():
     tracker = make()
     old = resting(tracker, 1)
     new = modified(tracker, old, 2)
-    tracker.on_modify_silence(old)
+    tracker.on_modify_silence(old, new.cloid)
     assert (old.certainty, new.certainty) == (Certainty.UNKNOWN, Certainty.UNKNOWN)
     assert tracker.fillable_exposure() == (30, 0)
     assert unclear(tracker, Ns(3)) == [old, new]
@@ -472,18 +603,35 @@ def test_a_late_answer_to_a_modify_settles_both():
     tracker = make()
     old = resting(tracker, 1)
     new = modified(tracker, old, 2)
-    tracker.on_modify_silence(old)
-    tracker.on_modify_result(old, Resting(Oid(2), new.cloid), s(9))
+    tracker.on_modify_silence(old, new.cloid)
+    tracker.on_modify_result(old, new.cloid, Resting(Oid(2), new.cloid), s(9))
     assert known(old) == (S.CANCEL_CONFIRMED, InFlight.NONE, Certainty.KNOWN)
     assert known(new) == (S.OPEN, InFlight.NONE, Certainty.KNOWN)
+
+
+@pytest.mark.parametrize("late", [Refused(Reason.EXPIRED, "expired"), Refused(Reason.CANNOT_MODIFY, "gone"), None])
+def test_a_late_answer_to_an_earlier_modify_leaves_the_later_one_alone(late):
+    """It would end an order that rests: found by seed 15 of swizzle-clog."""
+    tracker = make()
+    old = resting(tracker, 1)
+    first = modified(tracker, old, 2)
+    tracker.on_modify_silence(old, first.cloid)
+    tracker.on_update(update(old, OPEN, 1, remaining=10), Ns(3), is_answer=True)
+    second = modified(tracker, old, 3)
+    if late is None:
+        tracker.on_modify_silence(old, first.cloid)
+    else:
+        tracker.on_modify_result(old, first.cloid, late, Ns(4))
+    assert known(second) == (S.PENDING_NEW, InFlight.PLACE, Certainty.KNOWN)
+    assert known(old) == (S.OPEN, InFlight.MODIFY, Certainty.KNOWN)
 
 
 def test_a_late_fill_of_the_old_generation_does_not_settle_the_doubt():
     """It may have happened before the modify took effect: it proves nothing about what rests now."""
     tracker = make()
     old = resting(tracker, 1)
-    modified(tracker, old, 2)
-    tracker.on_modify_silence(old)
+    new = modified(tracker, old, 2)
+    tracker.on_modify_silence(old, new.cloid)
     tracker.on_fill(fill_of(old, 1, 3, oid=1), Ns(4))
     assert known(old) == (S.PARTIALLY_FILLED, InFlight.NONE, Certainty.UNKNOWN)
 
@@ -687,9 +835,11 @@ def test_no_facts_of_the_venue_break_the_tracker(facts, ours):  # noqa: C901, PL
         elif what == "cancel_result":
             tracker.on_cancel_result(order, result, now)
         elif what == "modify_result":
-            tracker.on_modify_result(order, result, now)
+            tracker.on_modify_result(order, order.successor or order.cloid, result, now)
         elif what == "silence":
-            (tracker.on_place_silence(order.cloid), tracker.on_cancel_silence(order), tracker.on_modify_silence(order))
+            tracker.on_place_silence(order.cloid)
+            tracker.on_cancel_silence(order)
+            tracker.on_modify_silence(order, order.successor or order.cloid)
         else:
             tracker.on_cancel_not_sent(order, now)
         for each in [*tracker.orders.values(), *tracker.completed.values()]:

@@ -7,6 +7,7 @@ from orchestrator.desk.inventory import Inventory
 from orchestrator.desk.market import Market
 from orchestrator.desk.quote_engine import QuoteEngine, QuoteEngineConfig, Step, Stop, Targets
 from orchestrator.risk.position_limit import PositionLimit
+from strategy.glft import InventoryModel, QuoteConfig
 from tests.orchestrator.messages import ETH, MID, TICK, bbo, s
 
 
@@ -15,11 +16,11 @@ class Stage:
 
     def __init__(self, *, lots: int = 500, **config):
         self.engine = QuoteEngine(QuoteEngineConfig(**config), ETH)
-        self.market, self.inventory, self.limit = Market(), Inventory(), PositionLimit()
+        self.market, self.inventory, self.limit = Market(s(5)), Inventory(), PositionLimit()
         self.limit.lots = Sz(lots)
 
     def top(self, now: int, mid: int = MID) -> None:
-        self.market.on_bbo(bbo(mid - 5 * TICK, mid + 5 * TICK, now), Ns(now))
+        self.market.on_bbo(bbo(mid - 5 * TICK, mid + 5 * TICK, now))
         if self.market.mid is not None:
             self.engine.on_mid(self.market.mid, Ns(now), Ns(now))
 
@@ -65,7 +66,7 @@ def test_a_market_without_trades_is_quoted_at_the_timeout_with_the_priors():
     targets = stage.compute(s(31))
     assert isinstance(targets, Targets)
     assert stage.engine.kappa_effective(s(31)) == pytest.approx(2500)
-    assert stage.engine.sigma == stage.engine.config.prior_sigma
+    assert stage.engine.sigma(s(31)) == stage.engine.config.prior_sigma
     assert targets.bids
     assert targets.asks
 
@@ -85,7 +86,7 @@ def test_an_impossible_sigma_stops_the_cycle_by_name(value):
     """QE-02: an estimator gone wrong, whatever made it so."""
     stage = warm()
     volatility = stage.engine.volatility
-    volatility.pairs, volatility._pair_s, volatility._bipower = 1_000, 1.0, value
+    volatility.pairs, volatility._evidence, volatility._pair_s, volatility._bipower = 1_000, 1_000.0, 1.0, value
     assert stage.compute(1) == Stop(Step.ESTIMATORS, "sigma")
 
 
@@ -109,8 +110,54 @@ def test_a_market_that_does_not_move_has_the_prior_sigma():
     for n in range(60):
         stage.top(s(n))
     assert stage.engine.volatility.is_ready()
-    assert stage.engine.sigma == stage.engine.config.prior_sigma
+    assert stage.engine.sigma(s(60)) == stage.engine.config.prior_sigma
     assert isinstance(stage.compute(s(60)), Targets)
+
+
+def seen(**config) -> Stage:
+    """Ten minutes of a market that moves and trades, and is known well."""
+    stage = warm(**config)
+    for n in range(1, 601):
+        stage.top(s(n), MID + (n % 3) * 50 * TICK)
+        stage.trade(s(n), depth=1e-4)
+    return stage
+
+
+def test_what_is_not_fresh_gives_way_to_the_prior_and_gates_nothing():
+    """QE-02, QE-13: an hour without data, then one top: priors, no confidence, wider, and both sides quoted."""
+    stage = seen()
+    fresh = stage.compute(s(600))
+    engine, prior = stage.engine, stage.engine.config.prior_sigma
+    assert engine.sigma(s(600)) != prior
+    stage.engine.on_gap(stage.market.time)
+    stage.market.forget()
+    stage.top(s(10_000))
+    stale = stage.compute(s(10_000))
+    assert engine.sigma(s(10_000)) == prior
+    assert engine.kappa_effective(s(10_000)) == pytest.approx(2500, rel=0.01)
+    assert fresh.confidence > 0.9
+    assert stale.confidence < 0.01
+    assert stale.quote.half_spread > fresh.quote.half_spread
+    assert stale.bids
+    assert stale.asks
+
+
+def test_a_market_whose_trades_cease_is_quoted_for_hours():
+    """QE-13: books without a trade for three hours; kappa glides to its prior, confidence falls, nothing gates."""
+    stage, kappas, confidences = seen(), [], []
+    for tick in range(150, 2_850):
+        stage.top(s(4 * tick), MID + tick % 3 * TICK)
+        if tick % 15:
+            continue
+        targets = stage.compute(s(4 * tick))
+        assert targets.bids
+        assert targets.asks
+        kappas.append(stage.engine.kappa_effective(stage.market.time))
+        confidences.append(targets.confidence)
+    assert kappas == sorted(kappas, reverse=True)
+    assert kappas[-1] == pytest.approx(2500, rel=0.01)
+    assert confidences[0] > 0.9
+    assert confidences[-1] < 0.05
 
 
 # --- risk, strategy, ladder ---------------------------------------------------------------------
@@ -125,7 +172,7 @@ def test_limits_that_are_not_known_stop_the_cycle():
 def test_a_price_of_a_tick_or_two_stops_the_strategy_and_not_the_process(bid, ask):
     """A venue can print any price: one without room for a bid is a reason, not an error."""
     stage = Stage(warmup_timeout_s=0.0)
-    stage.market.on_bbo(bbo(bid, ask, 0), Ns(0))
+    stage.market.on_bbo(bbo(bid, ask, 0))
     stage.engine.on_mid(stage.market.mid, Ns(0), Ns(0))
     assert stage.compute(1) == Stop(Step.STRATEGY, "price_too_low")
 
@@ -217,3 +264,38 @@ def test_a_level_is_worth_what_the_config_says():
     for side in Side:
         worth = sum(ETH.notional(px, sz) for px, sz in targets.of(side)) / USD
         assert worth == pytest.approx(1_500, rel=0.03)
+
+
+# --- the stationary model -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("trades_per_s", [1, 20])
+def test_a_full_position_skews_by_a_half_spread_in_the_stationary_model(trades_per_s):
+    """T-03 with GLFT's own root and the rate of trades that the engine measures, in a slow and in a busy market."""
+    stage = warm(quote=QuoteConfig(model=InventoryModel.STATIONARY), min_confidence=0.0)
+    for n in range(1, 200):
+        stage.top(s(n), MID + (n % 2) * TICK)
+        for _ in range(trades_per_s):
+            stage.trade(s(n))
+    time = stage.market.exch_time
+    assert stage.engine.intensity.value(time) == pytest.approx(trades_per_s / 2, rel=0.05)
+    flat = stage.compute(s(200)).quote
+    stage.inventory.position = Pos(500)
+    full = stage.compute(s(200)).quote
+    assert flat.inventory_skew == 0
+    assert full.inventory_skew == pytest.approx(full.delta_star, rel=1e-6)
+    assert flat.risk_term > 0
+
+
+def test_a_gap_stops_the_clock_of_the_rate_of_trades():
+    """While the feed is down nobody trades as far as we hear: that is no evidence of a quiet market."""
+    rates = []
+    for gap in (False, True):
+        stage = warm(quote=QuoteConfig(model=InventoryModel.STATIONARY))
+        for n in range(60):
+            stage.trade(s(n))
+        if gap:
+            stage.engine.on_gap(s(60))
+        stage.top(s(600))
+        rates.append(stage.engine.intensity.value(s(600)))
+    assert rates[1] > 2 * rates[0]

@@ -1,7 +1,5 @@
 """Requests in flight: routes, deadlines, silence, and answers that come late."""
 
-from types import SimpleNamespace
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -9,9 +7,8 @@ from hypothesis import strategies as st
 from domain.commands import Cancel, Modify, Place, QueryOpenOrders, Request, Route
 from domain.events import Cancelled, NotSent, Reason, Replied
 from domain.units import Epoch, Ns, Oid, Px, RequestId, Sz, Tif
-from orchestrator.connectivity.feeds import RequestsConfig
-from orchestrator.connectivity.requests import MAX_OVERDUE, RequestLedger
-from tests.orchestrator.messages import BUY, ETH, cloid, ms, s
+from orchestrator.connectivity.requests import MAX_OVERDUE, RequestLedger, RequestsConfig
+from tests.orchestrator.messages import BUY, ETH, cloid, live_feed, ms, s
 
 PLACE = Place(ETH.id, cloid(1), BUY, Px(100), Sz(1), Tif.ALO)
 CANCEL = Cancel(ETH.id, cloid(1))
@@ -41,7 +38,7 @@ def diary():
 
 
 def make(*, is_live=True, epoch=3, **config) -> RequestLedger:
-    return RequestLedger(RequestsConfig(**config), SimpleNamespace(is_live=is_live, epoch=Epoch(epoch)))
+    return RequestLedger(RequestsConfig(**config), live_feed(is_live=is_live, epoch=epoch))
 
 
 def reply(number: int, at: Ns) -> Replied:
@@ -119,16 +116,31 @@ def test_what_was_not_sent_is_said_so_even_late(diary):
     assert ledger.n_not_sent == 2
 
 
-def test_answers_to_nobody_are_harmless(diary):
+def test_answers_to_nobody_are_harmless_and_counted(diary):
+    """Reliability: of an earlier life, of a request answered already, or a venue's mistake; never silent."""
     ledger = make()
     ledger.on_replied(reply(77, ms(1)), ms(1))
     ledger.on_not_sent(not_sent(78, ms(1)), ms(1))
-    assert (ledger.n_replied, ledger.n_not_sent) == (0, 0)
+    ledger.send((CANCEL,), diary, ms(1))
+    for _ in range(2):
+        ledger.on_replied(reply(1, ms(2)), ms(2))
+    assert (ledger.n_replied, ledger.n_not_sent, ledger.n_unknown) == (1, 0, 3)
+    assert diary.heard == [("reply", 1, False)]
+
+
+def test_the_time_out_has_a_ceiling(diary):
+    """A venue that answers after a minute, time and again, does not make us wait three minutes for the next one."""
+    ledger = make(timeout_max_ms=10_000)
+    for number in range(1, 41):
+        ledger.send((CANCEL,), diary, Ns(0))
+        ledger.on_replied(reply(number, s(60)), s(60))
+    assert ledger.timeout == s(10)
+    assert make(timeout_ms=60_000, timeout_max_ms=5_000).timeout == s(5)
 
 
 def test_a_lost_user_feed_silences_its_own_requests_at_once(diary):
     """Answers of the socket are lost with it; those of REST are not."""
-    feed = SimpleNamespace(is_live=True, epoch=Epoch(1))
+    feed = live_feed()
     ledger = RequestLedger(RequestsConfig(), feed)
     ledger.send((PLACE,), diary, Ns(0))
     feed.is_live = False
@@ -203,7 +215,7 @@ def test_memory_of_silent_requests_is_bounded(diary):
 )
 def test_every_request_ends_once(sequence):
     """Each is answered, or not sent, or silent; after silence at most one answer more."""
-    feed = SimpleNamespace(is_live=True, epoch=Epoch(1))
+    feed = live_feed()
     ledger, diary, now = RequestLedger(RequestsConfig(), feed), Diary(), Ns(0)
     for what, number in sequence:
         now = Ns(now + ms(400))

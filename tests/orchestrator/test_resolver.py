@@ -2,7 +2,16 @@
 
 import pytest
 
-from domain.commands import Cancel, Modify, Place, QueryFills, QueryOpenOrders, QueryOrder
+from domain.commands import (
+    Cancel,
+    Modify,
+    Place,
+    QueryFills,
+    QueryOpenOrders,
+    QueryOrder,
+    QueryPositions,
+    Request,
+)
 from domain.events import (
     Feed,
     Fill,
@@ -21,7 +30,7 @@ from orchestrator.core import TraderConfig
 from orchestrator.desk.desk import DeskConfig
 from tests.orchestrator.desks import AT_ONCE
 from tests.orchestrator.messages import BUY, ETH, MID, SELL, TICK, cloid, ms, s
-from tests.orchestrator.tiny_venue import Stage, heal, quoting
+from tests.orchestrator.tiny_venue import Stage, VenueOrder, heal, quoting
 
 EXACT = TraderConfig(desk=DeskConfig(engine=AT_ONCE, size_tolerance=0.0))
 
@@ -106,7 +115,8 @@ def test_absence_counts_only_after_the_placement_can_no_longer_arrive():
     stage = Stage()
     only(Place, "lost")(stage)
     stage.begin().run_for(s(60))
-    placed_at = next(at for at, entry in stage.story if getattr(entry, "expires_in", None))
+    placements = [at for at, e in stage.story if isinstance(e, Request) and isinstance(e.actions[0], Place)]
+    placed_at = placements[0]
     expiry = placed_at + s(3) + s(2)
     asked = [
         at
@@ -116,7 +126,7 @@ def test_absence_counts_only_after_the_placement_can_no_longer_arrive():
         and isinstance(entry.results[0], OrderStatusReport)
         and entry.results[0].update is None
     ]
-    given_up = next(at for at, entry in stage.story if getattr(entry, "expires_in", None) and at > placed_at)
+    given_up = next(at for at in placements if at > placed_at)
     assert len({at for at in asked if expiry < at <= given_up}) >= 2
 
 
@@ -147,14 +157,18 @@ def test_a_placement_that_lands_after_all_is_found_and_cancelled():
 
 
 def test_a_placement_unacknowledged_for_five_seconds_is_asked_about():
-    """OL-05: flagged at 5.0 s although its own deadline is later; resolved by the status query."""
+    """OL-05: flagged at 5.0 s although its own deadline is later, and told; resolved by the status query."""
     stage = Stage()
     stage.core.ledger._timeout = s(20)
     only(Place, "mute", drops_updates=True)(stage)
     stage.begin().run_for(s(4))
     placed_at = next(iter(stage.desk.tracker.orders.values())).placed_at
     assert stage.actions(QueryOrder) == []
+    assert stage.core.snapshot().desks[0].stuck == 0
     stage.run(placed_at + s(5) + ms(200))
+    assert [at - placed_at for at, entry in stage.story if getattr(entry, "name", "") == "order_stuck"] == [s(5)]
+    assert stage.told("order_stuck")[0].text.startswith("6 unacknowledged for 5 s (6 so far), the first: <")
+    assert stage.core.snapshot().desks[0].stuck == 6
     assert len(stage.actions(QueryOrder)) == 6
     assert {o.state for o in stage.desk.tracker.orders.values()} == {OrderState.OPEN}
 
@@ -192,6 +206,48 @@ def test_a_modify_without_an_answer_is_settled(fate, drops_updates):
     assert stage.is_agreed()
     assert stage.is_two_sided()
     assert stage.desk.inventory.position == 3
+
+
+def test_a_modify_of_an_order_not_found_becomes_cancel_and_place():
+    """OL-09: cancel, then place; both are never live; counted."""
+    stage = quoting(config=EXACT)
+    both = []
+
+    def answers(action):
+        if isinstance(action, Modify):
+            return Refused(Reason.NOT_OPEN, "Order was never placed, already canceled, or filled.")
+        if isinstance(action, Place):
+            both.extend(o for o in stage.venue.resting() if (o.place.side, o.place.px) == (action.side, action.px))
+        return None
+
+    stage.venue.faults.answers = answers
+    start = stage.now
+    stage.venue.take(SELL, 3)
+    stage.run_for(s(5))
+    refused = [action.cloid for action in stage.actions(Modify, since=start)]
+    asked = stage.actions((Modify, Cancel), since=start)
+    for old in refused:
+        assert [type(action) for action in asked if action.cloid == old] == [Modify, Cancel]
+    assert stage.core.snapshot().desks[0].modify_fallback == len(refused) > 0
+    assert both == []
+    assert stage.is_agreed()
+    assert stage.is_two_sided()
+
+
+def test_a_modify_of_an_order_that_ended_asks_first():
+    """OL-09, T-24: "canceled or filled" does not say which: nothing takes its place before the answer."""
+    stage = quoting(config=EXACT)
+    stage.venue.faults.answers = lambda action: (
+        Refused(Reason.CANNOT_MODIFY, "Cannot modify canceled or filled order") if isinstance(action, Modify) else None
+    )
+    start = stage.now
+    stage.venue.take(SELL, 3)
+    stage.run_until(lambda: stage.actions(QueryOrder, since=start))
+    refused = {action.cloid: action.place.px for action in stage.actions(Modify, since=start)}
+    assert refused
+    assert {action.cloid for action in stage.actions(Cancel, since=start)}.isdisjoint(refused)
+    assert {action.px for action in stage.actions(Place, since=start)}.isdisjoint(refused.values())
+    assert stage.core.snapshot().desks[0].modify_fallback == 0
 
 
 def test_a_fill_that_made_the_cancel_fail_is_booked_once():
@@ -292,14 +348,14 @@ def test_a_venue_that_never_answers_is_not_flooded():
     assert len(stage.core.ledger._overdue) <= 1_000
 
 
-@pytest.mark.parametrize("how", ["refused", "empty", "not known"])
+@pytest.mark.parametrize("how", ["refused", "empty"])
 def test_answers_that_prove_nothing_settle_nothing(how):
     """L6: resting orders that the venue cannot say anything about stay in doubt, and count."""
     stage = quoting()
     stage.venue.faults.drops = lambda event: isinstance(event, OrderUpdate)
     if how == "empty":
         stage.venue.faults.fate = lambda r: "empty" if isinstance(r.actions[0], QueryOrder) else None
-    told = Refused(Reason.OTHER, "busy") if how == "refused" else OrderStatusReport(stage.now, None)
+    told = Refused(Reason.OTHER, "busy")
     hidden = {o.oid for o in stage.venue.resting()}
 
     def answers(action):
@@ -319,9 +375,80 @@ def test_answers_that_prove_nothing_settle_nothing(how):
     assert stage.is_agreed()
 
 
+def forgotten(stage: Stage) -> VenueOrder:
+    """An order ends unheard, and the venue keeps nothing of it."""
+    order = min(stage.venue.resting(), key=lambda o: o.place.px)
+    stage.venue.faults.drops = lambda event: isinstance(event, OrderUpdate)
+    stage.venue._cancel(Cancel(ETH.id, None, order.oid))
+    del stage.venue.orders[order.oid], stage.venue.by_cloid[order.place.cloid]
+    heal(stage)
+    stage.core.resync.request(stage.now, gap=False)
+    return order
+
+
+def test_an_order_that_the_venue_forgot_is_settled_by_all_the_evidence_there_is():
+    """L6, C-03, decision 0011: unknown by status for 30 s, then not in fills, orders or position either."""
+    stage = quoting()
+    lost = stage.desk.tracker.find(forgotten(stage).place.cloid, None)
+    since = stage.now
+    stage.run_for(s(30))
+    assert lost.certainty is Certainty.UNKNOWN
+    assert lost.fillable == lost.sz
+    stage.run_until(lambda: lost.is_settled, within=s(60))
+    runs = [
+        (at, type(entry.actions[0])) for at, entry in stage.story if isinstance(entry, Request) and at > since + s(30)
+    ]
+    asked = [kind for _, kind in runs if kind in (QueryFills, QueryOpenOrders, QueryPositions)]
+    assert asked[:3] == [QueryFills, QueryOpenOrders, QueryPositions]
+    assert (lost.state, stage.alerts) == (OrderState.CANCELLED, ["order_vanished"])
+    assert stage.core.snapshot().orders_vanished == 1
+    stage.run_for(s(5))
+    assert stage.is_agreed()
+    assert stage.is_two_sided()
+
+
+def test_a_forgotten_order_is_not_settled_while_the_position_cannot_be_asked():
+    """Evidence means all of it: with one answer missing the order stays in doubt, and counts."""
+    stage = quoting()
+    lost = stage.desk.tracker.find(forgotten(stage).place.cloid, None)
+    stage.run_until(lambda: stage.core.resync.state == "idle", step=ms(1))
+    stage.venue.faults.fate = lambda r: "lost" if isinstance(r.actions[0], QueryPositions) else None
+    stage.run_for(s(120))
+    assert (lost.certainty, lost.fillable) == (Certainty.UNKNOWN, lost.sz)
+    heal(stage)
+    stage.run_for(s(60))
+    assert lost.is_settled
+
+
+def test_an_order_that_was_only_hidden_is_cancelled_when_it_shows():
+    """S11: the venue denied it in every way, and yet it rests: taken for gone, it is an orphan now."""
+    stage = quoting()
+    order = min(stage.venue.resting(), key=lambda o: o.place.px)
+
+    def answers(action):
+        if isinstance(action, QueryOrder):
+            return OrderStatusReport(stage.now, None)
+        if isinstance(action, QueryOpenOrders):
+            report = stage.venue._execute(action)
+            return type(report)(report.as_of, tuple(o for o in report.orders if o.oid != order.oid))
+        return None
+
+    stage.venue.faults.answers = answers
+    stage.core.resync.request(stage.now, gap=False)
+    stage.run_for(s(100))
+    assert stage.alerts == ["order_vanished"]
+    assert order in stage.venue.resting()
+    heal(stage)
+    stage.venue._publish_order(order)
+    stage.run_for(s(5))
+    assert order not in stage.venue.resting()
+    assert stage.alerts == ["order_vanished", "orphan_order"]
+    assert stage.is_agreed()
+
+
 def test_a_doubt_at_the_beginning_of_time_is_settled():
     """A virtual clock starts at zero: an intent restored there is asked about like any other."""
-    intent = RestoredOrder(ETH.id, cloid(71), BUY, Px(MID - 5 * TICK), Sz(10))
+    intent = RestoredOrder(ETH.id, cloid(71), BUY, Px(MID - 5 * TICK), Sz(10), s(3))
     stage = Stage().begin(Restored(2, 8, (intent,)))
     stage.run_for(s(30))
     assert unknown(stage) == []

@@ -2,8 +2,19 @@
 
 import pytest
 
-from domain.commands import Cancel, Place, QueryFills, QueryOpenOrders, QueryPositions
-from domain.events import Feed, FeedDown, Fill, OrderUpdate, PositionsReported, Reason, Refused, Replied
+from domain.commands import Alert, Cancel, Place, QueryFills, QueryOpenOrders, QueryPositions
+from domain.events import (
+    Feed,
+    FeedDown,
+    Fill,
+    OrderUpdate,
+    PositionsReport,
+    PositionsReported,
+    Reason,
+    Refused,
+    Replied,
+)
+from domain.units import Ns, Usd
 from orchestrator.core import TraderConfig
 from orchestrator.desk.desk import DeskConfig
 from orchestrator.sync.resync import TRANSITIONS, ResyncState
@@ -32,9 +43,14 @@ def settle(stage: Stage, within: int = s(12)) -> Stage:
 # --- gaps ---------------------------------------------------------------------------------------
 
 
-def test_the_table_is_a_circle_with_one_chord():
-    """Fills, orders, position, and back to fills only where the position differs."""
-    circle = {S.IDLE: {S.FILLS}, S.FILLS: {S.ORDERS}, S.ORDERS: {S.POSITION}, S.POSITION: {S.IDLE, S.FILLS}}
+def test_the_table_is_a_circle_with_one_chord_and_a_way_out():
+    """Fills, orders, position, and back to fills only where the position differs; a new gap ends it anywhere."""
+    circle = {
+        S.IDLE: {S.FILLS},
+        S.FILLS: {S.ORDERS, S.IDLE},
+        S.ORDERS: {S.POSITION, S.IDLE},
+        S.POSITION: {S.IDLE, S.FILLS},
+    }
     assert circle == TRANSITIONS
 
 
@@ -72,7 +88,7 @@ def test_a_fill_inside_the_gap_is_booked_before_the_next_quote(after_ms):
     stage.run_for(s(10))
     assert wrong == []
     assert stage.desk.inventory.position == 20
-    assert stage.desk.inventory.adjustments == 0
+    assert stage.desk.inventory.restatements == 0
     assert stage.is_agreed()
     assert stage.is_two_sided()
 
@@ -282,7 +298,7 @@ def test_a_lost_fill_is_found_by_the_position_and_fetched():
     assert stage.desk.inventory.position == 0
     settle(stage)
     inventory = stage.desk.inventory
-    assert (inventory.position, inventory.fills, inventory.adjustments) == (13, 1, 0)
+    assert (inventory.position, inventory.fills, inventory.restatements) == (13, 1, 0)
     assert stage.core.resync.drifts == 1
     assert stage.is_agreed()
 
@@ -307,7 +323,7 @@ def test_fills_between_two_answers_are_no_drift(times):
     stage.run_for(s(40))
     assert left == [0]
     assert "position_drift" not in stage.alerts
-    assert stage.desk.inventory.adjustments == 0
+    assert stage.desk.inventory.restatements == 0
     assert settle(stage).is_agreed()
 
 
@@ -319,9 +335,9 @@ def test_a_difference_that_fills_do_not_explain_is_taken_over_after_three_checks
     stage.venue.adjust(ETH, 37)
     stage.run_for(s(12))
     inventory = stage.desk.inventory
-    assert (inventory.position, inventory.adjustments, inventory.realized) == (37, 1, worth)
+    assert (inventory.position, inventory.restatements, inventory.realized) == (37, 1, worth)
     assert len(stage.actions(QueryPositions, since=start)) == 3
-    assert stage.alerts.count("position_drift") == 1
+    assert len(stage.told("position_drift")) == 1
     assert stage.is_two_sided()
 
 
@@ -339,7 +355,7 @@ def test_a_fill_lost_long_ago_is_searched_for_further_back():
     stage.venue._publish_positions()
     stage.run_for(s(10))
     assert stage.desk.inventory.position == stage.venue.position()
-    assert stage.desk.inventory.adjustments == 0
+    assert stage.desk.inventory.restatements == 0
 
 
 def test_an_end_whose_fills_were_lost_long_ago_is_settled():
@@ -385,7 +401,7 @@ def test_fills_during_the_check_are_not_mistaken_for_a_drift():
         stage.run_for(s(2))
         stage.core.resync.request(stage.now, gap=False)
     stage.run_for(s(5))
-    assert stage.desk.inventory.adjustments == 0
+    assert stage.desk.inventory.restatements == 0
     assert "position_drift" not in stage.alerts
 
 
@@ -407,7 +423,7 @@ def test_a_restatement_keeps_the_fills_that_came_after_it():
     settle(stage)
     assert len(asked) >= 3
     assert stage.desk.inventory.position == stage.venue.position()
-    assert stage.desk.inventory.adjustments == 1
+    assert stage.desk.inventory.restatements == 1
 
 
 def test_a_fill_known_by_its_position_only_still_settles_its_order():
@@ -420,11 +436,77 @@ def test_a_fill_known_by_its_position_only_still_settles_its_order():
     stage.venue.take(SELL, 13)
     stage.run_for(s(12))
     assert stage.desk.inventory.position == 13
-    assert stage.desk.inventory.adjustments == 1
+    assert stage.desk.inventory.restatements == 1
     settle(stage, s(40))
-    assert stage.desk.inventory.position == stage.venue.position()
+    inventory = stage.desk.inventory
+    assert inventory.position == stage.venue.position()
+    assert (inventory.adjusted_lots, inventory.undone_lots) == (0, 13)
+    assert (inventory.cash, inventory.fees) == (stage.venue.cash, sum(f.fee for f in stage.venue.fills))
     assert stage.desk.tracker.fillable_exposure() == stage.desk.tracker.pending_exposure()
     assert stage.is_agreed()
+
+
+def test_a_statement_too_old_to_compare_with_is_asked_for_again(monkeypatch):
+    """S1: more fills came after it than are remembered: no verdict from a wrong sum."""
+    monkeypatch.setattr("orchestrator.fills.RECENT", 3)
+    stage = quoting(max_position=4_000)
+    left = [4]
+
+    def answers(action):
+        if isinstance(action, QueryPositions) and left[0]:
+            left[0] -= 1
+            return PositionsReport(Ns(0), (), Usd(0))
+        return None
+
+    stage.venue.faults.answers = answers
+    for _ in range(6):
+        stage.venue.take(SELL, 1)
+        stage.run_for(ms(300))
+    stage.core.resync.request(stage.now, gap=True)
+    stage.run_for(s(3))
+    assert (stage.core.phase, stage.core.resync.state) == ("resync", S.POSITION)
+    stage.run_for(s(10))
+    assert left == [0]
+    assert (stage.desk.inventory.position, stage.desk.inventory.restatements) == (6, 0)
+    assert stage.is_two_sided()
+
+
+def test_an_older_statement_does_not_take_back_a_correction():
+    """C-14: what lags behind the statement that corrected us knows less than it."""
+    stage = quoting()
+    stage.venue.adjust(ETH, 37)
+    stage.run_for(s(12))
+    stated_at = stage.desk.inventory.stated_at
+    old = PositionsReported(Ns(stated_at - 1), stage.now, (), Usd(0))
+    start = stage.now
+    for _ in range(6):
+        stage._take(old)
+        stage.run_for(s(3))
+    assert stage.desk.inventory.position == 37
+    assert stage.actions(QueryPositions, since=start) == []
+
+
+def test_a_broken_statistic_changes_no_trade():
+    """EL-14: every analytics hook raises; what is sent is the same, and the failures are counted and told."""
+
+    def traded(is_broken):
+        stage = Stage()
+        if is_broken:
+            stage.desk.fill_stats.on_fill = stage.desk.uptime.note = lambda *args: 1 // 0
+        stage.begin().run_for(s(3))
+        for side in (SELL, BUY, SELL):
+            stage.venue.take(side, 7)
+            stage.run_for(s(2))
+        sent = [command for command in stage.commands if not isinstance(command, Alert)]
+        return sent, stage
+
+    sound, _ = traded(is_broken=False)
+    broken, stage = traded(is_broken=True)
+    assert broken == sound
+    errors = stage.core.snapshot().analytics_errors
+    assert errors["fill"] == 3
+    assert errors["uptime"] > 0
+    assert stage.alerts.count("analytics_failed") == 2
 
 
 # --- whatever fails -----------------------------------------------------------------------------

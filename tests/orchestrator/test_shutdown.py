@@ -2,8 +2,8 @@
 
 import pytest
 
-from domain.commands import Cancel, Modify, Place, QueryOpenOrders, QueryOrder
-from domain.events import Feed, OrderUpdate, Restored, RestoredOrder
+from domain.commands import Cancel, Modify, Place, QueryOpenOrders, QueryOrder, Request
+from domain.events import Feed, OrderUpdate, Restored, RestoredOrder, Woke
 from domain.units import Px, Sz
 from orchestrator.sync.shutdown import TRANSITIONS, ShutdownState
 from tests.orchestrator.messages import BTC, BUY, ETH, MID, SELL, TICK, cloid, ms, requests, s
@@ -143,6 +143,31 @@ def test_the_end_is_bounded():
     ended = next(at for at, e in stage.story if getattr(e, "name", "") == "shutdown_incomplete")
     assert ended - start == s(10)
     assert stage.core.next_deadline() is None
+
+
+@pytest.mark.parametrize("slower", [Place, Cancel, None])
+@pytest.mark.parametrize("how", ["stop", "kill"])
+def test_placements_in_flight_do_not_outlive_the_end(slower, how):
+    """S23, decision 0002: cancelled by client id at once, whichever of the two reaches the venue first."""
+    stage = Stage()
+    stage.venue.faults.delay = lambda message: (
+        ms(300) * (isinstance(message, Request) and slower is not None and isinstance(message.actions[0], slower))
+    )
+    stage.begin()
+    stage.run_until(lambda: stage.actions(Place), step=ms(1))
+    if how == "stop":
+        stage.stop()
+    else:
+        stage.core.kill_switch.latch("test")
+        stage._take(Woke())
+    assert {(type(a), a.oid) for a in stage.actions(Cancel)} == {(Cancel, None)}
+    assert len(stage.actions(Cancel)) == len(stage.actions(Place))
+    stage.run_for(ms(800))
+    assert stage.venue.orders
+    assert stage.venue.resting() == []
+    stage.run_for(s(9))
+    assert stage.desk.tracker.orders == {}
+    assert stage.alerts[-1] == ("stopped" if how == "stop" else "kill")
 
 
 def test_an_unknown_placement_is_waited_for():

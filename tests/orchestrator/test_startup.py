@@ -1,11 +1,31 @@
 """From nothing to the first quote, in the order of C-01, whatever fails on the way."""
 
+from dataclasses import replace
+
+import msgspec
 import pytest
 
 from domain.commands import Cancel, Place, QueryFills, QueryLimits, QueryOpenOrders, QueryOrder, QueryPositions
-from domain.events import Feed, Fill, Reason, Refused, Restored, RestoredLedger, RestoredOrder, Subscribed
+from domain.events import (
+    Adjustment,
+    Feed,
+    Fill,
+    LimitsReport,
+    PositionsReport,
+    Reason,
+    Refused,
+    Restored,
+    RestoredLedger,
+    RestoredOrder,
+    Subscribed,
+)
 from domain.units import Ns, Px, Sz, Tid, Usd
-from orchestrator.sync.startup import ASKING, TRANSITIONS, StartUpState
+from orchestrator.core import TraderConfig
+from orchestrator.desk.desk import DeskConfig
+from orchestrator.fills import FillsConfig
+from orchestrator.risk.watch import RiskConfig
+from orchestrator.sync.startup import TRANSITIONS, StartUpState
+from tests.orchestrator.desks import AT_ONCE
 from tests.orchestrator.messages import BTC, BUY, ETH, MID, SELL, TICK, cloid, ms, requests, s
 from tests.orchestrator.tiny_venue import Stage
 
@@ -17,6 +37,8 @@ QUERIES = {
     "fills": QueryFills,
     "cancel": Cancel,
 }
+
+IN_ORDER = ["QueryOpenOrders", "QueryPositions", "QueryLimits", "QueryPositions"]
 
 
 def later_life(**changes) -> Restored:
@@ -65,7 +87,7 @@ def test_the_first_life_asks_in_the_documented_order():
     """EL-05: orders, position, limits; then, warm, the position again; then the first placement."""
     stage = Stage().begin()
     stage.run(s(3))
-    assert stage.queries() == ["QueryOpenOrders", "QueryPositions", "QueryLimits", "QueryPositions", "Place"]
+    assert stage.queries() == [*IN_ORDER, "QueryQuota", "Place", "ScheduleCancel"]
     assert stage.core.phase == "quoting"
     assert stage.is_two_sided()
 
@@ -82,15 +104,15 @@ def test_nothing_is_placed_before_the_last_step():
     stage = Stage(down=ms(900)).begin()
     seen = watch(stage)
     stage.run(s(10))
-    assert seen["asked"] == ["QueryOpenOrders", "QueryPositions", "QueryLimits", "QueryPositions", "Place"]
+    assert seen["asked"] == [*IN_ORDER, "QueryQuota", "Place", "ScheduleCancel"]
 
 
 def test_the_table_has_one_way_forward():
-    """Every state is reached, only DONE is final, and a step back is to the list of orders alone."""
+    """Every state is reached, only DONE is final, and a lost feed leads back from all others."""
     assert set(TRANSITIONS) == set(S)
     assert [state for state in S if not TRANSITIONS[state]] == [S.DONE]
-    assert {b for targets in TRANSITIONS.values() for b in targets} == set(S) - {S.WAIT_FEED}
-    assert set(ASKING) <= set(S)
+    assert {b for targets in TRANSITIONS.values() for b in targets} == set(S)
+    assert all(S.WAIT_FEED in TRANSITIONS[state] for state in set(S) - {S.DONE, S.WAIT_FEED})
 
 
 # --- clean slate --------------------------------------------------------------------------------
@@ -172,7 +194,7 @@ def test_the_position_of_the_venue_becomes_ours():
     stage.venue.positions[ETH.id] = 170
     stage.begin().run(s(3))
     assert stage.desk.inventory.position == 170
-    assert stage.alerts.count("position_drift") == 1
+    assert [alert.text for alert in stage.told("position_drift")] == ["ETH: ours was 0, the venue's is 1.7"]
     assert stage.desk.inventory.realized == 0
 
 
@@ -216,7 +238,7 @@ def test_a_later_life_continues_position_and_cash():
     stage.run(s(40))
     inventory = stage.desk.inventory
     assert (inventory.position, inventory.cash) == (30, stage.venue.cash)
-    assert (inventory.fills, inventory.adjustments) == (1, 0)
+    assert (inventory.fills, inventory.restatements) == (1, 0)
     assert "position_drift" not in stage.alerts
 
 
@@ -253,6 +275,40 @@ def test_a_page_full_of_one_moment_does_not_hold_the_start_for_ever():
     assert len(stage.actions(QueryFills)) < 20
 
 
+def test_a_position_older_than_a_correction_of_an_earlier_life_corrects_nothing():
+    """C-14: what lags behind the statement that corrected us knows less than it."""
+    stage = Stage()
+    corrected = Adjustment(s(50), 5, float(MID))
+    ledger = RestoredLedger(ETH.id, 5, Usd(0), Usd(0), adjustments=(corrected,))
+    stage.begin(later_life(ledgers=(ledger,))).run(s(5))
+    assert stage.core.phase == "quoting"
+    assert (stage.desk.inventory.position, stage.alerts) == (5, [])
+
+
+def test_a_position_too_old_to_compare_with_is_asked_for_again(monkeypatch):
+    """More fills have come since than are remembered: no correction by a wrong sum, and no start that stops."""
+    monkeypatch.setattr("orchestrator.fills.RECENT", 3)
+    stage = Stage()
+    stage.venue.stray(BUY, MID - 5 * TICK, 30)
+    stage.run(s(20))
+    for n in range(6):
+        stage.at(s(20) + ms(n), stage.venue.take, SELL, 5)
+    stage.run(s(30))
+    left = [3]
+
+    def answers(action):
+        if isinstance(action, QueryPositions) and left[0]:
+            left[0] -= 1
+            return PositionsReport(s(10), (), Usd(0))
+        return None
+
+    stage.venue.faults.answers = answers
+    stage.begin(later_life(fills_since=s(20))).run(s(40))
+    assert left == [0]
+    assert stage.core.phase == "quoting"
+    assert (stage.desk.inventory.position, stage.desk.inventory.restatements) == (30, 0)
+
+
 # --- limits -------------------------------------------------------------------------------------
 
 
@@ -267,10 +323,51 @@ def test_limits_that_cannot_be_read_keep_the_market_free_of_us():
 
 
 def test_a_venue_that_allows_nothing_gets_nothing():
-    """EL-04: a stated limit of zero is a limit."""
+    """EL-04: a stated limit of zero is a limit; the start ends, and says why nothing is quoted."""
     stage = Stage(max_position=0).begin()
     stage.run(s(60))
     assert stage.actions(Place) == []
+    assert (stage.core.phase, stage.alerts) == ("limit_below_lot", ["limit_below_lot"])
+    assert stage.told("limit_below_lot")[0].text == "ETH: ours is 5, the venue's 0"
+    assert stage.core.start_up.is_done
+
+
+def test_a_limit_of_ours_below_one_lot_is_told_until_the_price_allows_one():
+    """EL-04: 15 USD are no lot at 2000 USD; at half the price they are. No start that never ends."""
+    halves = RiskConfig(velocity=None, cascade=None)
+    config = TraderConfig(desk=DeskConfig(engine=replace(AT_ONCE, max_position_usd=15.0)), risk=halves)
+    stage = Stage(config=config).begin()
+    stage.run(s(5))
+    assert (stage.core.phase, stage.desk.limit.lots) == ("limit_below_lot", 0)
+    stage.mid_after = lambda mid: MID // 2
+    stage.run(s(7))
+    assert (stage.core.phase, stage.desk.limit.lots) == ("quoting", 1)
+    assert stage.alerts == ["limit_below_lot"]
+
+
+@pytest.mark.parametrize("wrong", ["sz_decimals", "min_notional", "max_leverage"])
+def test_an_instrument_with_other_limits_than_ours_is_not_traded(wrong):
+    """EL-04: prices and sizes made with wrong numbers would be orders of another size; the others go on."""
+    stage = Stage(instruments=(ETH, BTC))
+
+    def answers(action):
+        if not isinstance(action, QueryLimits):
+            return None
+        report = stage.venue._execute(action)
+        limits = [
+            msgspec.structs.replace(entry, **{wrong: getattr(entry, wrong) + 1})
+            if entry.instrument == ETH.id
+            else entry
+            for entry in report.limits
+        ]
+        return LimitsReport(report.as_of, tuple(limits))
+
+    stage.venue.faults.answers = answers
+    stage.begin().run(s(10))
+    assert {action.instrument for action in stage.actions(Place)} == {BTC.id}
+    assert (stage.core.phase, stage.alerts) == ("quoting", ["limits_mismatch"])
+    assert stage.core.desks[ETH.id].gate == "limits_mismatch"
+    assert stage.core.snapshot().desks[0].gate == "limits_mismatch"
 
 
 # --- whatever fails -----------------------------------------------------------------------------
@@ -319,10 +416,55 @@ def test_a_market_that_is_silent_is_waited_for():
     stage = Stage(beat=None)
     stage.venue.tops.clear()
     stage.begin().run(s(60))
-    assert (stage.actions(Place), stage.core.phase) == ([], "starting")
+    assert (stage.actions(Place), stage.core.phase) == ([], "warming")
+    assert stage.desk.gate == "warming: book"
     stage.venue.quote(MID)
     stage.run_for(s(2))
     assert stage.is_two_sided()
+
+
+def test_while_it_warms_up_the_start_names_what_it_waits_for():
+    """QE-01, QE-08: book, trades, sigma: each shows as the gate, as the step that ends a cycle, and in the uptime."""
+    stage = Stage(TraderConfig(), beat=None).begin()
+    stage.run(s(2))
+    assert (stage.core.phase, stage.desk.gate) == ("warming", "warming: book")
+    for number in range(12):
+        stage.later(ms(500 * number), stage.venue.quote, MID + number % 2 * TICK)
+    stage.run(s(10))
+    assert stage.desk.gate == "warming: kappa"
+    for number in range(6):
+        stage.later(ms(500 * number), stage.venue.print_trade, MID + 3 * TICK)
+    stage.run(s(15))
+    assert stage.desk.gate == "warming: sigma"
+    assert stage.actions(Place) == []
+    stops = stage.desk.stops
+    assert [key for key in stops if key.startswith("warm_up:")] == ["warm_up:book", "warm_up:kappa", "warm_up:sigma"]
+    assert stage.core.snapshot().desks[0].gated_ns.keys() == {
+        "starting",
+        "warming: book",
+        "warming: kappa",
+        "warming: sigma",
+    }
+
+
+def test_each_instrument_names_its_own_missing_input_also_after_the_start():
+    """QE-01: the first that is warm ends the start; the other one is not "empty", it waits."""
+    stage = Stage(instruments=(ETH, BTC), config=TraderConfig(desk=DeskConfig(engine=replace(AT_ONCE))))
+    stage.core.desks[BTC.id].engine._warmup_timeout = s(20)
+    stage.begin().run(s(10))
+    waiting = stage.core.desks[BTC.id]
+    assert (stage.core.phase, waiting.gate, waiting.targets) == ("quoting", "warming: kappa", None)
+    assert {action.instrument for action in stage.actions(Place)} == {ETH.id}
+    stage.run(s(30))
+    assert waiting.gate is None
+    assert stage.is_two_sided(BTC)
+
+
+def test_a_desk_that_is_warm_before_the_start_goes_on_still_waits():
+    """C-01: the position is read again first; nothing is sent between the last input and that answer."""
+    stage = Stage(down=ms(900)).begin()
+    stage.run_until(lambda: stage.core.start_up.state is S.CONFIRM_POSITION)
+    assert (stage.core.phase, stage.desk.gate, stage.actions(Place)) == ("starting", "starting", [])
 
 
 def test_a_kill_of_an_earlier_life_keeps_the_hands_off():
@@ -347,7 +489,7 @@ def test_intents_of_an_earlier_life_are_settled(fate):
             stage.venue.take(SELL, 4)
         elif fate == "cancelled":
             stage.venue._cancel(Cancel(ETH.id, None, oid))
-    intent = RestoredOrder(ETH.id, cloid(71), BUY, Px(MID - 5 * TICK), Sz(10))
+    intent = RestoredOrder(ETH.id, cloid(71), BUY, Px(MID - 5 * TICK), Sz(10), s(3))
     stage.begin(later_life(orders=(intent,)))
     stage.run(s(30))
     assert stage.is_agreed()
@@ -355,6 +497,31 @@ def test_intents_of_an_earlier_life_are_settled(fate):
     assert stage.desk.tracker.find(cloid(71), None).is_settled
     assert stage.desk.inventory.position == {"filled": 10, "partly filled": 4}.get(fate, 0)
     assert len(stage.actions(QueryOrder)) <= 6
+
+
+@pytest.mark.parametrize("fate", ["never arrived", "filled", "cancelled"])
+def test_intents_of_an_earlier_life_are_asked_after_while_the_start_warms_up(fate):
+    """S15, C-15: a long warm-up must not keep the dead as exposure, cancelled again and again and never asked after."""
+    stage = Stage(TraderConfig())
+    if fate != "never arrived":
+        oid = stage.venue.stray(BUY, MID - 5 * TICK, 10, cloid=cloid(71))
+        stage.run(s(1))
+        if fate == "filled":
+            stage.venue.take(SELL, 10)
+        else:
+            stage.venue._cancel(Cancel(ETH.id, None, oid))
+    stage.run(s(5))
+    intent = RestoredOrder(ETH.id, cloid(71), BUY, Px(MID - 5 * TICK), Sz(10), s(3))
+    stage.begin(later_life(orders=(intent,)))
+    stage.run(s(15))
+    assert stage.core.phase == "warming"
+    assert stage.desk.tracker.find(cloid(71), None).is_settled
+    assert stage.desk.tracker.fillable_exposure() == (0, 0)
+    assert stage.desk.inventory.position == stage.venue.position()
+    assert (fate != "filled") <= len(stage.actions(QueryOrder)) <= 5
+    stage.run(s(40))
+    assert stage.is_two_sided()
+    assert stage.is_agreed()
 
 
 def test_an_intent_partly_filled_in_an_earlier_life_does_not_pass_for_resting():
@@ -369,6 +536,13 @@ def test_an_intent_partly_filled_in_an_earlier_life_does_not_pass_for_resting():
     stage.begin(later_life(orders=(intent,))).run(s(20))
     assert stage.is_agreed()
     assert stage.is_two_sided()
+
+
+def test_trade_ids_of_earlier_lives_that_are_forgotten_leave_a_watermark():
+    """FL-04: whatever is no newer than what the life before knew in full cannot be new."""
+    config = TraderConfig(fills=FillsConfig(capacity=1))
+    stage = Stage(config).begin(later_life(tids=(Tid(1), Tid(2)), fills_since=s(5)))
+    assert stage.core.fills.dedup.watermark == s(5)
 
 
 def test_trade_ids_of_earlier_lives_are_not_booked_again():

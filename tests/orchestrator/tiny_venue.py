@@ -13,6 +13,7 @@ from itertools import count
 from random import Random
 
 from domain.commands import (
+    Alert,
     AnyAction,
     AnyCommand,
     Cancel,
@@ -25,13 +26,17 @@ from domain.commands import (
     QueryOpenOrders,
     QueryOrder,
     QueryPositions,
+    QueryQuota,
+    RecordAdjustments,
     Request,
     Route,
+    ScheduleCancel,
     Subscribe,
 )
 from domain.events import (
     AnyEvent,
     BboChanged,
+    BookReported,
     Cancelled,
     Channel,
     ChannelKind,
@@ -52,12 +57,14 @@ from domain.events import (
     PositionsReport,
     PositionsReported,
     PublicTrade,
+    QuotaReport,
     Reason,
     Refused,
     Replied,
     Resting,
     Restored,
     Result,
+    Scheduled,
     StopRequested,
     Subscribed,
     TradesPrinted,
@@ -120,6 +127,8 @@ class TinyVenue:
         self.faults = Faults()
         self.tops: dict[InstrumentId, tuple[int, int]] = {}
         self.orders: dict[Oid, VenueOrder] = {}
+        self._open: dict[Oid, VenueOrder] = {}
+        """Those that have not ended."""
         self.by_cloid: dict[Cloid, Oid] = {}
         self.positions: dict[InstrumentId, int] = {}
         self.cash = 0
@@ -134,6 +143,8 @@ class TinyVenue:
         self.violations: list[str] = []
         self.is_disturbed = False
         """The position moved by what this life had no part in: it cannot answer for the exposure."""
+        self.dead_man_at: Ns | None = None
+        self.dead_man_fired = 0
         self.fills_page = 1_000
         self.fills_replayed = 20
         """Fills repeated after a subscribe."""
@@ -188,7 +199,7 @@ class TinyVenue:
         number = cloid or Cloid(f"0x{'5' * 24}{oid:08x}")
         place = Place(instrument.id, number, side, Px(px), Sz(sz), Tif.ALO)
         order = VenueOrder(oid, place, self.stage.now, is_stray=True)
-        self.orders[oid] = order
+        self.orders[oid] = self._open[oid] = order
         self.by_cloid[number] = oid
         self._publish_order(order)
         return oid
@@ -207,8 +218,8 @@ class TinyVenue:
         """Our resting orders."""
         return [
             order
-            for order in self.orders.values()
-            if order.status is OrderStatus.OPEN and (instrument is None or order.place.instrument == instrument.id)
+            for oid, order in self._open.items()
+            if oid in self.orders and (instrument is None or order.place.instrument == instrument.id)
         ]
 
     def position(self, instrument: Instrument = ETH) -> int:
@@ -262,6 +273,11 @@ class TinyVenue:
                 self._send(feed, lambda at, fill=fill: _received(fill, at))
         elif channel.kind is ChannelKind.POSITIONS:
             self._publish_positions()
+        elif channel.kind is ChannelKind.BOOK and channel.instrument in self.tops:
+            bids, asks = (((Px(px), Sz(1_000), 3),) for px in self.tops[channel.instrument])
+            self._send(feed, lambda at: BookReported(channel.instrument, self.stage.now, at, bids, asks))
+        elif channel.kind is ChannelKind.TRADES:
+            self._send(feed, lambda at: TradesPrinted(channel.instrument, self.stage.now, at, ()))
         elif channel.kind is ChannelKind.BBO and channel.instrument in self.tops:
             bid, ask = self.tops[channel.instrument]
             self.quote((bid + ask) // 2, spread=ask - bid, instrument=self.instruments[channel.instrument])
@@ -315,11 +331,32 @@ class TinyVenue:
         if isinstance(action, QueryLimits):
             return LimitsReport(
                 now,
-                tuple(InstrumentLimits(name, 2, Usd(10_000_000), 20, self.max_position) for name in action.instruments),
+                tuple(self._limits(self.instruments[name]) for name in action.instruments),
             )
+        if isinstance(action, QueryQuota):
+            return QuotaReport(now, Usd(0), 0, 10_000)
+        if isinstance(action, ScheduleCancel):
+            return self._schedule(action)
         assert isinstance(action, QueryOrder)
         oid = self.by_cloid.get(action.cloid)
         return OrderStatusReport(now, None if oid is None else self._status(self.orders[oid], now))
+
+    def _schedule(self, action: ScheduleCancel) -> Result:
+        self.dead_man_at = at = None if action.after is None else Ns(self.stage.now - self.up + action.after)
+        if at is not None:
+            self.stage.later(at - self.stage.now, self._cancel_all, at)
+        return Scheduled()
+
+    def _cancel_all(self, at: Ns) -> None:
+        if self.dead_man_at == at:
+            self.dead_man_at = None
+            self.dead_man_fired += 1
+            for order in self.resting():
+                self._end(order, OrderStatus.CANCELED, Reason.SCHEDULED)
+
+    def _limits(self, instrument: Instrument) -> InstrumentLimits:
+        enforced = (instrument.sz_decimals, instrument.min_notional, instrument.max_leverage)
+        return InstrumentLimits(instrument.id, *enforced, self.max_position)
 
     # --- trading --------------------------------------------------------------------------------
 
@@ -330,7 +367,7 @@ class TinyVenue:
         if refusal is not None:
             return Refused(refusal, "")
         order = VenueOrder(Oid(next(self._oids)), place, self.stage.now)
-        self.orders[order.oid] = order
+        self.orders[order.oid] = self._open[order.oid] = order
         self.by_cloid[place.cloid] = order.oid
         self._publish_order(order)
         return Resting(order.oid, place.cloid)
@@ -387,6 +424,7 @@ class TinyVenue:
 
     def _end(self, order: VenueOrder, status: OrderStatus, reason: Reason | None) -> None:
         order.status, order.reason = status, reason
+        self._open.pop(order.oid, None)
         self._publish_order(order)
 
     def _book(self, instrument: InstrumentId, side: Side) -> list[VenueOrder]:
@@ -588,7 +626,7 @@ class Stage:
             self.commands.append(command)
             if type(command).__name__ == "Alert":
                 self.alerts.append(command.name)
-            else:
+            elif not isinstance(command, RecordAdjustments):
                 self.venue.submit(command)
         self._check()
         for tap in self.taps:
@@ -620,6 +658,10 @@ class Stage:
             for action in entry.actions
             if isinstance(action, kind)
         ]
+
+    def told(self, name: str) -> list[Alert]:
+        """Alerts of a name, in order."""
+        return [entry for _, entry in self.story if isinstance(entry, Alert) and entry.name == name]
 
     def queries(self) -> list[str]:
         """Names of requests in order, runs of the same name once."""

@@ -19,7 +19,7 @@ from domain.instrument import Instrument
 from domain.units import Ns, Usd
 from exchange_adapters.base import Capabilities
 from orchestrator.core import TraderConfig
-from runtime.config import Tree, build, load, override, parse, profile_names, read, resolved
+from runtime.config import PROFILES, Tree, build, load, override, parse, read, resolved
 from runtime.config_schema import schema
 from runtime.config_types import is_table, quantity_of
 from runtime.virtual import DriverConfig
@@ -122,6 +122,7 @@ MISTAKES = [
     ("by_name.a.levels = 0", "by_name.a.levels: found 0, want >= 1"),
     ("latency.kind = 'gamma'", 'latency.kind: found "gamma", want "constant" or "spread"'),
     ("latency = {mz = 3}", 'latency.kind: found nothing, want "constant" or "spread"'),
+    ("latency = {ms = 3}", 'latency.kind: found nothing, want "constant" or "spread"'),
     ("latency = {kind = 'spread'}", "latency.median_ms: found nothing, want a value"),
     (
         "latency = {kind = 'constant', ms = 1, sigma = 2}",
@@ -155,7 +156,7 @@ def test_a_syntax_error_says_where():
 def test_units_and_off():
     """Protects the rule for units: typed quantities by text or whole number, None by the word off."""
     text = """
-        latency = {median_ms = 3, sigma = "off"}
+        latency = {kind = "spread", median_ms = 3, sigma = "off"}
         instrument = {id = "ETH", sz_decimals = 4, min_notional = "10 USD"}
         [desk]
         patience = "1.5 ms"
@@ -299,7 +300,7 @@ def test_other_unreadable_files(tmp_path):
 # --- profiles -----------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", profile_names())
+@pytest.mark.parametrize("name", PROFILES.names())
 def test_shipped_profiles_are_read_and_fit(name):
     """Protects the shipped profiles: the table ``driver`` fits the driver, everything else the trader."""
     profile = read(name).data
@@ -312,7 +313,7 @@ def test_profiles_are_part_of_the_package(tmp_path):
     root = Path(__file__).parents[2]
     for room in ("runtime", "domain"):
         shutil.copytree(root / room, tmp_path / room, ignore=shutil.ignore_patterns("__pycache__"))
-    code = "import runtime.config as c; print(c.profile_names(), c.read('stable').data)"
+    code = "import runtime.config as c; print(c.PROFILES.names(), c.read('stable').data)"
     done = subprocess.run(
         [sys.executable, "-c", code],
         cwd="/",
@@ -321,7 +322,7 @@ def test_profiles_are_part_of_the_package(tmp_path):
         text=True,
         check=True,
     )
-    assert done.stdout == f"{profile_names()} {read('stable').data}\n"
+    assert done.stdout == f"{PROFILES.names()} {read('stable').data}\n"
 
 
 # --- schema -------------------------------------------------------------------------------------
@@ -350,6 +351,7 @@ def test_the_schema_says_what_the_edge_accepts():
 SAMPLES = [
     ({"desk": {"patience": "5 ms", "limit": "off"}, "extends": "stable"}, True),
     ({"latency": {"kind": "spread", "median_ms": 2}}, True),
+    ({"latency": {"ms": 2}}, False),
     ({"desk": {"patience": "5 parsecs"}}, False),
     ({"desk": {"gama": 1}}, False),
     ({"desk": {"levels": 0}}, False),

@@ -5,6 +5,7 @@ from collections import defaultdict
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec import structs
 
 from domain.commands import Alert, Modify, Place, QueryFills, Request, Route, Severity
 from domain.events import (
@@ -223,7 +224,27 @@ def test_an_orderly_run_leaves_nothing():
 def test_an_intent_survives_a_crash_before_it_left():
     """Protects S13: decided is enough; whether it left is for the next life to find out."""
     request = Request(1, Route.SOCKET, 1, 2 * NS_PER_S, (Place("BTC", "0xa", Side.SELL, 100, 5, "alo"),))
-    assert fold([*BEGIN, Decided(3, (request,))]).orders == (RestoredOrder("BTC", "0xa", Side.SELL, 100, 5),)
+    intent = RestoredOrder("BTC", "0xa", Side.SELL, 100, 5, 2 * NS_PER_S)
+    assert fold([*BEGIN, Decided(3, (request,))]).orders == (intent,)
+
+
+def test_an_intent_is_handed_on_with_its_fills():
+    """Protects S10 over a restart: the next life knows the fills by their ids and never books them again."""
+    request = Request(1, Route.SOCKET, 1, None, (Place("BTC", "0xa", Side.BUY, 100, 50, "alo"),))
+    filled = structs.replace(fill(1, sz=3), cloid="0xa")
+    (intent,) = fold([*BEGIN, Decided(1, (request,)), Took(2, filled)]).orders
+    assert intent.fills == ((1, 3),)
+
+
+@pytest.mark.parametrize(("at_s", "left_s"), [(0.5, 1.5), (2, 0), (60, 0)])
+def test_the_next_life_is_told_how_long_an_intent_may_still_be_on_its_way(at_s, left_s):
+    """Protects S9: a placement under way at the crash is not taken for lost before it can no longer arrive."""
+    request = Request(1, Route.SOCKET, 1, 2 * NS_PER_S, (Place("BTC", "0xa", Side.SELL, 100, 5, "alo"),))
+    last = Took(round(at_s * NS_PER_S), fill(1))
+    (intent,) = fold([*BEGIN, Decided(0, (request,)), last]).orders
+    assert intent.expires_in == left_s * NS_PER_S
+    for_ever = Request(1, Route.SOCKET, 1, None, request.actions)
+    assert fold([*BEGIN, Decided(0, (for_ever,)), last]).orders[0].expires_in is None
 
 
 def test_a_failed_core_leaves_what_the_safety_net_could_not_settle():

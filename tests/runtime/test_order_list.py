@@ -2,6 +2,7 @@
 
 from domain.commands import Modify, Request, Route
 from domain.events import Fill, NotSent, OrderStatus, OrderUpdate, Reason, Refused, Replied, Resting
+from domain.orders import OrderState
 from domain.units import Side
 from runtime.journal_format import Decided, Header, Opened, Took
 from runtime.order_list import order_lines, orders_in
@@ -33,6 +34,22 @@ def test_only_orders_that_traded():
     assert order_lines(RECORDS[:1]) == []
 
 
+def test_only_orders_left_in_a_state():
+    """Protects the question "what did the journal leave open?": by lifecycle state, ends and open ones alike."""
+    found = {state: len(order_lines(RECORDS, state=state)) - 1 for state in OrderState}
+    want = {OrderState.CANCELLED: 2, OrderState.REJECTED: 1, OrderState.OPEN: 1}
+    assert {state: number for state, number in found.items() if number > 0} == want
+    partly = [*RECORDS[:2], Took(2 * MS, fill(A, 77, 9)), Took(3 * MS, update(A, 77, OrderStatus.OPEN))]
+    assert orders_in(partly)[0][0].state is OrderState.PARTIALLY_FILLED
+
+
+def test_an_order_that_came_too_late_is_expired():
+    """Protects the question "which came too late?" from an answer that is always empty (C-03)."""
+    late = [*RECORDS[:2], Took(4 * MS, Replied(1, 0, (Refused(Reason.EXPIRED, ""),)))]
+    assert {order.state for order in orders_in(late)[0]} == {OrderState.EXPIRED}
+    assert len(order_lines(late, state=OrderState.EXPIRED)) > 1
+
+
 def test_a_late_word_changes_no_end():
     """Protects the column "how it ended": an old status that arrives late reopens nothing."""
     late = [
@@ -41,7 +58,7 @@ def test_a_late_word_changes_no_end():
         Took(3 * MS, update(A, 77, OrderStatus.OPEN)),
         Took(4 * MS, Replied(1, 0, (Resting(77, A), Refused(Reason.MIN_NOTIONAL, "")))),
     ]
-    assert [order.ended for order in orders_in(late)] == ["filled", "refused (min_notional)"]
+    assert [order.ended for order in orders_in(late)[0]] == ["filled", "refused (min_notional)"]
 
 
 def test_what_never_left_and_what_was_never_answered():
@@ -50,14 +67,14 @@ def test_what_never_left_and_what_was_never_answered():
         Decided(MS, (Request(1, Route.SOCKET, 1, None, (place(A),)), Request(2, Route.SOCKET, 1, None, (place(B),)))),
         Took(2 * MS, NotSent(1, Reason.FEED_DOWN, 0)),
     ]
-    assert [order.ended for order in orders_in(records)] == ["not sent (feed_down)", "no answer"]
+    assert [order.ended for order in orders_in(records)[0]] == ["not sent (feed_down)", "no answer"]
     assert "15000 lots ETH @ 300010 ticks" in order_lines(records)[1]
 
 
 def test_an_order_known_by_its_oid_first_is_one_order():
     """Protects against two lines for one order, whose client id only a later event gives."""
     records = [Took(MS, fill(None, 77, 501)), Took(2 * MS, update(A, 77, OrderStatus.FILLED, 0))]
-    (order,) = orders_in(records)
+    ((order,), _) = orders_in(records)
     assert (order.cloid, order.oid, order.filled, order.ended) == (A, 77, 5_000, "filled")
 
 
@@ -69,7 +86,7 @@ def test_the_shown_beginnings_name_one_order_each():
     journal = ToyRun(seed=31).start().run(2).journal
     for records in (alike, list(journal.records())):
         length = len(order_lines(records)[1].split("0x")[1].split()[0]) + 2
-        orders = orders_in(records)
+        orders, _ = orders_in(records)
         assert orders
         for order in orders:
             told = story(records, order.cloid[:length])
@@ -85,4 +102,4 @@ def test_both_generations_of_a_modified_order_are_listed():
         Took(3 * MS, OrderUpdate("ETH", 0, 0, 78, B, Side.BUY, 1, 2, 2, OrderStatus.OPEN)),
         Took(4 * MS, Fill("ETH", 0, 0, 1, 78, None, Side.BUY, 1, 1, 0, False, 0, 0)),
     ]
-    assert [(order.cloid, order.oid, order.filled) for order in orders_in(records)] == [(A, None, 0), (B, 78, 1)]
+    assert [(order.cloid, order.oid, order.filled) for order in orders_in(records)[0]] == [(A, None, 0), (B, 78, 1)]

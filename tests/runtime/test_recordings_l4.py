@@ -7,7 +7,10 @@ import pytest
 
 from domain.commands import Cancel, Modify
 from domain.errors import ConfigError
-from runtime.recordings_l4 import CANCEL, PASSIVE, TAKER, load_feed, load_truth
+from runtime.recordings_l4 import load_feed, load_truth
+from sim.venue.config import ActionClass
+
+PASSIVE, CANCEL, TAKER = ActionClass
 
 SNAPSHOT = """side,pos,oid,user,px,sz,orig_sz,ts_ms,tif,order_type,reduce_only
 B,0,11,ann,100.0,0.5,1.0,1000,Alo,Limit,0

@@ -3,7 +3,7 @@
 import pytest
 
 from domain.commands import Alert, Request, Severity
-from domain.errors import ReplayMismatch
+from domain.errors import JournalError, ReplayMismatch
 from domain.events import StopRequested
 from domain.units import NS_PER_S
 from runtime.driver import CORE_FAILED, LifeConfig
@@ -146,5 +146,5 @@ def test_a_stop_that_the_net_finished_replays():
 
 def test_records_before_any_header():
     """Protects against replaying into nothing."""
-    with pytest.raises(ReplayMismatch, match="before any header"):
+    with pytest.raises(JournalError, match="before any header"):
         replay([Took(1, StopRequested("x"))], toy)

@@ -2,8 +2,9 @@
 
 import pytest
 
-from domain.commands import Alert, Connect, Modify, Place, Request, Severity, Subscribe
+from domain.commands import Alert, Connect, Modify, Place, RecordAdjustments, Request, Severity, Subscribe
 from domain.events import (
+    Adjustment,
     BboChanged,
     Channel,
     ChannelKind,
@@ -220,6 +221,16 @@ def test_the_loop_is_append_apply_decide_append_submit():
     adapter.sink(KillReset("me"))
     env.run(until=10 * MS)
     assert order == ["append E", "apply KillReset", "decide", "append D", "sync", "submit"]
+
+
+def test_a_record_for_the_next_life_is_written_and_goes_nowhere():
+    """Protects the ledger's handover: the adapter must never meet a command that is only for the journal."""
+    record = RecordAdjustments("ETH", (Adjustment(7, 3, 100.5),))
+    bench = Bench(Scripted({KillReset: [record, Connect(Feed.USER)]})).at(5 * MS, KillReset("me")).run(10 * MS)
+    assert [command for _, command, _ in bench.adapter.left] == [Connect(Feed.USER)]
+    written = [c for r in Reader(bench.log.read()) if isinstance(r, Decided) for c in r.commands]
+    assert written == [record, Connect(Feed.USER)]
+    assert bench.alerts == []
 
 
 # --- deadlines ----------------------------------------------------------------------------------

@@ -1,9 +1,11 @@
 """Expectations: each bound compares the right way round, and none is forgotten."""
 
+from dataclasses import fields
+
 import pytest
 
-from scenarios.expectations import KINDS, Expect, evaluate, unused_fields
-from scenarios.result import Ended, InventoryStats, MarketFigures, Metrics, OrderCounts, Quoting, RunResult
+from scenarios.expectations import KINDS, Expect, evaluate
+from scenarios.result import Belief, Ended, InventoryStats, MarketFigures, Metrics, OrderCounts, Quoting, RunResult
 
 
 def result_with(**figures):
@@ -24,9 +26,18 @@ def outcome_of(expect, result):
         ("races_min", {"races": 3}, 3, 4),
         ("feed_losses_min", {"feed_losses": 3}, 3, 4),
         ("requoted_after_s_max", {"requoted_after_s": 3.0}, 3.0, 2.9),
+        ("resting_while_down_s_max", {"resting_while_down_s": 3.0}, 3.0, 2.9),
         ("pnl_usd_min", {}, 0.0, 0.1),
         ("requests_per_minute_max", {"requests_per_minute": 3.0}, 3.0, 2.0),
+        ("forced_fills_min", {"forced_fills": 3}, 3, 4),
+        ("margin_refusals_min", {"orders": OrderCounts(rejected_by_reason={"margin": 3, "off_tick": 9})}, 3, 4),
         ("rejected_pct_max", {"orders": OrderCounts(placed=3, modified=1, rejected=1)}, 25.0, 24.0),
+        (
+            "at_floor_pct_max",
+            {"markets": {"ETH": MarketFigures(belief=Belief(at_floor_pct=5.0)), "SOL": MarketFigures()}},
+            5.0,
+            4.0,
+        ),
         (
             "inventory_of_limit_pct_max",
             {"markets": {"ETH": MarketFigures(inventory=InventoryStats(max_of_limit_pct=50.0))}},
@@ -63,12 +74,19 @@ def test_what_cannot_be_measured_does_not_hold():
         ({"pnl_difference_usd": -1e-6}, "position_and_cash"),
         ({"resting_orders_at_end": 1}, "orders_left"),
         ({"unknown_orders_at_end": 1}, "orders_left"),
+        ({"adjustments_left": {"ETH": -0.1}}, "adjustments_left"),
     ],
 )
 def test_both_views_must_agree_without_being_asked(figures, name):
     """One micro-USD or one order is enough."""
     failed = [outcome.name for outcome in evaluate(Expect(), result_with(**figures)) if not outcome.holds]
     assert failed == [name]
+
+
+def test_corrections_may_be_left_where_the_scenario_says_so():
+    """A fill that nobody can ever hear of again: the venue's statement is all that is left of it."""
+    result = result_with(adjustments_left={"ETH": -0.1})
+    assert all(outcome.holds for outcome in evaluate(Expect(adjustments_left=True), result))
 
 
 def test_a_violation_fails_the_run():
@@ -98,5 +116,9 @@ def test_a_kill_is_expected_or_not(halted, ended, holds):
 
 def test_every_field_is_measured():
     """A new field without a line in the table would always hold."""
-    assert unused_fields() == set()
+    assert {field.name for field in fields(Expect)} == {kind.field for kind in KINDS} | {
+        "halted",
+        "adjustments_left",
+        "alerted",
+    }
     assert len({kind.field for kind in KINDS}) == len(KINDS)

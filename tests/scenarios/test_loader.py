@@ -2,6 +2,7 @@
 
 import json
 import tomllib
+from dataclasses import replace
 from importlib.resources import files
 
 import jsonschema
@@ -9,6 +10,8 @@ import pytest
 
 from domain.errors import ConfigError
 from scenarios.loader import SCHEMA_LINE, library, load, schema_text
+from sim.faults import FAULTS
+from sim.latency import Constant
 
 FIVE_MISTAKES = """
 name = "bad"
@@ -53,7 +56,10 @@ def test_five_mistakes_are_five_lines_with_their_paths(tmp_path):
         ("name = 'x'\nduration_s = 1\n[market]", "market: found neither"),
         ("name = 'x'\nduration_s = 1\n[market]\nprofile = 'eth-quiet'\nrecording = 'ETH_1'", "market: found both"),
         ("name = 'x'\nduration_s = 1", "market: found nothing"),
-        ("name = 'x'\nduration_s = 1\n[market]\nrecording = 'E_1'\nflow.sigma_bps = 1", "market.flow: found"),
+        (
+            "name = 'x'\nduration_s = 1\n[market]\nrecording = 'E_1'\nflow.sigma_bps = 1",
+            "market.flow.sigma_bps: found 1",
+        ),
         ("name = 'x'\nduration_s = 1\n[market]\nprofile = 'eth-quiet'\n[trader]\nprofile = 'none'", "trader.profile"),
         ("name = 'x'\nduration_s = 1\n[market]\nprofile = 'eth-quiet'\n[expect]\nfill_min = 3", "expect.fill_min"),
         ("extends = 'eth-quit'", "extends: found"),
@@ -63,6 +69,10 @@ def test_five_mistakes_are_five_lines_with_their_paths(tmp_path):
         (f"name = 'x'\nduration_s = 1\nvenue.cash = {10**19}\n[market]\nprofile = 'eth-quiet'", "venue.cash: found"),
         ("name = 2026-01-01\nduration_s = 1\n[market]\nprofile = 'eth-quiet'", "name: found"),
         ("extends = 'eth-quiet'\n[[market.more]]\nprofile = 'eth-quiet'\ninstrument.name = 'ETH'", "instrument.name"),
+        *(
+            (f"extends = 'eth-quiet'\nmarket.instrument.name = '{name}'", f'market.instrument.name: found "{name}"')
+            for name in ("PURR/USDC", "..", "a:b", " ETH")
+        ),
         *((f"extends = 'eth-quiet'\nname = '{name}'", "name: found") for name in ("a/b", "..", " ", "x" * 300)),
         *((f'extends = "eth-quiet"\nname = "{name}"', "name: found") for name in ("a\\nb", "a\\u0000", "a\\u001b[1m")),
     ],
@@ -73,6 +83,80 @@ def test_a_mistake_is_named(tmp_path, text, where):
     path.write_text(text)
     lines = problems_of(path)
     assert any(where in line for line in lines), lines
+
+
+@pytest.mark.parametrize(
+    ("name", "override", "path"),
+    [
+        ("eth-recorded", "market.flow.sigma_bps=3", "market.flow.sigma_bps"),
+        ("eth-recorded", "market.instrument.name=BTC", "market.instrument.name"),
+        ("eth-recorded", "venue.discipline=lifo", "venue.discipline"),
+        ("eth-recorded", "venue.limits.book_levels=5", "venue.limits.book_levels"),
+        ("eth-recorded", "links.market_data.jitter_ms=5", "links.market_data.jitter_ms"),
+        ("hl-btc-l4", "duration_s=5", "duration_s"),
+        ("hl-btc-l4", "trader.desk.engine.max_kappa=5", "trader.desk.engine.max_kappa"),
+        ("hl-btc-l4", "market.replay.extra_latency_ms=5", "market.replay.extra_latency_ms"),
+        ("hl-btc-l4", "venue.maker_fee_pct=0.1", "venue.maker_fee_pct"),
+        ("hl-btc-l4", "expect.fills_min=1", "expect.fills_min"),
+        ("eth-quiet", "market.sz_decimals=1", "market.sz_decimals"),
+        ("eth-quiet", "market.replay.extra_latency_ms=5", "market.replay.extra_latency_ms"),
+    ],
+)
+def test_a_key_without_effect_is_named(name, override, path):
+    """A study that turns a key which its world does not read would compare a run with itself."""
+    (line,) = problems_of(name, override)
+    assert f"{path}: found" in line
+    assert "no such key: it has no effect with market." in line
+
+
+@pytest.mark.parametrize(
+    ("name", "override"),
+    [
+        ("eth-recorded", "market.sz_decimals=4"),
+        ("eth-recorded", "venue.maker_fee_pct=0.1"),
+        ("eth-recorded", "links.reply.jitter_ms=6"),
+        ("hl-btc-l4", "venue.class_order=cancels_first"),
+    ],
+)
+def test_a_key_with_effect_is_not_refused(name, override):
+    """What a recorded world does read may be turned."""
+    assert load(name, [override]) != load(name)
+
+
+def test_a_fault_after_the_end_is_named(tmp_path):
+    """A scenario that ends before its fault would hold without having met it."""
+    path = tmp_path / "mine.toml"
+    fault = "[[faults]]\nkind = 'disconnect'\nat_s = {}\n"
+    path.write_text("extends = 'eth-quiet'\n" + "".join(fault.format(at) for at in (60, 150, 240)))
+    assert problems_of(path, "duration_s=150") == [
+        f"{path}: faults[{i}].at_s: found {at}, want a start before the end of the run at 150 s, or no such fault"
+        for i, at in ((1, 150), (2, 240))
+    ]
+    assert load(str(path), ["duration_s=241"]).duration_s == 241
+
+
+def test_a_limit_below_one_lot_is_named():
+    """Nothing could be quoted: the run would be empty and nothing would say why."""
+    engine = ("trader.desk.engine.max_position_usd=2999", "trader.desk.engine.level_notional_usd=3000")
+    (line,) = problems_of("eth-quiet", "market.instrument.sz_decimals=0", *engine)
+    assert "trader.desk.engine.max_position_usd: found 2999, want at least one lot: 3000 USD of ETH" in line
+    load(
+        "eth-quiet",
+        [
+            "market.instrument.sz_decimals=0",
+            "trader.desk.engine.max_position_usd=3001",
+            "trader.desk.engine.level_notional_usd=3001",
+        ],
+    )
+
+
+def test_links_are_laid_over_the_usual_ones():
+    """Whoever turns one number of one link need not repeat the rest."""
+    usual, links = load("eth-quiet").links, load("eth-quiet", ["links.order_rest.latency.median_ms=90"]).links
+    assert links.order_rest == replace(usual.order_rest, latency=replace(usual.order_rest.latency, median_ms=90.0))
+    assert replace(links, order_rest=usual.order_rest) == usual
+    constant = load("eth-quiet", ["links.reply.latency={kind='constant', ms=5}"]).links
+    assert constant.reply == replace(usual.reply, latency=Constant(ms=5.0))
 
 
 def test_wrong_overrides_are_named_beside_the_mistakes_of_the_file(tmp_path):
@@ -94,8 +178,36 @@ def test_a_mark_at_the_beginning_of_a_file_is_no_mistake(tmp_path):
     assert load(str(path)).name == "eth-quiet"
 
 
+def test_a_level_below_one_lot_is_named():
+    """Protects against a trader that can never quote: a level of less than a lot is no order."""
+    (line,) = problems_of("eth-quiet", "market.instrument.sz_decimals=0", "trader.desk.engine.level_notional_usd=2999")
+    assert "trader.desk.engine.level_notional_usd: found 2999, want at least one lot: 3000 USD of ETH" in line
+
+
+@pytest.mark.parametrize(("debounce", "named"), [(5_000, ""), (5_001, "fallback_ms"), (8_000, "fallback_ms")])
+def test_a_debounce_leaves_room_for_what_it_holds_up(debounce, named):
+    """Protects the fallback and the alarm of stale quotes: neither can be kept by cycles that are further apart."""
+    text = f"trader.desk.accumulator.debounce_ms={debounce}"
+    if not named:
+        load("eth-quiet", [text])
+        return
+    (line,) = problems_of("eth-quiet", text)
+    assert f"accumulator.debounce_ms: found {debounce}, want at most" in line
+    assert line.endswith(f"{named} (5000)")
+    (line,) = problems_of(
+        "eth-quiet", text, "trader.desk.accumulator.fallback_ms=9000", "trader.desk.accumulator.stale_quotes_ms=4000"
+    )
+    assert line.endswith("stale_quotes_ms (4000)")
+
+
 def test_unknown_names_suggest_what_was_meant():
-    """A typo costs a second."""
+    """A typo costs a second; of a long list only what was meant is named, or where to read it if nothing is near."""
+    (line,) = problems_of("eth-quiet", 'faults=[{kind="latencyspike"}]')
+    assert line.endswith(f"want one of {len(FAULTS)} (did you mean latency_spike?)")
+    (line,) = problems_of("eth-quiet", 'faults=[{kind="earthquake"}]')
+    assert line.endswith(f"want one of {len(FAULTS)}, listed by `makerlab schema`")
+    (line,) = problems_of("eth-quiet", "faults=[{at_s=5, ms=9}]")
+    assert line.endswith(f"faults[0].kind: found nothing, want one of {len(FAULTS)}, listed by `makerlab schema`")
     assert "did you mean eth-quiet?" in problems_of("eth-quiett")[0]
 
 

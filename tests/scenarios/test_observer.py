@@ -3,9 +3,24 @@
 from types import SimpleNamespace
 
 import pytest
+from msgspec.structs import replace
 
-from domain.commands import Cancel, Place, Request, Route
-from domain.events import BboChanged, Feed, FeedDown, FeedUp, Fill, OpenOrder, OrderStatus, Reason, Refused, Replied
+from domain.commands import Cancel, Modify, Place, Request, Route
+from domain.events import (
+    BboChanged,
+    Feed,
+    FeedDown,
+    FeedUp,
+    Fill,
+    LiquidationMark,
+    LiquidationMethod,
+    OpenOrder,
+    OrderStatus,
+    Reason,
+    Refused,
+    Replied,
+    Resting,
+)
 from domain.instrument import Instrument
 from domain.units import InstrumentId, Ns, Side, Tif, seconds
 from scenarios.invariants.base import Block
@@ -24,9 +39,13 @@ class Truth:
         self.top = (MID - 50, MID + 50)
         self.lots = 0
         self.money = 0
+        self.moved = 0
 
     def cash(self):
         return self.money
+
+    def transfers(self):
+        return self.moved
 
     def position(self, instrument):
         return self.lots
@@ -83,6 +102,22 @@ def test_a_fill_is_measured_against_the_mid_before_it(bench):
     assert pnl.total == pytest.approx(100 * (-50 + 30) / USD)
 
 
+def test_transfers_are_a_part_of_the_total_and_of_nothing_else(bench):
+    """Funding of two dollars paid is no inventory profit; and a fill by force is counted."""
+    forced = LiquidationMark(LiquidationMethod.MARKET, MID)
+    bench.block(1)
+    bench.block(2, fills=[replace(bench.fill(2, Side.BUY, MID, 100), liquidation=forced)])
+    bench.truth.money -= 2_000_000
+    bench.truth.moved -= 2_000_000
+    bench.block(60, mid=MID - 50)
+    metrics = bench.finish(60)
+    pnl = metrics.pnl_usd
+    assert pnl.transfers == pytest.approx(-2)
+    assert pnl.inventory == pytest.approx(100 * -50 / USD)
+    assert pnl.total == pytest.approx(pnl.inventory - 2)
+    assert (metrics.forced_fills, metrics.fills) == (1, 1)
+
+
 def test_markouts_have_their_own_horizon(bench):
     """Sold 10; the mid rises one tick a second: gross -h, net 30 - h for each horizon h."""
     bench.block(0.5)
@@ -134,6 +169,15 @@ def test_refusals_are_counted_by_reason(bench):
     bench.observer.on_event(Replied(1, Ns(1), (Refused(Reason.INVALID_PRICE, ""),)), Ns(1), ())
     orders = bench.finish(1).orders
     assert (orders.rejected, orders.rejected_by_reason) == (3, {"invalid_price": 3})
+
+
+def test_a_refusal_of_one_order_is_one_refusal(bench):
+    """A reply that is cut short says nothing of the other orders: only a refusal of the payload is meant for all."""
+    places = tuple(Place(ETH, f"c{i}", Side.BUY, MID, 1, Tif.ALO) for i in range(3))
+    bench.observer.on_sent(Request(1, Route.SOCKET, 1, None, places), Ns(0))
+    bench.observer.on_event(Replied(1, Ns(1), (Refused(Reason.POST_ONLY_WOULD_CROSS, ""),)), Ns(1), ())
+    orders = bench.finish(1).orders
+    assert (orders.rejected, orders.rejected_by_reason) == (1, {"post_only_would_cross": 1})
 
 
 def test_a_lost_connection_and_what_it_hid(bench):
@@ -192,3 +236,100 @@ def test_inventory_is_weighted_by_time(bench):
     assert inventory.max_abs_usd == pytest.approx(10_000 * MID / USD)
     assert inventory.max_of_limit_pct == 50
     assert inventory.end_size == 1.0
+
+
+def test_how_long_orders_rest_after_the_death_of_the_trader():
+    """From the death to the last block with an order of ours; the longest of all deaths; the end of the run is none."""
+    bench = Bench()
+    for t in (1, 2):
+        bench.observer.on_life(seconds(t), is_running=True)
+        bench.block(t, resting=[Side.BUY])
+    assert bench.observer._resting_while_down is None
+    for t, resting in ((3, True), (7, True), (9, False), (11, False)):
+        bench.observer.on_life(seconds(t), is_running=False)
+        bench.block(t, resting=[Side.BUY] if resting else [])
+    for t, is_running in ((12, True), (13, False), (15, False)):
+        bench.observer.on_life(seconds(t), is_running=is_running)
+        bench.block(t, resting=[Side.SELL])
+    bench.observer.on_stop(seconds(16))
+    bench.observer.on_life(seconds(40), is_running=False)
+    bench.block(40, resting=[Side.SELL])
+    assert bench.observer.finish(seconds(41)).resting_while_down_s == 4.0
+
+
+def test_an_order_of_a_refused_cancel_is_in_no_race():
+    """Protects the count of races: after the answer no cancel is under way, and the order still rests."""
+    bench = Bench()
+    bench.observer.on_sent(Request(1, Route.SOCKET, 1, None, (Cancel(ETH, "c1"),)), seconds(1))
+    refused = Refused(Reason.RATE_LIMITED, "")
+    bench.observer.on_event(Replied(1, seconds(2), (refused,)), seconds(2), ())
+    bench.block(3, fills=[bench.fill(3, Side.BUY, MID, 1)])
+    assert bench.finish(10).races == 0
+
+
+def test_the_largest_position_is_not_the_latest(bench):
+    """Protects the maximum: what is sold again was held all the same."""
+    bench.block(10, fills=[bench.fill(10, Side.BUY, MID, 10_000)])
+    bench.block(20, fills=[bench.fill(20, Side.SELL, MID, 9_000)])
+    bench.block(30)
+    inventory = bench.finish(30).markets["ETH"].inventory
+    assert inventory.max_abs_usd == pytest.approx(10_000 * MID / USD)
+    assert inventory.max_of_limit_pct == 50
+
+
+def test_old_data_in_a_gap_does_not_end_it(bench):
+    """Protects the longest gap: data that is too old when it comes is no end of the time without any."""
+    bench.data(0)
+    bench.observer.on_event(BboChanged(ETH, seconds(3), seconds(20), None, None), seconds(20), ())
+    bench.data(30)
+    bench.data(50)
+    metrics = bench.finish(60)
+    assert (metrics.data_gaps, metrics.longest_data_gap_s) == (2, 30)
+
+
+def test_time_is_measured_between_blocks_too():
+    """Protects the shares: a block counts from the end of the start-up, and the time after the last one does."""
+    bench = Bench()
+    bench.observer = Observer(
+        bench.trace, {ETH: Instrument(ETH, 4)}, bench.truth, duration=seconds(100), stale_after=seconds(15)
+    )
+    bench.block(5, resting=(Side.BUY, Side.SELL))
+    bench.observer.on_gate(None, lambda: {ETH: 20_000}, seconds(7))
+    for t in (8, 16, 24):
+        bench.data(t)
+        bench.block(t, resting=(Side.BUY, Side.SELL))
+    bench.observer.on_stop(seconds(24.5))
+    bench.block(30)
+    quoting = bench.finish(30).quoting
+    assert quoting.observed_s == 17.5
+    assert (quoting.fresh_s, quoting.two_sided_s) == (17.5, 17.5)
+    assert (quoting.two_sided_pct, quoting.two_sided_of_fresh_pct) == (100, 100)
+
+
+def test_what_was_sent_and_what_became_of_it(bench):
+    """Protects "cancelled" and "modified" from being what was only asked for; a refused modify replaces nothing."""
+    places = tuple(Place(ETH, f"n{i}", Side.BUY, MID, 1, Tif.ALO) for i in range(2))
+    modifies = tuple(Modify(f"c{i}", i, place) for i, place in enumerate(places))
+    observer = bench.observer
+    observer.on_sent(Request(1, Route.SOCKET, 1, None, modifies), seconds(1))
+    observer.on_sent(Request(2, Route.SOCKET, 1, None, (Cancel(ETH, "c2"),)), seconds(1))
+    refused = Refused(Reason.CANNOT_MODIFY, "")
+    observer.on_event(Replied(1, seconds(2), (Resting(7, "n0"), refused)), seconds(2), ())
+    observer.on_event(Replied(2, seconds(2), (Refused(Reason.NOT_OPEN, ""),)), seconds(2), ())
+    for cloid in ("c0", "c1"):
+        observer.on_end(SimpleNamespace(cloid=cloid, placed_at=Ns(0), updated_at=Ns(1), status=OrderStatus.CANCELED))
+    bench.block(3)
+    orders = bench.finish(10).orders
+    assert (orders.modified, orders.modifies_refused, orders.ended_modified) == (2, 1, 1)
+    assert (orders.cancelled, orders.cancels_refused, orders.ended_cancelled) == (1, 1, 1)
+    assert [life.outcome for life in bench.trace.lifetimes] == ["modified", "cancelled"]
+
+
+def test_rates_leave_the_shutdown_out(bench):
+    """Protects the rates from requests that were sent outside of the time that they are divided by."""
+    cancel = Request(1, Route.SOCKET, 1, None, (Cancel(ETH, "c1"),))
+    bench.observer.on_sent(cancel, seconds(1))
+    bench.observer.on_stop(seconds(60))
+    bench.observer.on_sent(replace(cancel, request_id=2), seconds(61))
+    metrics = bench.finish(65)
+    assert (metrics.requests, metrics.requests_per_minute, metrics.actions_per_minute) == (2, 1, 1)

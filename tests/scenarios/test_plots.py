@@ -2,7 +2,7 @@
 
 import pytest
 
-from scenarios.plots import DARK, LIGHT, draw_all, write_all
+from scenarios.plots import DARK, LIGHT, _inventory, draw_all, write_all
 from scenarios.trace import FillMark, Lifetime, MarketTrace, Span, Trace
 from tests.scenarios.runs import result_of
 
@@ -30,6 +30,16 @@ def test_figures_of_a_run(tmp_path):
 def test_a_run_without_anything_is_drawn(theme):
     """A trader that never started must not break its own report."""
     assert set(draw_all(empty(), theme)) == {"market", "inventory", "pnl", "orders"}
+
+
+def test_figures_reach_to_the_end_of_the_shutdown():
+    """Protects the position in the figure from ending elsewhere than the one in the table."""
+    result = result_of("eth-quiet", 60)
+    axes = _inventory(result.trace, LIGHT).axes[0]
+    (market,) = result.trace.markets.values()
+    assert axes.get_xlim() == (0, market.t[-1])
+    assert market.t[-1] > result.trace.stopped_s == result.metrics.duration_s == 60
+    assert market.position[-1] == result.metrics.markets["ETH"].inventory.end_size
 
 
 def test_a_run_without_quotes_is_drawn():

@@ -9,7 +9,7 @@ from runtime.log import MemoryLog
 from scenarios.build import build
 from scenarios.loader import load
 from scenarios.result import Metrics
-from scenarios.run import run_scenario
+from scenarios.run import data_problems, run_scenario
 from tests.scenarios.runs import outcome
 
 
@@ -43,7 +43,9 @@ def test_a_gap_of_the_recording_shows_and_heals():
     result = result_of("eth-recorded", "duration_s=600")
     assert result.metrics.data_gaps == 1
     assert result.metrics.longest_data_gap_s > 200
-    assert result.metrics.quoting.gated_s["stale_data"] > 200
+    gated = result.metrics.quoting.gated_s
+    assert gated["stale_data"] > 4, "until the watchdog connects anew; then nothing is known at all"
+    assert gated["stale_data"] + gated["no_data"] > 200
     assert result.metrics.quoting.fresh_s < result.metrics.quoting.observed_s - 200
     assert result.holds, result.expectations
 
@@ -76,6 +78,13 @@ def test_recorded_blocks_come_out_as_recorded():
     assert {"order ids", "blocks split into batches"} <= set(document["inputs"])
     assert document["metrics"]["blocks"] == document["blocks"]
     assert (document["scenario"], document["recording"]) == ("hl-btc-l4", "hl_l4")
+
+
+def test_a_fault_after_the_end_of_the_record_is_named():
+    """The record is shorter than the scenario allows: what comes later never happens."""
+    at_s = 'faults=[{kind="latency_spike", at_s=1424}, {kind="latency_spike", at_s=1426}]'
+    (problem,) = data_problems(load("eth-recorded", [at_s]))
+    assert str(problem).startswith("eth-recorded: faults[1].at_s: found 1426, want a start before the end of the run")
 
 
 @pytest.mark.parametrize("wrong", ["venue.discipline=lifo", "venue.class_order=cancels_first"])

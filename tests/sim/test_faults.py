@@ -1,16 +1,15 @@
 """Faults do what their config says, count it, heal, and leave nothing behind."""
 
+import re
 from dataclasses import fields, is_dataclass
 from typing import get_type_hints
 
 import pytest
 
-from domain.commands import Cancel, Connect, Modify, Place, Request, Route, Subscribe
+from domain.commands import Cancel, Modify, Place
 from domain.events import (
     BboChanged,
     Cancelled,
-    Channel,
-    ChannelKind,
     Feed,
     FeedDown,
     FeedUp,
@@ -22,61 +21,11 @@ from domain.events import (
     Replied,
     TradesPrinted,
 )
-from domain.units import NS_PER_S, AccountId, Cloid, Ns, Px, RequestId, Side, Sz, Tif
-from exchange_adapters.simulated import SimulatedAdapter
+from domain.units import NS_PER_S, Cloid, Px, Side, Sz, Tif
+from sim.envelope import LinkName
 from sim.faults import FAULTS, CancelRace, Disconnect, LatencySpike
-from sim.flow.synthetic import PROFILES
-from sim.links import LinkName, constant_links
-from sim.world import ETH, MarketConfig, World, WorldConfig
-
-QUIET = WorldConfig(markets=(MarketConfig(flow=PROFILES["eth-quiet"]),))
-ME = AccountId("me")
-
-
-class Trader:
-    """A subscribed session under one fault, which begins at 10 s."""
-
-    def __init__(self, *faults, ms=100.0):
-        self.world = World(QUIET, 1)
-        self.session = self.world.attach(ME, constant_links(ms))
-        self.injected = [fault.install(self.world, self.session) for fault in faults]
-        self.adapter = SimulatedAdapter(self.session)
-        self.events = []
-        self.number = 0
-        self.adapter.start(self.events.append)
-        self.connect()
-        self.until(10)
-
-    def connect(self):
-        for feed in Feed:
-            self.adapter.submit(Connect(feed))
-        self.wait(1)
-        for kind in ChannelKind:
-            if self.session.is_up(kind.feed):
-                self.adapter.submit(Subscribe(Channel(kind, ETH.id if kind.feed is Feed.MARKET else None)))
-        self.wait(1)
-
-    def until(self, second):
-        self.world.run(Ns(round(second * NS_PER_S)))
-
-    def wait(self, duration):
-        self.world.run(Ns(self.world.env.now + round(duration * NS_PER_S)))
-
-    def request(self, *actions):
-        self.number += 1
-        epoch = self.session.epoch(Feed.USER)
-        self.adapter.submit(Request(RequestId(self.number), Route.SOCKET, epoch, None, actions))
-
-    def quote(self, sz=10_000):
-        """A bid at the touch; the venue's record of it once it rests."""
-        px = self.world.liquidity[ETH.id].best_bid()
-        action = Place(ETH.id, Cloid(f"0x{self.number:x}"), Side.BUY, px, Sz(sz), Tif.ALO)
-        self.request(action)
-        self.wait(0.35)
-        return next((o for o in self.world.venue.resting(ME) if o.cloid == action.cloid), None)
-
-    def of(self, *kinds):
-        return [event for event in self.events if isinstance(event, kinds)]
+from sim.world import ETH
+from tests.sim.fault_trader import Trader
 
 
 @pytest.mark.parametrize("fault", FAULTS)
@@ -90,6 +39,14 @@ def test_a_fault_is_a_frozen_config_with_bounds(fault):
     for field in fields(fault):
         if isinstance(getattr(default, field.name), float):
             assert hints[field.name].__metadata__, f"{field.name} has no bounds"
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_fault_says_first_what_it_is_for(fault):
+    """Protects `injected_min` and the reference: the count that is measured is the one that is named first."""
+    trader = Trader(fault())
+    named = re.search("`([a-z_]+)`", fault.install.__doc__)
+    assert trader.injected[0].main == named[1]
 
 
 def test_a_spike_slows_its_links_and_no_other():
@@ -119,7 +76,7 @@ def test_overlapping_spikes_undo_their_own_part():
 
 def test_a_disconnect_cuts_loses_and_heals():
     """Protects recovery scenarios: the gap is a gap, attempts fail until it ends, and then one succeeds."""
-    trader = Trader(Disconnect(at_s=10, duration_s=5, feeds=(Feed.MARKET,)))
+    trader = Trader(Disconnect(at_s=10, duration_s=5, feeds=(Feed.MARKET,)), start=10)
     trader.events.clear()
     trader.until(11)
     (down,) = trader.of(FeedDown)

@@ -90,10 +90,11 @@ def test_the_same_seed_gives_the_same_operations():
 def test_the_book_is_healthy_when_nobody_disturbs_it(profile):
     """Protects every later test: two sides, enough levels, a tight spread, at the end of each block."""
     market = Market(PROFILES[profile])
+    usual = PROFILES[profile].spread_ticks * ETH.tick_at(market.book.best_bid())
     wide = 0
     for _ in market.run(10_000):
         market.assert_healthy(ticks=10_000)
-        wide += market.book.best_ask() - market.book.best_bid() > 30
+        wide += market.book.best_ask() - market.book.best_bid() > 3 * usual
     assert wide < 100
 
 
@@ -129,10 +130,22 @@ def test_the_book_recovers_from_any_trader(doings, profile, seed):
     market.withdraw()
     list(market.run(15))
     market.assert_healthy(ticks=10_000)
-    assert median(abs(market.mid - market.flow.fair) for _ in market.run(31)) < 3 * ETH.tick_at(market.mid)
+    near = (PROFILES[profile].spread_ticks + 2) * ETH.tick_at(market.mid)
+    assert median(abs(market.mid - market.flow.fair) for _ in market.run(31)) < near
     list(market.run(300))
     assert len(market.book.levels(Side.BUY, 30)) >= 15
     assert len(market.book.levels(Side.SELL, 30)) >= 15
+
+
+def test_makers_with_a_wide_spread_leave_nothing_stale_inside_it():
+    """Protects the width: quotes that the move has left between bid and ask are withdrawn or swept, at once."""
+    config = replace(PROFILES["alt-thin"], jumps=0.0, bursts=0.0, slow_share=0.5)
+    market = Market(replace(config, sigma_bps=0.0, drift_bps=3.0))
+    grid = ETH.tick_at(market.book.best_bid())
+    spreads = [market.book.best_ask() - market.book.best_bid() for _ in market.run(300)]
+    assert market.flow._bid > market.flow.config.fair_price * 100
+    assert 24 * grid == min(spreads) <= max(spreads) <= 28 * grid
+    assert any(side is Side.BUY for _, side, _, _ in market.trades)
 
 
 def test_a_quote_that_the_fair_price_has_passed_is_taken():
@@ -198,7 +211,8 @@ def test_what_rests_is_bounded():
     for _ in market.run(30_000):
         if market.block % 500 == 0:
             waiting = sum(len(orders) for orders in market.flow._due.values())
-            counts.append((len(market.book), market.flow.n_resting, waiting))
+            resting = sum(len(orders) for side in market.flow._asks_and_bids for orders in side.values())
+            counts.append((len(market.book), resting, waiting))
     halves = counts[: len(counts) // 2], counts[len(counts) // 2 :]
     for i in range(3):
         early, late = (max(count[i] for count in half) for half in halves)

@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from domain.errors import ConfigError
-from domain.units import Side, Tif
+from domain.units import Side, Sz, Tif
+from sim.liquidity.base import NOBODY, MatchResult
 from sim.liquidity.book import Book, Discipline
 from sim.liquidity.order_file import (
     OrderFile,
@@ -48,28 +49,29 @@ def test_a_session():
     assert (report.file.px_decimals, report.file.sz_decimals) == (2, 2)
     shown = [step_as_dict(step, report.file) for step in report.steps]
     assert json.loads(json.dumps(shown)) == shown
-    assert [(row["id"], row["outcome"], row["fills"], row["expired"], row["front"]) for row in shown] == [
-        ("a1", "rests", [], [], None),
-        ("b1", "rests", [], [], None),
-        ("a2", "dropped", [{"maker": "b1", "taker": "a2", "px": "101.5", "sz": "4"}], ["a1"], None),
-        ("c1", "rests", [], [], None),
-        ("b1", "rejected", [], [], None),
-        ("c1", "rests", [], [], None),
-        ("c1", "rests", [{"maker": "c1", "taker": "", "px": "101.25", "sz": "0.25"}], [], True),
-        ("b1", "rejected", [], [], None),
+    front = {"front": True, "ahead": "0"}
+    assert [(row["id"], row["outcome"], row["fills"], row["expired"]) for row in shown] == [
+        ("a1", "rests", [], []),
+        ("b1", "rests", [], []),
+        ("a2", "dropped", [{"maker": "b1", "taker": "a2", "px": "101.5", "sz": "4", **front}], ["a1"]),
+        ("c1", "rests", [], []),
+        ("b1", "rejected", [], []),
+        ("c1", "rests", [], []),
+        ("c1", "rests", [{"maker": "c1", "taker": "", "px": "101.25", "sz": "0.25", **front}], []),
+        ("b1", "rejected", [], []),
     ]
+    assert not any(row["crossed"] for row in shown)
     assert shown[1]["asks"] == [["101.5", "14", 2]]
     assert shown[6]["bids"] == [["101.25", "0.25", 1]]
     assert report.counts == {
         "rows": 8,
         "fills": 2,
+        "at the front": 2,
         "expired": 1,
         "rests": 5,
         "dropped": 1,
         "rejected": 2,
         "unknown order": 2,
-        "executions": 1,
-        "executions at the front": 1,
     }
 
 
@@ -118,13 +120,45 @@ def test_executions_say_whether_they_met_the_front():
     """Ahead in the queue, or at a better price: both are out of order, and counted."""
     text = HEADER + "".join(f"0,add,{name},B,{px},5,,\n" for name, px in (("a", 10), ("b", 10), ("c", 9)))
     steps = run_order_file(text + "1,execute,b,,,1,,\n2,execute,c,,,1,,\n3,execute,a,,,1,,\n").steps[3:]
-    assert [(step.place.is_best, step.place.ahead, step.place.is_front) for step in steps] == [
+    places = [fill.place for step in steps for fill in step.fills]
+    assert [(place.is_best, place.ahead, place.is_front) for place in places] == [
         (True, 5, False),
         (False, 0, False),
         (True, 0, True),
     ]
     lifo = list(play(parse(text + "1,execute,b,,,1,,\n").rows, Book(discipline=Discipline.LIFO)))
-    assert lifo[-1].place.is_front
+    assert lifo[-1].fills[0].place.is_front
+
+
+def test_every_fill_of_a_match_says_whether_it_met_the_front():
+    """Protects the check of the matching: a walk over two levels, past an order of the taker's own, and a move."""
+    text = "0,add,a,B,10,5,,\n0,add,me,B,10,5,,u\n0,add,b,B,10,5,,\n0,add,c,B,9,5,,\n"
+    steps = run_order_file(HEADER + text + "1,limit,t,S,9,7,,u\n2,add,s,S,11,4,,\n3,move,s,,9,,,\n").steps
+    places = [(fill.maker, fill.sz, fill.place.is_front) for step in steps for fill in step.fills]
+    assert places == [("a", 5, True), ("b", 2, True), ("b", 3, True), ("c", 1, True)]
+
+
+class Unfair(Book):
+    """A book whose takers meet the youngest order of the worst price first, whatever `orders` says."""
+
+    def match(self, side, px_limit, sz, taker_account=NOBODY, admit=None):
+        maker = list(self.orders(side.opposite))[-1]
+        self.reduce(maker.oid, sz)
+        return MatchResult(Sz(0), [(maker, maker.px, sz)], [], [])
+
+
+@pytest.mark.parametrize(("last", "is_best", "ahead"), [("10", True, 8), ("9", False, 3)])
+def test_a_matching_that_is_wrong_shows(last, is_best, ahead):
+    """Protects the check itself: were the places asked of the matching, they would always be right."""
+    rows = f"0,add,a,B,10,5,,\n0,add,b,B,{last},3,,\n0,add,c,B,{last},2,,\n1,limit,t,S,9,1,,\n"
+    (fill,) = list(play(parse(HEADER + rows).rows, Unfair()))[-1].fills
+    assert (fill.maker, fill.place.is_best, fill.place.ahead, fill.place.is_front) == ("c", is_best, ahead, False)
+
+
+def test_a_book_that_an_add_has_crossed_is_marked():
+    """Protects the reader of a recording: what rests across the other side was never matched."""
+    steps = run_order_file(HEADER + "0,add,a,B,10,5,,\n0,add,b,S,10,5,,\n1,delete,a,,,,,\n").steps
+    assert [step.is_crossed for step in steps] == [False, True, False]
 
 
 def test_every_problem_of_a_file_at_once():

@@ -23,7 +23,8 @@ from strategy.glft import (
     choose_gamma,
     compute_quote,
     derive_gamma,
-    glft_distances,
+    derive_gamma_stationary,
+    drift_shift_stationary,
     glft_root,
     half_spread,
 )
@@ -117,6 +118,14 @@ def exact_distances(q, gamma, kappa, intensity, sigma, mu=0.0, limit=30):
     )
 
 
+def glft_distances(q, gamma, kappa, intensity, sigma, mu=0.0, *, order_share=1.0):
+    """Q2 as it is written, from its parts: distances of bid and ask from the fair price, fee not included."""
+    root = glft_root(gamma, kappa, intensity, sigma, order_share=order_share)
+    half = half_spread(gamma * order_share, kappa) + 0.5 * order_share * root
+    tilt = q * root - drift_shift_stationary(mu, gamma, sigma, root)
+    return half + tilt, half - tilt
+
+
 @pytest.mark.parametrize(
     ("mu", "q", "bid", "ask", "exact_bid", "exact_ask"),
     [
@@ -183,6 +192,32 @@ def test_derived_gamma_is_that_of_the_worked_number():
 def test_derived_gamma_solves_its_equation(kappa, sigma, horizon_s, strength):
     gamma = derive_gamma(kappa, sigma, horizon_s, strength)
     assert gamma * sigma**2 * horizon_s == pytest.approx(strength * half_spread(gamma, kappa), rel=1e-9)
+
+
+@given(log_floats(50, 1e5), log_floats(1e-3, 100), log_floats(1e-7, 1e-1), log_floats(0.01, 10), log_floats(1e-3, 1))
+def test_derived_gamma_of_the_stationary_model_solves_its_own_equation(kappa, intensity, sigma, strength, share):
+    """A full position shifts by the wanted number of half-spreads in this model, not in the other one."""
+    gamma = derive_gamma_stationary(kappa, intensity, Frac(sigma), strength, order_share=share)
+    root = glft_root(gamma, kappa, intensity, Frac(sigma), order_share=share)
+    assert root == pytest.approx(strength * half_spread(gamma * share, kappa), rel=1e-9)
+
+
+@pytest.mark.parametrize("strength", [0.5, 1.0])
+@pytest.mark.parametrize("intensity", [0.05, 0.5, 20.0])
+def test_a_full_position_skews_as_wanted_in_both_models(intensity, strength):
+    """T-03: however busy the market is; with the horizon's gamma the stationary skew would be off by its rate."""
+    for model in InventoryModel:
+        config = QuoteConfig(model=model, skew_strength=strength)
+        gamma = choose_gamma(config, 3250.0, Frac(2e-4), intensity, 0.05)
+        params = replace(PARAMS, q=1.0, gamma=gamma, intensity=intensity, order_share=0.05)
+        quote = compute_quote(params, config)
+        assert quote.inventory_skew == pytest.approx(strength * quote.delta_star)
+        assert not quote.shift_capped
+
+
+def test_the_stationary_gamma_asks_for_an_intensity():
+    with pytest.raises(ValueError, match="intensity"):
+        choose_gamma(STATIONARY, 3250.0, Frac(2e-4))
 
 
 def test_a_configured_gamma_wins_over_the_derived_one():
@@ -347,9 +382,10 @@ def test_the_closed_forms_do_not_overflow():
     """QM-25 for the bare formulas: the power in Q2's root passes 1e308 long before the result does."""
     random = Random(26)
     for _ in range(20_000):
-        gamma, kappa, intensity, sigma, q, mu = (10.0 ** random.uniform(-150, 150) for _ in range(6))
+        gamma, kappa, intensity, sigma, mu = (10.0 ** random.uniform(-150, 150) for _ in range(5))
         assert 0 < half_spread(gamma, kappa) < float("inf")
-        assert all(map(isfinite, glft_distances(-q, gamma, kappa, intensity, Frac(sigma), Frac(mu))))
+        root = glft_root(gamma, kappa, intensity, Frac(sigma))
+        assert all(map(isfinite, (root, drift_shift_stationary(Frac(mu), gamma, Frac(sigma), root))))
 
 
 # --- the config ---------------------------------------------------------------------------------------

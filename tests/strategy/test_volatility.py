@@ -141,6 +141,56 @@ def test_equals_the_naive_definition(steps):
         assert volatility.realized() == pytest.approx(realized, rel=1e-3, abs=1e-9)
 
 
+def wobbling(volatility, start_s, n, size=0.1):
+    for second in range(start_s, start_s + n):
+        volatility.observe(2000.0 + second % 2 * size, seconds(second))
+
+
+def test_what_it_saw_counts_less_with_time_seen_or_not():
+    """QE-02: pairs fade by the half-life over silence and gaps as over data; those ever seen stay counted."""
+    volatility = BipowerVolatility(VolatilityConfig(half_life_s=100.0))
+    wobbling(volatility, 0, 2_002)
+    assert volatility.n_effective(seconds(2_000)) == pytest.approx(100 / 0.6931 + 0.5, rel=1e-3)
+    assert volatility.n_effective(seconds(2_100)) == pytest.approx(volatility.n_effective(seconds(2_000)) / 2)
+    before = volatility.n_effective(seconds(2_000))
+    volatility.restart()
+    wobbling(volatility, 2_300, 4)
+    assert volatility.n_effective(seconds(2_302)) == pytest.approx(before * 2**-3.02 + 1, rel=1e-3)
+    assert volatility.pairs == 2_000
+
+
+def test_after_a_long_silence_it_has_to_be_seen_anew():
+    """QE-02: ready is for ever, so nothing is gated; fresh is not."""
+    volatility = BipowerVolatility(VolatilityConfig(half_life_s=100.0))
+    wobbling(volatility, 0, 20)
+    assert not volatility.is_fresh(seconds(19))
+    wobbling(volatility, 20, 200)
+    assert volatility.is_fresh(seconds(219))
+    assert not volatility.is_fresh(seconds(1_000))
+    assert volatility.is_ready()
+    wobbling(volatility, 1_000, 16)
+    assert volatility.is_fresh(seconds(1_015))
+
+
+@pytest.mark.parametrize("half_life_s", [1.0, None])
+def test_a_short_memory_can_be_fresh_too(half_life_s):
+    """It never holds more than half_life / ln 2 / bucket pairs: half of that is enough. Else all count for ever."""
+    volatility = BipowerVolatility(VolatilityConfig(half_life_s=half_life_s))
+    wobbling(volatility, 0, 60)
+    assert volatility.is_fresh(seconds(58))
+    assert volatility.is_fresh(seconds(70)) is (half_life_s is None)
+
+
+def test_old_returns_weigh_little_after_a_gap():
+    """A wild market, an hour of silence, then a calm one: what counts is the calm one, and not by its share of data."""
+    volatility = BipowerVolatility(VolatilityConfig(half_life_s=300.0))
+    wobbling(volatility, 0, 600, size=10.0)
+    wild = volatility.value()
+    volatility.restart()
+    wobbling(volatility, 4_200, 30, size=0.1)
+    assert volatility.value() < wild / 10
+
+
 def test_a_gap_in_the_data_makes_no_return():
     """After ten minutes of silence the mid stands 5 % higher; no second of market moved so."""
     volatility = BipowerVolatility(VolatilityConfig(half_life_s=None))

@@ -6,7 +6,7 @@ from domain.instrument import Instrument
 from domain.units import AccountId, Cloid, Epoch, InstrumentId, Ns, Oid, Px, RequestId, Side, Sz, Tif, Usd
 from sim.liquidity.base import OpKind
 from sim.liquidity.book import Book
-from sim.venue.config import VenueConfig
+from sim.venue.config import ClassOrder, VenueConfig
 from sim.venue.front import Venue
 
 ANN, BOB, CROWD = AccountId("ann"), AccountId("bob"), AccountId("crowd of others")
@@ -33,10 +33,11 @@ def modify(oid, side, px, sz, tif=ALO, *, n=0, reduce_only=False):
 
 
 class Exchange:
-    def __init__(self, *instruments, config=None, **settings):
+    def __init__(self, *instruments, config=None, limits=None, class_order=ClassOrder.VENUE, **settings):
         instruments = instruments or (COIN,)
         self.books = {i.id: Book() for i in instruments}
-        self.venue = Venue(instruments, config or VenueConfig(**settings), self.books)
+        config = config or VenueConfig(**settings)
+        self.venue = Venue(instruments, config, self.books, limits, class_order=class_order)
         self.updates, self.fills, self.ends = [], [], []
         self.published = []
         for account in (ANN, BOB):
@@ -61,9 +62,13 @@ class Exchange:
     def send(self, account, *actions, after=1, expires_at=None, expires_in=None):
         """Let a request arrive so long after the last block; its number."""
         self.requests += 1
-        request = Request(RequestId(self.requests), Route.SOCKET, Epoch(1), expires_in, actions)
+        request = self.request(self.requests, *actions, expires_in=expires_in)
         self.venue.submit(account, request, Ns(self.now + after), expires_at)
         return self.requests
+
+    @staticmethod
+    def request(number, *actions, expires_in=None, route=Route.SOCKET):
+        return Request(RequestId(number), route, Epoch(1), expires_in, actions)
 
     def flow(self, *orders):
         """Operations of the crowd: (side, px, sz, tif), or an order id to cancel."""
@@ -101,11 +106,11 @@ class Exchange:
                     return event.results
         return None
 
-    def ask(self, account, query):
+    def ask(self, account, query, *, route=Route.SOCKET, ip=None):
         """The answer to a query, which comes at once."""
         self.requests += 1
-        request = Request(RequestId(self.requests), Route.SOCKET, Epoch(1), None, (query,))
-        self.venue.submit(account, request, Ns(self.now + 1))
+        request = Request(RequestId(self.requests), route, Epoch(1), None, (query,))
+        self.venue.submit(account, request, Ns(self.now + 1), ip=ip)
         (result,) = self.results(self.venue.drain(), self.requests)
         return result
 

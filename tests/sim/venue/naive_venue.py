@@ -12,13 +12,16 @@ BAND = Fraction(95, 100)
 
 
 class NaiveVenue:
-    def __init__(self, instruments, accounts, *, size_down_keeps=False, n_batches=1, taker_delay=0):
+    def __init__(self, instruments, accounts, *, size_down_keeps=False, n_batches=1, taker_delay=0, limits=None):
         self.instruments = {i.id: i for i in instruments}
         self.money = {a: {"cash": 0, "fees": 0, "pnl": 0, "pos": {}, "cost": {}} for a in [*accounts, "crowd"]}
         self.watched = list(accounts)
         self.size_down_keeps = size_down_keeps
         self.n_batches = n_batches
         self.taker_delay = taker_delay
+        # (actions, volume for one more, wait beyond it, stale cost, open orders, open orders for reduce-only)
+        self.limits = limits or (10**9, 10**9, 0, 5, 10**9, 10**9)
+        self.sent = {a: {"used": 0, "volume": 0, "free_at": 0} for a in accounts}
         self.orders = []  # every order ever, by age
         self.queue = []  # everything that rests, by arrival
         self.waiting = []
@@ -76,6 +79,17 @@ class NaiveVenue:
     # --- blocks -------------------------------------------------------------------------------------
 
     def submit(self, account, request, now, expires_at):
+        first, volume, wait, *_ = self.limits
+        sent, n = self.sent[account], max(len(request.actions), 1)
+        cap = first + sent["volume"] // volume
+        if request.actions and all(isinstance(action, Cancel) for action in request.actions):
+            cap = min(2 * cap, cap + 100_000)
+        if sent["used"] >= cap:
+            if now < sent["free_at"]:
+                self.replies.append((account, request.request_id, ["quota_exhausted"]))
+                return
+            sent["free_at"] = now + n * wait
+        sent["used"] += n
         places = [a.place if isinstance(a, Modify) else a for a in request.actions if not isinstance(a, Cancel)]
         if any(p.tif != "alo" for p in places):
             kind = 2
@@ -137,6 +151,7 @@ class NaiveVenue:
         error = self.payload_error(request.actions)
         if expires_at is not None and self.now > expires_at:
             results = ["expired"]
+            self.sent[account]["used"] += len(request.actions) * (self.limits[3] - 1)
         elif error:
             results = [error]
         else:
@@ -193,6 +208,7 @@ class NaiveVenue:
             and same
             and new.sz <= old["rest"]
             and new.tif != "ioc"
+            and self.too_many(account, new, leaving=1) is None
             and self.order_error(account, new) is None
         )
 
@@ -231,9 +247,16 @@ class NaiveVenue:
             return "min_notional"
         return None
 
+    def too_many(self, account, place, leaving=0):
+        n = sum(o["account"] == account for o in self.queue) - leaving
+        *_, most, most_for_reduce_only = self.limits
+        if (place.tif != "ioc" and n >= most) or (place.reduce_only and n >= most_for_reduce_only):
+            return "too_many_open_orders"
+        return None
+
     def place(self, account, place):
         order = self.order(account, place)
-        error = self.order_error(account, place)
+        error = self.too_many(account, place) or self.order_error(account, place)
         if error:
             self.end(order, "rejected", error)
             return error
@@ -359,6 +382,7 @@ class NaiveVenue:
         self.pool += fee
         if own:
             order["filled"] += lots
+            self.sent[account]["volume"] += px * lots
             self.moved += [(account, name)] if (account, name) not in self.moved else []
             self.fills.append((name, account, order["oid"], side, px, lots, fee, is_taker, before, pnl))
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from domain.errors import InvariantViolation
 from domain.instrument import Instrument
-from domain.units import AccountId, FeeRate, InstrumentId, Oid, Px, Side, Sz, Usd
+from domain.units import AccountId, FeeRate, InstrumentId, Ns, Oid, Px, Side, Sz, Usd
 from sim.liquidity.book import Book
 from sim.venue.accounts import Account, Ledger
 from sim.venue.config import VenueConfig
@@ -52,8 +52,8 @@ def test_entry_price_and_closed_profit():
     for side, px, sz, before, pnl, entry in steps:
         assert account.trade(COIN.id, side, Px(px), Sz(sz), Usd(0)) == (before, pnl)
         assert account.entry_price(COIN.id) == entry
-    assert account.entries() == ()
-    assert account.closed_pnl == account.cash == account.balance == -13
+    assert account.positions == {COIN.id: 0}
+    assert account.closed_pnl == account.cash == -13
 
 
 @given(trades=TRADES)
@@ -80,16 +80,17 @@ def test_closed_profits_of_a_round_trip_are_its_cash_flow(trades):
     position = account.position(COIN.id)
     if position:
         account.trade(COIN.id, Side.SELL if position > 0 else Side.BUY, Px(50), Sz(abs(position)), Usd(0))
-    assert account.cash == account.closed_pnl - account.fees_paid == account.balance
+    assert account.cash == account.closed_pnl - account.fees_paid
 
 
-def test_equity_is_cash_and_positions_at_their_marks():
-    """Protects the meaning of cash: a buy pays its notional (raw cash), so equity adds the position back."""
+def test_value_is_cash_and_positions_at_their_marks():
+    """Protects the meaning of cash: a buy pays its notional (raw cash), so value adds the position back."""
     ex = Exchange()
-    ex.venue.ledger.open(Account(AccountId("eve"), Usd(1_000)))
-    eve = ex.venue.accounts[AccountId("eve")]
+    ex.venue.tell_prices(lambda _: 110.0)
+    eve = ex.venue.open_account(AccountId("eve"), Usd(1_000))
     eve.trade(COIN.id, BUY, Px(100), Sz(3), Usd(2))
-    assert (eve.cash, eve.equity({COIN.id: Px(110)}), eve.balance) == (698, 1_028, 998)
+    ex.venue.run_block(Ns(1))
+    assert (eve.cash, ex.venue.margins.value(eve)) == (698, 1_028)
 
 
 def test_everything_sums_to_nothing():

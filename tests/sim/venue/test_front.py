@@ -2,15 +2,15 @@
 
 import pytest
 
-from domain.commands import QueryPositions, Request, Route
+from domain.commands import Modify, Place, QueryPositions, Request, Route
 from domain.events import BboChanged, Cancelled, Executed, PublicTrade, Reason, Refused, Resting
-from domain.units import AccountId, Epoch, InstrumentId, Ns, Oid, Px, RequestId, Sz, Tid, Usd
+from domain.units import AccountId, Cloid, Epoch, InstrumentId, Ns, Oid, Px, RequestId, Sz, Tid, Usd
 from sim.liquidity.base import NOBODY, OpKind
 from sim.liquidity.queue_models import PowerShare
 from sim.liquidity.shadow import Shadow
 from sim.recorded import RecordedTrade
 from sim.venue.batches import Window, class_of
-from sim.venue.config import ActionClass, Reference, VenueConfig
+from sim.venue.config import ActionClass, ClassOrder, Reference, VenueConfig
 from sim.venue.front import PrimedOrder, Venue
 from sim.venue.market import trade_id
 from tests.sim.venue.exchange import (
@@ -30,8 +30,6 @@ from tests.sim.venue.exchange import (
     modify,
     place,
 )
-
-CANCELS_FIRST = (ActionClass.CANCEL, ActionClass.PASSIVE, ActionClass.TAKER)
 
 
 @pytest.mark.parametrize(
@@ -68,8 +66,8 @@ def test_a_cancel_beats_a_taker_of_its_batch_whoever_came_first():
 
 def test_a_post_only_order_meets_what_a_cancel_of_its_batch_would_remove():
     """Protects the finer half of the class order, which the recorded blocks show as well."""
-    for order, is_rejected in ((None, True), (CANCELS_FIRST, False)):
-        ex = Exchange(**({} if order is None else {"class_order": order}))
+    for order, is_rejected in ((ClassOrder.VENUE, True), (ClassOrder.CANCELS_FIRST, False)):
+        ex = Exchange(class_order=order)
         ex.run(ANN, place(SELL, 100, 5))
         ex.send(ANN, cancel(1), after=1)
         number = ex.send(BOB, place(BUY, 100, 5), after=2)
@@ -157,11 +155,15 @@ def test_blocks_go_forward():
 
 # --- the payload --------------------------------------------------------------------------------
 
+NAMELESS = Place(COIN.id, Cloid(""), BUY, Px(100), Sz(1), ALO)
+
 
 @pytest.mark.parametrize(
     ("actions", "expected"),
     [
         ((), Refused(Reason.EMPTY_BATCH, "Batch is empty.")),
+        ((NAMELESS,), Refused(Reason.MISSING_CLOID, "Order has no client order id.")),
+        ((Modify(cloid(1), Oid(9), NAMELESS),), Refused(Reason.MISSING_CLOID, "Order has no client order id.")),
         ((place(BUY, 100, 0),), Refused(Reason.ZERO_SIZE, "Order has zero size.")),
         ((place(BUY, 100, -3),), Refused(Reason.INVALID_SIZE, "Order has invalid size.")),
         ((place(BUY, 123_456, 1),), Refused(Reason.INVALID_PRICE, "Order has invalid price.")),
@@ -187,6 +189,11 @@ def test_a_bad_payload_gets_one_error_and_does_nothing(actions, expected):
     assert ex.venue.next_oid == 1
 
 
+def test_a_venue_that_takes_nameless_orders_is_a_setting():
+    """The recorded market has them; there they rest like any other."""
+    assert isinstance(Exchange(requires_cloid=False).run(ANN, NAMELESS)[0], Resting)
+
+
 def test_the_band_has_two_ends_and_needs_a_reference():
     """Protects the price band: 5 to 195 around a middle of 100; before the first price there is none."""
     ex = Exchange()
@@ -207,10 +214,10 @@ def test_the_reference_may_be_the_last_trade():
         assert isinstance(ex.run(ANN, place(SELL, 210, 1))[0], Refused) is is_refused
 
 
-def test_a_class_order_names_every_class():
-    """Protects the config: an order of classes that leaves one out would drop its actions."""
-    with pytest.raises(ValueError, match="class_order"):
-        VenueConfig(class_order=(ActionClass.CANCEL, ActionClass.CANCEL, ActionClass.TAKER))
+@pytest.mark.parametrize("order", ClassOrder)
+def test_a_class_order_names_every_class(order):
+    """Protects the schedule: an order of classes that leaves one out would drop its actions."""
+    assert sorted(order.classes) == list(ActionClass)
 
 
 def test_a_request_that_executes_too_late_is_refused_as_a_whole():

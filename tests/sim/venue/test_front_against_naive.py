@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from domain.commands import Cancel, Modify, Place, Request, Route
 from domain.events import Executed, Refused, Replied, Resting
 from domain.instrument import Instrument
+from domain.limits import AddressLimits, OpenOrderLimits, VenueLimits
 from domain.units import AccountId, Cloid, Epoch, FeeRate, InstrumentId, Ns, Oid, Pos, Px, RequestId, Side, Sz, Tif, Usd
 from sim.liquidity.base import OpKind
 from sim.liquidity.book import Book
@@ -31,13 +32,24 @@ STREAMS = st.binary(min_size=8 * 24, max_size=8 * 60)
 BLOCK = 1_000
 
 
-def run(stream, *, size_down_keeps, n_batches, taker_delay):
+POOR = VenueLimits(
+    address=AddressLimits(initial=9, usd_per_action=Usd(300), limited_interval=Ns(700), stale_cost=3),
+    open_orders=OpenOrderLimits(initial=4, most=4, reduce_only_below=3),
+)
+
+
+def run(stream, *, size_down_keeps, n_batches, taker_delay, limits=None):
     """Both venues through a stream; they are compared after each block."""
     keeps = ModifyPlace.SIZE_DOWN if size_down_keeps else ModifyPlace.NEVER
     config = VenueConfig(modify_keeps_place=keeps, batches_per_block=n_batches, taker_delay=Ns(taker_delay))
-    venue = Venue([ONE, TWO], config, {ONE.id: Book(), TWO.id: Book()})
+    venue = Venue([ONE, TWO], config, {ONE.id: Book(), TWO.id: Book()}, limits)
     twin = NaiveVenue(
-        [ONE, TWO], [ANN, BOB], size_down_keeps=size_down_keeps, n_batches=n_batches, taker_delay=taker_delay
+        [ONE, TWO],
+        [ANN, BOB],
+        size_down_keeps=size_down_keeps,
+        n_batches=n_batches,
+        taker_delay=taker_delay,
+        limits=None if limits is None else (9, 300, 700, 3, 4, 3),
     )
     heard = Heard(venue)
     for account in (ANN, BOB):
@@ -182,6 +194,7 @@ def assert_same(venue, twin, heard):
     assert len(told["updates"]) == updates - getattr(twin, "told_updates", 0), "each status is published once"
     assert len(told["fills"]) == fills - getattr(twin, "told_fills", 0), "each fill is published once"
     twin.told_updates, twin.told_fills = updates, fills
+    assert {a: venue.actions_of(a).used for a in (ANN, BOB)} == {a: sent["used"] for a, sent in twin.sent.items()}
     assert sorted(heard.replies, key=lambda r: r[1]) == sorted(twin.replies, key=lambda r: r[1])
     assert sorted(heard.tape) == sorted(twin.tape)
     assert venue.next_oid == twin.oid
@@ -209,14 +222,16 @@ def assert_same(venue, twin, heard):
 
 
 @pytest.mark.parametrize(
-    ("size_down_keeps", "n_batches", "taker_delay"), [(False, 1, 0), (True, 2, 0), (False, 2, 1_500)]
+    ("size_down_keeps", "n_batches", "taker_delay", "limits"),
+    [(False, 1, 0, None), (True, 2, 0, None), (False, 2, 1_500, None), (False, 1, 0, POOR), (True, 2, 700, POOR)],
 )
 @settings(max_examples=600)
 @given(stream=STREAMS)
-def test_everything_said_is_what_the_twin_says(size_down_keeps, n_batches, taker_delay, stream):
+def test_everything_said_is_what_the_twin_says(size_down_keeps, n_batches, taker_delay, limits, stream):
     """Statuses, fills, replies, queues, money and ids of the front are those of the rules, in the same order.
 
     Protects batches and class order, every check, matching against watched accounts, self-trade prevention,
-    modifies, reduce-only trims, fees, positions, the one terminal event of an order and conservation.
+    modifies, reduce-only trims, fees, positions, the one terminal event of an order and conservation; and, with
+    accounts that may do little, what is turned away and what it costs.
     """
-    run(stream, size_down_keeps=size_down_keeps, n_batches=n_batches, taker_delay=taker_delay)
+    run(stream, size_down_keeps=size_down_keeps, n_batches=n_batches, taker_delay=taker_delay, limits=limits)

@@ -10,6 +10,7 @@ from domain.events import (
     BookReported,
     Channel,
     ChannelKind,
+    ContextReported,
     Fill,
     FillsReport,
     InstrumentLimits,
@@ -41,7 +42,9 @@ HALF_SECOND = 500_000_000
 
 
 def public(published):
-    return [event for p in published if p.account is None for event in p.events]
+    """What everybody hears of the book and the trades; the prices of the venue have a rhythm of their own."""
+    events = [event for p in published if p.account is None for event in p.events]
+    return [event for event in events if not isinstance(event, ContextReported)]
 
 
 def told(published, account):

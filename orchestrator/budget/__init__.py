@@ -1,0 +1,1 @@
+"""How much may be asked of the venue, and what its refusals mean for the next request."""

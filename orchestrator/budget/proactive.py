@@ -1,0 +1,192 @@
+"""What we have asked of the venue, counted as it counts, so that it never has to say no (RL-01, RL-02).
+
+Cancels are never held back: only what places or modifies is asked here. The venue's own figures, where it states
+them, replace ours.
+"""
+
+from collections import deque
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Annotated
+
+from annotated_types import Ge, Gt, Interval
+
+from domain.commands import TRADING, Request, Route
+from domain.events import AnyResult, Executed, FillsReport, QuotaReport, Reason, Refused, Replied, Resting
+from domain.limits import VenueLimits
+from domain.units import Ns, Usd
+from orchestrator.budget.backoff import Backoff, BackoffConfig
+
+SLACK = 10
+"""Beyond the allowance we wait a tenth longer than the venue asks: messages do not all take the same time."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BudgetConfig:
+    """How near the venue's limits we go."""
+
+    limits: VenueLimits | None = None
+    """What the venue allows. Without it the documented figures; a scenario hands over those of its venue."""
+    share: Annotated[float, Interval(gt=0, le=1)] = 0.8
+    """Share of what the venue allows within a minute (messages by socket, weight by REST) that quotes may use; the
+    rest is for cancels and queries."""
+    low_actions: Annotated[int, Ge(0)] = 1_000
+    """With fewer actions left of the account's allowance than this people are warned."""
+    ask_every_s: Annotated[float, Gt(0)] = 600.0
+    """The venue is asked what it counted, after the start-up and then so often, in seconds."""
+    rate_limited: BackoffConfig = field(default_factory=BackoffConfig)
+    """How long quotes wait after the venue turned a request away for its address."""
+    exhausted: BackoffConfig = field(
+        default_factory=lambda: BackoffConfig(first_s=30.0, factor=2.0, max_s=600.0, jitter=0.5)
+    )
+    """The same for the account's allowance, where the venue knows of less than we do."""
+
+
+class BudgetGate(StrEnum):
+    """Why quotes are held back."""
+
+    RATE_LIMIT = "rate_limit"
+    """The share of the minute is used, or the venue has just turned something away."""
+    QUOTA = "quota"
+    """The allowance of the account is used: one action goes every so often."""
+
+
+class SlidingSum:
+    """A sum over the latest stretch of time, exact to the nanosecond."""
+
+    __slots__ = ("_entries", "_length", "_sum")
+
+    def __init__(self, length: Ns) -> None:
+        """Empty."""
+        self._length = length
+        self._entries: deque[tuple[Ns, int]] = deque()
+        self._sum = 0
+
+    def add(self, amount: int, now: Ns) -> None:
+        """Count something that happens now."""
+        self._entries.append((now, amount))
+        self._sum += amount
+
+    def used(self, now: Ns) -> int:
+        """What is younger than the stretch."""
+        entries = self._entries
+        while entries and now - entries[0][0] >= self._length:
+            self._sum -= entries.popleft()[1]
+        return self._sum
+
+    def fits_at(self, room: int, now: Ns) -> Ns:
+        """When no more than ``room`` of it will be left, if nothing is added."""
+        left = self.used(now)
+        for time, amount in self._entries:
+            if left <= room:
+                break
+            left -= amount
+            now = Ns(time + self._length)
+        return now
+
+
+class ProactiveRateTracker:
+    """One account behind one IP address."""
+
+    def __init__(self, config: BudgetConfig) -> None:
+        """Nothing sent."""
+        self.config = config
+        self.limits = limits = config.limits or VenueLimits()
+        self.used = 0
+        """Actions of the account, as far as we know."""
+        self.traded = Usd(0)
+        """Its volume in this life, and what the venue said was before."""
+        self.rate_limited = Backoff(config.rate_limited, "backoff/rate_limited")
+        self.exhausted = Backoff(config.exhausted, "backoff/exhausted")
+        self._messages = SlidingSum(limits.socket.window)
+        self._weight = SlidingSum(limits.ip.window)
+        self._messages_max = int(limits.socket.messages * config.share)
+        self._weight_max = int(limits.ip.weight * config.share)
+        self._trickle_at = Ns(0)
+        """When the next action beyond the allowance may go."""
+
+    @property
+    def cap(self) -> int:
+        """Actions that the account is allowed."""
+        return self.limits.address.cap(self.traded)
+
+    @property
+    def headroom(self) -> int:
+        """Actions left; 0 where none is."""
+        return max(self.cap - self.used, 0)
+
+    @property
+    def is_low(self) -> bool:
+        """Whether people should be warned."""
+        return self.headroom < self.config.low_actions
+
+    # --- facts ----------------------------------------------------------------------------------
+
+    def on_sent(self, request: Request, now: Ns) -> None:
+        """Count a request as the venue will."""
+        actions = request.actions
+        if request.route is Route.SOCKET:
+            self._messages.add(1, now)
+        else:
+            self._weight.add(self.limits.ip.weight_of(actions), now)
+        if isinstance(actions[0], TRADING):
+            if self.used >= self.cap:
+                interval = self.limits.address.limited_interval
+                self._trickle_at = Ns(now + len(actions) * (interval + interval // SLACK))
+            self.used += len(actions)
+
+    def on_traded(self, value: Usd) -> None:
+        """A fill of ours earns allowance."""
+        self.traded = Usd(self.traded + value)
+
+    def on_replied(self, event: Replied, now: Ns) -> None:
+        """What the venue made of a request."""
+        for result in event.results:
+            self._on_result(result, now)
+
+    def _on_result(self, result: AnyResult, now: Ns) -> None:
+        match result:
+            case Refused(reason=Reason.RATE_LIMITED | Reason.TOO_MANY_IN_FLIGHT):
+                self.rate_limited.hit(now)
+            case Refused(reason=Reason.QUOTA_EXHAUSTED):
+                self.exhausted.hit(now)
+            case QuotaReport(traded=traded, used=used):
+                self.traded = max(self.traded, traded)
+                self.used = max(self.used, used)
+            case FillsReport(fills=fills):
+                self._weight.add(self.limits.ip.surcharge(len(fills)), now)
+            case Resting() | Executed():
+                self.rate_limited.success(now)
+                self.exhausted.success(now)
+            case _:
+                self.rate_limited.success(now)
+
+    # --- decisions ------------------------------------------------------------------------------
+
+    def gate(self, n_actions: int, route: Route, now: Ns) -> BudgetGate | None:
+        """Why a request of so many placements or modifies should not go now; None where it may."""
+        if self.rate_limited.is_waiting(now):
+            return BudgetGate.RATE_LIMIT
+        if route is Route.SOCKET:
+            is_full = self._messages.used(now) >= self._messages_max
+        else:
+            weight = 1 + n_actions // self.limits.ip.actions_per_weight
+            is_full = self._weight.used(now) + weight > self._weight_max
+        if is_full:
+            return BudgetGate.RATE_LIMIT
+        if self.exhausted.is_waiting(now):
+            return BudgetGate.QUOTA
+        if self.used + n_actions <= self.cap:
+            return None
+        return None if n_actions == 1 and now >= self._trickle_at else BudgetGate.QUOTA
+
+    def opens_at(self, route: Route, now: Ns) -> Ns:
+        """When a single action may go again, if nothing else is sent meanwhile."""
+        if route is Route.SOCKET:
+            fits = self._messages.fits_at(self._messages_max - 1, now)
+        else:
+            fits = self._weight.fits_at(self._weight_max - 1, now)
+        times = [now, self.rate_limited.until, self.exhausted.until, fits]
+        if self.used >= self.cap:
+            times.append(self._trickle_at)
+        return max(times)

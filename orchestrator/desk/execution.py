@@ -1,0 +1,210 @@
+"""Step 7 of the quote cycle: from the plan to requests, past the last gates (QE-07).
+
+Knows nothing of why something is wanted. What a gate holds back is counted, and looked at again when what was in the
+way is gone.
+"""
+
+from enum import StrEnum
+
+from domain.commands import AnyAction, Modify, Place
+from domain.ids import cloid_of
+from domain.instrument import Instrument
+from domain.orders import TrackedOrder
+from domain.units import Cloid, Ns, Side, Tif, millis
+from orchestrator.budget.proactive import BudgetGate
+from orchestrator.budget.rejection import RejectionRateLimiter
+from orchestrator.connectivity.requests import RequestLedger
+from orchestrator.desk.inventory import Inventory
+from orchestrator.desk.order_tracker import OrderTracker, cancel_of
+from orchestrator.desk.outcomes import Outcomes
+from orchestrator.reconcile.base import CancelOrder, ModifyOrder, PlaceNew, Plan, Replace
+from orchestrator.risk.position_limit import PositionLimit
+from strategy.ladder import LadderLevel
+
+BUDGET_RETRY = millis(100)
+"""What the budget held back waits at least so long: it may have been the second of two."""
+
+
+class GateReason(StrEnum):
+    """Why a generated action was not sent (MT-36)."""
+
+    POSITION_LIMIT = "position_limit"
+    SELF_CROSS = "self_cross"
+    NO_OID = "no_oid"
+    """A modify needs the venue's id of the order, and it is not known."""
+    REJECTIONS = "rejections"
+    """The venue refused the orders of that side again and again: it waits."""
+    RATE_LIMIT = "rate_limit"
+    """The venue takes no more requests just now."""
+    QUOTA = "quota"
+    """The account's allowance of actions is used up."""
+
+
+GATE_OF_BUDGET = {BudgetGate.RATE_LIMIT: GateReason.RATE_LIMIT, BudgetGate.QUOTA: GateReason.QUOTA}
+
+
+class IdSource:
+    """Client ids of one life."""
+
+    def __init__(self) -> None:
+        """Count from zero; the seed comes with Restored."""
+        self.life_seed = 0
+        self.n_issued = 0
+
+    def next_cloid(self) -> Cloid:
+        """A client id never used before."""
+        self.n_issued += 1
+        return cloid_of(self.life_seed, self.n_issued)
+
+
+class Execution:
+    """The way out of one desk: gates, requests, counters."""
+
+    def __init__(  # noqa: PLR0913 - the parts of the desk that it asks
+        self,
+        instrument: Instrument,
+        ledger: RequestLedger,
+        ids: IdSource,
+        tracker: OrderTracker,
+        inventory: Inventory,
+        limit: PositionLimit,
+        outcomes: Outcomes,
+        rejections: RejectionRateLimiter | None,
+        *,
+        max_actions: int,
+    ) -> None:
+        """Nothing was sent; ``outcomes`` will hear what came of it, and remembers that something was held back."""
+        self.actions_generated = 0
+        """What plans asked for: each of it was sent or is counted as gated (MT-36)."""
+        self.actions_sent = 0
+        self.actions_gated: dict[GateReason, int] = {}
+        self.budget_opens_at: Ns | None = None
+        """When what the budget held back may go."""
+        self._instrument = instrument
+        self._ledger = ledger
+        self._ids = ids
+        self._tracker = tracker
+        self._inventory = inventory
+        self._limit = limit
+        self._rejections = rejections
+        self._max_actions = max_actions
+        self._outcomes = outcomes
+        self._is_short = False
+        """Whether the budget held something back in this cycle."""
+
+    def execute(self, plan: Plan, now: Ns) -> bool:
+        """Send what the plan asks for, one request per kind of action; False if a gate held back all of it."""
+        cancels: list[TrackedOrder] = []
+        modifies: list[tuple[TrackedOrder, LadderLevel]] = []
+        places: list[tuple[Side, LadderLevel]] = []
+        for action in plan.actions:
+            match action:
+                case CancelOrder(order=order):
+                    cancels.append(order)
+                case Replace(order=order, level=level) if order.is_unmodifiable:
+                    self._outcomes.holds_back = True
+                    cancels.append(order)
+                case Replace(order=order, level=level):
+                    cancels.append(order)
+                    places.append((order.side, level))
+                case ModifyOrder(order=order, level=level) if order.is_unmodifiable or self._is_stuck(order, level):
+                    self._outcomes.holds_back = True
+                    cancels.append(order)
+                case ModifyOrder(order=order, level=level):
+                    modifies.append((order, level))
+                case PlaceNew(side=side, level=level):
+                    places.append((side, level))
+        self.actions_generated += len(cancels) + len(modifies) + len(places)
+        sent = self._send_cancels(cancels, now)
+        sent += self._send_modifies(modifies, now)
+        sent += self._send_places(places, now)
+        self.actions_sent += sent
+        if self._is_short:
+            self._is_short = False
+            self.budget_opens_at = max(self._ledger.opens_at(now), Ns(now + BUDGET_RETRY))
+        return sent > 0
+
+    def _send_cancels(self, orders: list[TrackedOrder], now: Ns) -> int:
+        actions: list[AnyAction] = []
+        for order in orders:
+            actions.append(cancel_of(order))
+            self._tracker.on_cancel_sent(order, now)
+        return self._send(actions, now)
+
+    def _send_modifies(self, wanted: list[tuple[TrackedOrder, LadderLevel]], now: Ns) -> int:
+        actions: list[AnyAction] = []
+        for order, level in wanted:
+            if order.oid is None:
+                self._gated(GateReason.NO_OID)
+                continue
+            if not self._admits(order.side, level, len(actions), now):
+                continue
+            modify = Modify(order.cloid, order.oid, self._place(order.side, level))
+            self._tracker.on_modify_sent(order, modify, now, Ns(now + self._ledger.timeout))
+            actions.append(modify)
+        return self._send(actions, now)
+
+    def _send_places(self, wanted: list[tuple[Side, LadderLevel]], now: Ns) -> int:
+        actions: list[AnyAction] = []
+        for side, level in self._inner_first(wanted):
+            if not self._admits(side, level, len(actions), now):
+                continue
+            place = self._place(side, level)
+            self._tracker.on_place_sent(place, now, expires_at=Ns(now + self._ledger.timeout))
+            actions.append(place)
+        return self._send(actions, now)
+
+    def _send(self, actions: list[AnyAction], now: Ns) -> int:
+        for start in range(0, len(actions), self._max_actions):
+            self._ledger.send(tuple(actions[start : start + self._max_actions]), self._outcomes, now)
+        return len(actions)
+
+    def _place(self, side: Side, level: LadderLevel) -> Place:
+        return Place(self._instrument.id, self._ids.next_cloid(), side, level.px, level.sz, Tif.ALO)
+
+    def _inner_first(self, wanted: list[tuple[Side, LadderLevel]]) -> list[tuple[Side, LadderLevel]]:
+        """If not all can go, the best level of both sides comes before the second of any (C-10)."""
+        if len(wanted) < 2 or self._ledger.has_room(len(wanted)):  # noqa: PLR2004 - nothing to put in order
+            return wanted
+        rank = dict.fromkeys(Side, 0)
+        for order in self._tracker.orders.values():
+            rank[order.side] += not order.is_terminal
+        ranked = []
+        for side, level in wanted:
+            ranked.append((rank[side], side, level))
+            rank[side] += 1
+        ranked.sort(key=lambda entry: entry[0])
+        return [(side, level) for _, side, level in ranked]
+
+    def _admits(self, side: Side, level: LadderLevel, n_before: int, now: Ns) -> bool:
+        """The last look before an order leaves: refusals, worst-case limit (S15), own book (S17), budget (RL-01).
+
+        ``n_before`` orders go in the same request.
+        """
+        if self._rejections is not None and self._rejections.should_skip(side, now):
+            return self._gated(GateReason.REJECTIONS)
+        bid, ask = self._tracker.fillable_exposure()
+        fillable = bid if side is Side.BUY else ask
+        if not self._limit.admits(side, level.sz, self._inventory.position, fillable):
+            return self._gated(GateReason.POSITION_LIMIT)
+        other = self._tracker.inner_px(side.opposite)
+        if other is not None and side * (other - level.px) <= 0:
+            return self._gated(GateReason.SELF_CROSS)
+        closed = self._ledger.gate(n_before + 1, now)
+        if closed is not None:
+            self._is_short = True
+            return self._gated(GATE_OF_BUDGET[closed])
+        return True
+
+    def _is_stuck(self, order: TrackedOrder, level: LadderLevel) -> bool:
+        """Whether there is no room for less beside the old generation: then the old one has to go first."""
+        bid, ask = self._tracker.fillable_exposure()
+        fillable = bid if order.side is Side.BUY else ask
+        room = self._limit.capacity(order.side, self._inventory.position) - fillable
+        return room < level.sz < order.remaining
+
+    def _gated(self, reason: GateReason) -> bool:
+        """Count it, and look again as soon as an order that was in the way is gone."""
+        self.actions_gated[reason] = self.actions_gated.get(reason, 0) + 1
+        self._outcomes.holds_back = True
+        return False

@@ -1,0 +1,58 @@
+"""What all monitors say together: the worst of it, with every reason (RK-11)."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from orchestrator.risk.assessment import FINE, Assessment, RiskLevel
+
+
+@dataclass(frozen=True, slots=True)
+class AggregatedRisk:
+    """The union of the assessments; it does not depend on their order, but for which of equals is the worst."""
+
+    worst: Assessment = FINE
+    """The most serious one; of equals the first that was asked."""
+    concerns: tuple[Assessment, ...] = ()
+    """All that are not normal."""
+    halt_load: float = 0.0
+    """Largest load: what a halt waits to fall."""
+    spread_factor: float = 1.0
+    """The widest that any asks for."""
+    size_factor: float = 1.0
+    """The smallest that any asks for."""
+
+    @property
+    def max_severity(self) -> RiskLevel:
+        """The level of the worst."""
+        return self.worst.level
+
+    @property
+    def reduce_only(self) -> bool:
+        """Whether the position may only be reduced."""
+        return self.worst.level >= RiskLevel.REDUCE_ONLY
+
+    @property
+    def kill_reasons(self) -> tuple[str, ...]:
+        """Why to kill; empty where nothing does."""
+        return tuple(each.reason for each in self.concerns if each.level is RiskLevel.KILL)
+
+
+CALM = AggregatedRisk()
+"""Nobody has anything to say."""
+
+
+def aggregate(assessments: Iterable[Assessment]) -> AggregatedRisk:
+    """Combine: the maximum of levels and loads, the most careful of the factors."""
+    told = [each for each in assessments if each is not FINE]
+    if not told:
+        return CALM
+    worst = told[0]
+    load, spread, size = 0.0, 1.0, 1.0
+    for each in told:
+        if each.level > worst.level:
+            worst = each
+        load = max(load, each.load)
+        spread = max(spread, each.spread_factor)
+        size = min(size, each.size_factor)
+    concerns = tuple(each for each in told if each.level > RiskLevel.NORMAL)
+    return AggregatedRisk(worst, concerns, load, spread, size)

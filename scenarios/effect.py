@@ -1,0 +1,87 @@
+"""What a scenario says without effect: keys that its kind of world does not read, and what comes too late.
+
+A key that changes nothing is a mistake of whoever wrote it, and is named like any other.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from domain.errors import Problem
+from domain.units import Ns, seconds
+from runtime.config_check import Path, show, spell
+from scenarios.schema import L4_RECORDING, Scenario
+
+KEYS_OF_BLOCKS = frozenset(
+    (
+        ("name",),
+        ("description",),
+        ("market", "recording"),
+        ("venue", "discipline"),
+        ("venue", "class_order"),
+        ("expect", "halted"),
+        ("expect", "mismatches_max"),
+    )
+)
+"""All that a check against recorded blocks reads: there is no trader and no world around it."""
+
+IDLE_OVER_RECORDING = (
+    ("market", "instrument"),
+    ("market", "flow"),
+    ("market", "more"),
+    ("venue", "discipline"),
+    ("venue", "limits", "book_levels"),
+    ("venue", "limits", "book_interval"),
+    ("links", "market_data"),
+)
+"""What a recorded market has of its own: instrument, crowd and queues, and its public data with their delays."""
+
+IDLE_WITHOUT_RECORDING = (("market", "replay"), ("market", "sz_decimals"))
+"""How a recording is read and played."""
+
+
+def idle_keys(data: Mapping[str, Any]) -> Iterator[Problem]:
+    """Keys of a scenario that its kind of world does not read."""
+    market = data.get("market")
+    market = market if isinstance(market, dict) else {}
+    recording = market.get("recording")
+    if recording is None and market.get("profile") is None:
+        return
+    if recording is None:
+        reason = "market.profile"
+        paths = (path for path in _leaves(data) if _is_below(path, IDLE_WITHOUT_RECORDING))
+    elif recording == L4_RECORDING:
+        reason = f"market.recording {show(recording)}"
+        paths = (path for path in _leaves(data) if path not in KEYS_OF_BLOCKS and path != ("market", "profile"))
+    else:
+        reason = "market.recording"
+        paths = (path for path in _leaves(data) if _is_below(path, IDLE_OVER_RECORDING))
+    for path in paths:
+        yield Problem(spell(path), show(_at(data, path)), f"no such key: it has no effect with {reason}")
+
+
+def late_faults(scenario: Scenario, end: Ns) -> Iterator[Problem]:
+    """Faults that would begin when the run is over."""
+    for i, fault in enumerate(scenario.faults):
+        if seconds(fault.at_s) >= end:
+            want = f"a start before the end of the run at {end / 1e9:g} s, or no such fault"
+            yield Problem(f"faults[{i}].at_s", f"{fault.at_s:g}", want)
+
+
+def _leaves(data: Mapping[str, Any], path: Path = ()) -> Iterator[Path]:
+    """Paths of everything that is no table; a list is one value."""
+    for key, value in data.items():
+        if isinstance(value, dict) and value:
+            yield from _leaves(value, (*path, key))
+        else:
+            yield (*path, key)
+
+
+def _is_below(path: Path, tables: tuple[Path, ...]) -> bool:
+    return any(path[: len(table)] == table for table in tables)
+
+
+def _at(data: Mapping[str, Any], path: Path) -> object:
+    value: Any = data
+    for step in path:
+        value = value[step]
+    return value

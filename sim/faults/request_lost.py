@@ -1,0 +1,47 @@
+"""What is asked never reaches the venue, and nobody says so."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated, ClassVar, Literal
+
+from annotated_types import Interval, MinLen
+
+from sim.envelope import Envelope, Parcel, RequestKind
+from sim.faults.base import REQUEST_LINKS, Injected, Range, prepare, tamper
+from sim.faults.timing import THROUGHOUT, Timing
+from sim.feed import Session
+from sim.world import World
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RequestLost:
+    """Requests vanish on their way to the venue; to the trader that looks like an answer that is lost."""
+
+    kind: Literal["request_lost"] = "request_lost"
+    """Names this fault."""
+    at_s: Annotated[float, Interval(ge=0, le=1e9)] = 10.0
+    """When it begins, in seconds of the run."""
+    duration_s: Annotated[float, Interval(gt=0, le=3_600)] = 60.0
+    """Seconds in which it can strike; a strike under way ends with them."""
+    when: Timing = THROUGHOUT
+    """When it strikes in that time."""
+    share: Annotated[float, Interval(gt=0, le=1)] = 0.3
+    """Share of the requests that are lost."""
+    requests: Annotated[tuple[RequestKind, ...], MinLen(1)] = tuple(RequestKind)
+    """What they ask for: `place`, `cancel`, `modify`, `query`."""
+
+    ranges: ClassVar[Mapping[str, Range]] = {"share": Range(0.005, 0.3)}
+
+    def install(self, world: World, session: Session) -> Injected:
+        """Counts `lost` in all, and `place`, `cancel`, `modify`, `query` of them."""
+        injected = prepare(self, world, session, "lost")
+        dice = injected.dice(world, "lost")
+
+        def judge(envelope: Envelope) -> tuple[Parcel, ...] | None:
+            if envelope.kind not in self.requests or dice() >= self.share:
+                return None
+            injected.counts["lost"] += 1
+            injected.counts[str(envelope.kind)] += 1
+            return ()
+
+        return tamper(injected, world, session, REQUEST_LINKS, judge, self.when)

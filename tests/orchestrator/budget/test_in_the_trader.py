@@ -1,0 +1,149 @@
+"""Budgets in the running trader: what is held back, counted, and let go again (RC-09, RC-10, RL-01, RL-11, MT-36)."""
+
+from dataclasses import replace
+from itertools import pairwise
+
+from domain.commands import Cancel, Modify, Place, QueryQuota, Request, ScheduleCancel
+from domain.events import Reason, Refused, Replied
+from domain.limits import AddressLimits, SocketLimits, VenueLimits
+from domain.units import RequestId
+from orchestrator.budget.proactive import BudgetConfig
+from orchestrator.budget.rejection import RejectionConfig
+from orchestrator.desk.desk import DeskConfig
+from tests.orchestrator.desks import AT_ONCE, Bench
+from tests.orchestrator.messages import BUY, MID, SELL, TICK, ms, s
+from tests.orchestrator.tiny_venue import QUICK, Stage, quoting
+
+MARGIN = Refused(Reason.MARGIN, "Insufficient margin to place order. asset=1")
+
+
+def refusing_bids(action):
+    return MARGIN if isinstance(action, Place) and action.side is BUY else None
+
+
+def with_limits(limits: VenueLimits | None, **changes) -> Stage:
+    budget = None if limits is None else BudgetConfig(limits=limits, **changes)
+    return Stage(config=replace(QUICK, budget=budget)).begin()
+
+
+def test_a_side_that_is_refused_waits_and_the_other_one_is_quoted():
+    """RC-09: three refusals of bids, then none is sent for 5 s, and asks stand all the time."""
+    stage = Stage(config=QUICK)
+    stage.venue.faults.answers = refusing_bids
+    stage.begin().run_until(lambda: "side_waits" in stage.alerts)
+    since, counts = stage.now, stage.desk.rejections.sides
+    assert (counts[BUY].consecutive, counts[SELL].consecutive) == (3, 0)
+    for _ in range(8):
+        stage.run_for(ms(500))
+        assert {order.place.side for order in stage.venue.resting()} == {SELL}
+    assert [action for action in stage.actions(Place, since=since) if action.side is BUY] == []
+    assert stage.desk.execution.actions_gated["rejections"] > 0
+    assert stage.core.snapshot().desks[0].waiting_sides == ("buy",)
+
+
+def test_the_side_comes_back_by_itself():
+    """RL-11: at the end of the wait, without a restart and without waiting for anything else."""
+    stage = Stage(config=QUICK)
+    stage.venue.faults.answers = refusing_bids
+    stage.begin().run_until(lambda: "side_waits" in stage.alerts)
+    stage.venue.faults.answers = lambda action: None
+    until = stage.desk.rejections.sides[BUY].until
+    stage.run(until)
+    assert not stage.is_two_sided()
+    stage.run_for(ms(250))
+    assert stage.is_two_sided()
+    assert stage.desk.rejections.sides[BUY].consecutive == 0
+
+
+def test_without_the_limiter_every_cycle_is_refused_again():
+    """The same venue, the limiter off."""
+    stage = Stage(config=replace(QUICK, desk=replace(QUICK.desk, rejections=None)))
+    stage.venue.faults.answers = refusing_bids
+    stage.begin().run(s(60))
+    other = Stage(config=QUICK)
+    other.venue.faults.answers = refusing_bids
+    other.begin().run(s(60))
+    assert stage.desk.outcomes.refusals["margin"] > 3 * other.desk.outcomes.refusals["margin"]
+
+
+def test_an_answer_speaks_once_of_each_side():
+    """RC-10: five refused bids in one answer are one refusal of the side, and one accepted among them is a success."""
+    bench = Bench(DeskConfig(engine=AT_ONCE, rejections=RejectionConfig()))
+    bench.quote(0)
+    bench.refuse(1, *[MARGIN] * len(bench.last[0].actions))
+    counts = bench.desk.rejections.sides
+    assert [(counts[side].total, counts[side].consecutive) for side in (BUY, SELL)] == [(1, 1), (1, 1)]
+
+
+def test_a_small_allowance_of_messages_is_kept_and_every_action_is_accounted_for():
+    """RL-01, MT-36: the venue would take 30 a minute; we stay below, cancels go, nothing is lost without a reason."""
+    stage = with_limits(VenueLimits(socket=SocketLimits(messages=30)))
+    stage.mid_after = lambda mid: mid + (20 if int(stage.now // s(1)) % 2 else -20) * TICK
+    stage.run(s(180))
+    desk = stage.desk
+    assert desk.execution.actions_gated["rate_limit"] > 0
+    assert desk.execution.actions_generated == desk.execution.actions_sent + sum(desk.execution.actions_gated.values())
+    times = [at for at, entry in stage.story if isinstance(entry, Request) and isinstance(entry.actions[0], Place)]
+    busiest = max(sum(at <= later < at + s(60) for later in times) for at in times)
+    assert busiest <= 24
+    free = with_limits(None)
+    free.mid_after = lambda mid: mid + (20 if int(free.now // s(1)) % 2 else -20) * TICK
+    free.run(s(180))
+    assert len(free.actions(Place)) > 2 * len(stage.actions(Place))
+
+
+def test_beyond_the_allowance_both_best_levels_come_first():
+    """C-10: one action every eleven seconds: a bid, then an ask, before any second level."""
+    stage = with_limits(VenueLimits(address=AddressLimits(initial=0)))
+    stage.run(s(30))
+    assert [action.side for action in stage.actions(Place)][:2] == [BUY, SELL]
+    assert stage.is_two_sided()
+    assert "quota_low" in stage.alerts
+    times = [at for at, entry in stage.story if isinstance(entry, Request) and isinstance(entry.actions[0], Place)]
+    assert all(later - at >= s(11) for at, later in pairwise(times))
+
+
+def test_what_was_held_back_goes_as_soon_as_it_may():
+    """RL-15: after a refusal for frequency nothing is placed for 10 s; then at once, not with the next fallback."""
+    stage = quoting()
+    stage._take(Replied(RequestId(99_999), stage.now, (Refused(Reason.RATE_LIMITED, "HTTP 429"),)))
+    opens, since = stage.core.budget.rate_limited.until, stage.now
+    assert opens == since + s(10)
+    stage.run(opens - s(6))
+    stage.venue.quote(MID + 40 * TICK)
+    stage.run(opens - 1)
+    assert stage.actions((Place, Modify), since=since) == []
+    assert stage.desk.execution.actions_gated["rate_limit"] > 0
+    stage.run(opens + ms(150))
+    assert {action.side for action in stage.actions(Place, since=since)} == {BUY, SELL}
+
+
+def test_cancels_are_never_held_back():
+    """RL-22: with nothing left at all, a kill still takes every order away."""
+    stage = quoting()
+    stage.core.budget.used = 10**9
+    stage.core.budget.rate_limited.hit(stage.now)
+    stage.core.kill_switch.latch("test")
+    stage.run_for(s(1))
+    assert stage.venue.resting() == []
+
+
+def test_the_venue_is_asked_what_it_counted():
+    """RL-02: after the start-up and every ten minutes; what it knows of earlier lives holds back."""
+    stage = Stage(config=replace(QUICK, budget=BudgetConfig(ask_every_s=20)))
+    stage.begin().run(s(65))
+    assert len(stage.actions(QueryQuota)) == 4
+    assert stage.core.snapshot().quota_left == 10_000 - stage.core.budget.used
+
+
+def test_what_is_sent_is_counted():
+    """The tracker's count is the number of actions that left, its volume that of the fills."""
+    stage = quoting()
+    stage.mid_after = lambda mid: mid + 10 * TICK
+    stage.run_for(s(20))
+    sent = stage.actions((Cancel, Place, Modify, ScheduleCancel))
+    assert len(sent) > 20
+    assert stage.core.budget.used == len(sent)
+    stage.venue.take(SELL, 5)
+    stage.run_for(s(1))
+    assert stage.core.budget.traded == sum(fill.px * fill.sz for fill in stage.venue.fills) > 0

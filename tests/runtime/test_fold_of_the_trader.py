@@ -1,0 +1,119 @@
+"""The journal of the real core, folded: the next life begins with the very ledger that the last one had."""
+
+import pytest
+
+from domain.commands import Connect, Disconnect, QueryFills, RecordAdjustments, Request, Subscribe
+from domain.events import Fill, Restored
+from domain.units import Ns
+from orchestrator.desk.inventory import Inventory
+from runtime.fold import fold
+from runtime.journal_format import Decided, Header, Opened, Took
+from tests.orchestrator.messages import BUY, ETH, SELL, ms, s
+from tests.orchestrator.tiny_venue import Stage, heal, quoting
+
+COMMANDS = (RecordAdjustments, Request, Connect, Disconnect, Subscribe)
+
+
+def restored(stage: Stage) -> Restored:
+    """The fold of everything that went into the core and came out of it."""
+    records = [
+        Decided(at, (entry,)) if isinstance(entry, COMMANDS) or type(entry).__name__ == "Alert" else Took(at, entry)
+        for at, entry in stage.story
+    ]
+    return fold([Opened(Header(seed=9)), *records])
+
+
+def loses_fills(stage: Stage) -> None:
+    """Neither the stream nor a query tells of any fill."""
+    stage.venue.faults.drops = lambda event: isinstance(event, Fill)
+    stage.venue.faults.answers = lambda action: (
+        stage.venue._execute(QueryFills(s(10_000))) if isinstance(action, QueryFills) else None
+    )
+
+
+def next_ledger(stage: Stage) -> Inventory:
+    """What the next life would begin with."""
+    inventory = Inventory()
+    (ledger,) = restored(stage).ledgers
+    inventory.continue_from(ledger)
+    return inventory
+
+
+def same(mine: Inventory, theirs: Inventory) -> bool:
+    names = ("position", "cash", "fees", "adjustments", "adjusted_value")
+    return all(getattr(mine, name) == getattr(theirs, name) for name in names)
+
+
+@pytest.mark.parametrize("arrived", ["nothing", "a part", "all"])
+def test_a_restatement_reaches_the_next_life(arrived):
+    """Architecture 7: position, cash, fees and what is outstanding, whatever of the late fills has come."""
+    stage = quoting()
+    stage.venue.take(BUY, 3)
+    stage.run_for(s(1))
+    loses_fills(stage)
+    stage.venue.take(SELL, 13)
+    stage.venue.take(BUY, 4)
+    stage.run_for(s(12))
+    inventory = stage.desk.inventory
+    assert (inventory.restatements, inventory.adjusted_lots, inventory.position) == (1, 9, 6)
+    late = [fill for fill in stage.venue.fills if fill.tid not in stage.core.fills.dedup._seen]
+    for fill in {"nothing": [], "a part": late[:1], "all": late}[arrived]:
+        stage._take(fill)
+    assert inventory.position == 6
+    assert inventory.undone_lots == {"nothing": 0, "a part": late[0].sz, "all": sum(f.sz for f in late)}[arrived]
+    assert same(next_ledger(stage), inventory)
+    if arrived == "all":
+        assert inventory.cash == stage.venue.cash
+
+
+def test_the_next_life_undoes_what_the_last_one_adjusted():
+    """The whole way: lost fills, restated, dead; the next life fetches the fills and its cash is the venue's."""
+    stage = quoting()
+    loses_fills(stage)
+    stage.venue.take(SELL, 13)
+    stage.run_for(s(12))
+    told = restored(stage)
+    assert told.ledgers[0].adjustments[0].lots == 13
+    stage.crash()
+    heal(stage)
+    stage.begin(told)
+    assert restored(stage).ledgers == told.ledgers  # a life that dies at once hands on what it was given
+    stage.run_for(s(30))
+    inventory = stage.desk.inventory
+    assert (inventory.position, inventory.adjusted_lots, inventory.undone_lots) == (13, 0, 13)
+    assert inventory.cash == stage.venue.cash
+    assert inventory.position == inventory.opening_position + 13
+    assert stage.is_two_sided()
+
+
+def test_history_stays_history_in_every_life():
+    """X-09: fills of before the first statement that come late are booked by neither core nor fold, then or later."""
+    stage = Stage()
+    stage.venue.stray(BUY, 99_000, 30)
+    stage.run(s(30))
+    stage.venue.take(SELL, 10)
+    stage.venue.fills_replayed = 0
+    history = stage.venue.fills[0]
+    stage.begin().run_for(s(5))
+    opened_at = stage.core.fills.opening_as_of
+    assert opened_at >= history.exch_time
+    stage._take(history)
+    told = restored(stage)
+    assert (told.opened_at, told.ledgers[0].position, told.ledgers[0].cash) == (opened_at, 10, 0)
+    stage.crash()
+    unseen = Restored(**{name: getattr(told, name) for name in told.__struct_fields__} | {"tids": ()})
+    stage.begin(unseen).run_for(s(5))
+    stage._take(history)
+    inventory = stage.desk.inventory
+    assert (inventory.position, inventory.fills, stage.core.fills.before_opening) == (10, 0, 1)
+
+
+def test_a_record_of_adjustments_is_made_once_for_each_change():
+    """The journal holds what changed, not a copy for every event; each record is the whole of it."""
+    stage = quoting()
+    stage.venue.adjust(ETH, 37)
+    stage.run_for(s(20))
+    records = [entry for _, entry in stage.story if isinstance(entry, RecordAdjustments)]
+    assert [(r.instrument, [a.lots for a in r.adjustments]) for r in records] == [(ETH.id, [37])]
+    assert stage.desk.inventory.stated_at > Ns(0)
+    assert ms(1) < stage.now
