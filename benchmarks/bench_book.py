@@ -11,6 +11,8 @@ from random import Random
 from statistics import median
 from time import perf_counter
 
+import pytest
+
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from domain.units import AccountId, Oid, Px, Side, Sz, Tif
@@ -71,14 +73,20 @@ def measure(run, ops: list[Op]) -> list[float]:
     return speeds
 
 
+MIXES = {"places and cancels": 0.0, "5 % takers": 0.05, "20 % takers": 0.2, "half takers": 0.5}
+"""Name and share of takers."""
+
+
+@pytest.mark.parametrize("run", [execute, calls])
+@pytest.mark.parametrize("mix", MIXES)
+def test_operations(benchmark, mix, run):
+    ops = flow(20_000, takers=MIXES[mix], depth=500, ticks=20)
+    benchmark.pedantic(run, setup=lambda: ((Book(), ops), {}), rounds=10, warmup_rounds=1)
+
+
 def main() -> None:
     n = int(sys.argv[1]) if len(sys.argv) > 1 else 200_000
-    mixes = {
-        "places and cancels": flow(n, takers=0, depth=500, ticks=20),
-        "5 % takers": flow(n, takers=0.05, depth=500, ticks=20),
-        "20 % takers": flow(n, takers=0.2, depth=500, ticks=20),
-        "half takers": flow(n, takers=0.5, depth=500, ticks=20),
-    }
+    mixes = {name: flow(n, takers=takers, depth=500, ticks=20) for name, takers in MIXES.items()}
     print(f"{'mix':<20} {'way':<8} {'trades/op':>9} {'Mop/s':>6}  lowest - highest of {RUNS} runs of {n:,}")
     for name, ops in mixes.items():
         trades = len(Book().execute(ops).trades) / n

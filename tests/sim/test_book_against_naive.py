@@ -95,7 +95,7 @@ def place(book, twin, oid, account, side, px, sz, tif, *, answer=0):
 
 
 @BOTH
-@settings(max_examples=4_000)
+@settings(max_examples=5_000)
 @given(stream=STREAMS)
 def test_every_step_gives_the_twins_answer(discipline, stream):
     """The specification itself: sweeps, IOC, ALO, self-trades, checks at the match, modifies and partial cancels."""
