@@ -439,8 +439,8 @@ class Orchestrator:
         self.desks[fill.instrument].on_fill(fill, now)
 
     def _fill_to_stats(self, fill: Fill, now: Ns) -> None:
+        del now
         desk = self.desks[fill.instrument]
-        desk.fill_stats.on_fill(fill, now)
         desk.fill_tracker.on_fill(fill, desk.tracker.counters.placed)
 
     def _on_fill_before_opening(self, fill: Fill, now: Ns) -> None:

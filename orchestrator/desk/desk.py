@@ -31,7 +31,6 @@ from orchestrator.connectivity.requests import RequestLedger
 from orchestrator.desk.accumulator import AccumulatorConfig, EventAccumulator, QuoteUpdateTrigger
 from orchestrator.desk.data_quality import DataQuality, DataQualityConfig, QuoteGate
 from orchestrator.desk.execution import Execution, IdSource
-from orchestrator.desk.fill_stats import FillStats
 from orchestrator.desk.fill_tracker import FillTracker, FillTrackerConfig
 from orchestrator.desk.inventory import Inventory
 from orchestrator.desk.market import Market
@@ -107,7 +106,6 @@ class Desk:
         self.inventory = Inventory()
         self.limit = PositionLimit()
         self.uptime = Uptime()
-        self.fill_stats = FillStats()
         self.fill_tracker = FillTracker(config.fill_tracker)
         self.rejections = None if config.rejections is None else RejectionRateLimiter(config.rejections)
         self.stance = FREE

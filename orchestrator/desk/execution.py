@@ -164,7 +164,7 @@ class Execution:
 
     def _inner_first(self, wanted: list[tuple[Side, LadderLevel]]) -> list[tuple[Side, LadderLevel]]:
         """If not all can go, the best level of both sides comes before the second of any (C-10)."""
-        if len(wanted) < 2 or self._ledger.has_room(len(wanted)):  # noqa: PLR2004 - nothing to put in order
+        if self._ledger.has_room(len(wanted)):
             return wanted
         rank = dict.fromkeys(Side, 0)
         for order in self._tracker.orders.values():

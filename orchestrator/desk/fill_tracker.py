@@ -90,6 +90,12 @@ class FillTracker:
     def __init__(self, config: FillTrackerConfig) -> None:
         """No fill yet."""
         self.records: deque[FillRecord] = deque(maxlen=config.window)
+        self.bought = Sz(0)
+        """Lots of all fills of this life, whatever the window."""
+        self.sold = Sz(0)
+        """Lots, likewise."""
+        self.taker_fills = 0
+        """Fills of this life in which we took: with post-only quotes there should be none."""
         self._times: deque[Ns] = deque(maxlen=MIDS_KEPT)
         self._mids: deque[float] = deque(maxlen=MIDS_KEPT)
         self._mid = 0.0
@@ -115,6 +121,11 @@ class FillTracker:
 
     def on_fill(self, fill: Fill, quotes: int) -> None:
         """A new fill, with the number of orders placed until now."""
+        if fill.side is Side.BUY:
+            self.bought = Sz(self.bought + fill.sz)
+        else:
+            self.sold = Sz(self.sold + fill.sz)
+        self.taker_fills += fill.is_taker
         time = fill.exch_time
         latency = Ns(max(fill.recv_time - time, 0))
         record = FillRecord(

@@ -10,11 +10,11 @@ its name in `FAULTS`, in `AnyFault` and in `__all__` of this package; then
 """
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import ClassVar, NamedTuple, Protocol
 
 from domain.units import Ns, seconds
-from sim.envelope import Envelope, LinkName, Parcel
+from sim.envelope import Envelope, LinkName, Parcel, RequestKind
 from sim.faults.timing import THROUGHOUT, Aimed, Dice, Schedule, Throughout, Timing, listen
 from sim.feed import Session
 from sim.world import World
@@ -99,6 +99,25 @@ class Fault(Protocol):
 
     def install(self, world: World, session: Session) -> Injected:
         """Arm it; what is past already begins at once."""
+        ...
+
+
+class LosesRequests(Protocol):
+    """A fault that loses messages by the kind of request that they belong to."""
+
+    @property
+    def requests(self) -> Collection[RequestKind]:
+        """Which kinds."""
+        ...
+
+    @property
+    def share(self) -> float:
+        """Share of them that is lost."""
+        ...
+
+    @property
+    def when(self) -> Timing:
+        """When it strikes."""
         ...
 
 
@@ -188,6 +207,22 @@ def tamper(
             session.links[name].tampers.remove(judge)
 
     return launch(injected, world, begin, end, session=session, when=when)
+
+
+def lose(
+    injected: Injected, world: World, session: Session, links: Sequence[LinkName], fault: LosesRequests
+) -> Injected:
+    """Lose a share of what belongs to some kinds of requests: what is asked, or what is answered, as the links say."""
+    dice = injected.dice(world, "lost")
+
+    def judge(envelope: Envelope) -> tuple[Parcel, ...] | None:
+        if envelope.kind not in fault.requests or dice() >= fault.share:
+            return None
+        injected.counts["lost"] += 1
+        injected.counts[str(envelope.kind)] += 1
+        return ()
+
+    return tamper(injected, world, session, links, judge, fault.when)
 
 
 DATA_LINKS = (LinkName.MARKET_DATA, LinkName.USER_DATA)

@@ -6,8 +6,8 @@ from typing import Annotated, ClassVar, Literal
 
 from annotated_types import Interval, MinLen
 
-from sim.envelope import Envelope, Parcel, RequestKind
-from sim.faults.base import REQUEST_LINKS, Injected, Range, prepare, tamper
+from sim.envelope import RequestKind
+from sim.faults.base import REQUEST_LINKS, Injected, Range, lose, prepare
 from sim.faults.timing import THROUGHOUT, Timing
 from sim.feed import Session
 from sim.world import World
@@ -34,14 +34,4 @@ class RequestLost:
 
     def install(self, world: World, session: Session) -> Injected:
         """Counts `lost` in all, and `place`, `cancel`, `modify`, `query` of them."""
-        injected = prepare(self, world, session, "lost")
-        dice = injected.dice(world, "lost")
-
-        def judge(envelope: Envelope) -> tuple[Parcel, ...] | None:
-            if envelope.kind not in self.requests or dice() >= self.share:
-                return None
-            injected.counts["lost"] += 1
-            injected.counts[str(envelope.kind)] += 1
-            return ()
-
-        return tamper(injected, world, session, REQUEST_LINKS, judge, self.when)
+        return lose(prepare(self, world, session, "lost"), world, session, REQUEST_LINKS, self)

@@ -15,7 +15,7 @@ from domain.units import Ns, Oid, Pos, Px, Sz, Tid
 from orchestrator.desk.accumulator import AccumulatorConfig
 from orchestrator.desk.desk import DeskConfig
 from orchestrator.desk.execution import GateReason
-from orchestrator.desk.fill_stats import FillStats
+from orchestrator.desk.fill_tracker import FillTracker, FillTrackerConfig
 from orchestrator.desk.quote_engine import QuoteEngineConfig, Step
 from orchestrator.report import desk_snapshot
 from strategy.glft import QuoteConfig
@@ -718,9 +718,9 @@ def test_a_fill_of_an_order_we_do_not_know_counts_in_the_position():
 
 def test_what_kind_of_fills_a_desk_got():
     """For people: by side, and how many of them took although quotes are post-only."""
-    stats = FillStats()
+    stats = FillTracker(FillTrackerConfig())
     for number, (side, sz, is_taker) in enumerate(((BUY, 3, False), (SELL, 5, True), (BUY, 4, False))):
-        stats.on_fill(msgspec.structs.replace(fill(number, side, sz, MID), is_taker=is_taker), Ns(0))
+        stats.on_fill(msgspec.structs.replace(fill(number, side, sz, MID), is_taker=is_taker), quotes=number)
     assert (stats.bought, stats.sold, stats.taker_fills) == (7, 5, 1)
 
 

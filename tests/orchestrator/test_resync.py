@@ -492,7 +492,7 @@ def test_a_broken_statistic_changes_no_trade():
     def traded(is_broken):
         stage = Stage()
         if is_broken:
-            stage.desk.fill_stats.on_fill = stage.desk.uptime.note = lambda *args: 1 // 0
+            stage.desk.fill_tracker.on_fill = stage.desk.uptime.note = lambda *args: 1 // 0
         stage.begin().run_for(s(3))
         for side in (SELL, BUY, SELL):
             stage.venue.take(side, 7)
