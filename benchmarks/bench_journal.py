@@ -113,7 +113,10 @@ class Silent:
         name="silent", routes=frozenset(), channels=frozenset(), snapshots=frozenset(), max_actions=1
     )
 
-    def start(self, sink):
+    def reserve_nonces(self):
+        return 0
+
+    def start(self, sink, _nonces_from):
         self.sink = sink
 
     def stop(self):

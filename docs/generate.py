@@ -25,12 +25,15 @@ from domain.orders import ALIASES, TRANSITIONS, OrderState
 from domain.units import NS_PER_MS, USD, Tif
 from makerlab.app import build as build_app
 from makerlab.exit_codes import ExitCode
-from makerlab.scenarios import simulated
+from makerlab.scenarios import covering, simulated
 from runtime import config, journal_format
 from runtime.config_schema import schema as json_schema
 from scenarios import result as result_module
 from scenarios.expectations import KINDS, Expect
+from scenarios.incidents import GROUPS, NOT_REPEATED, NUMBERED, SITUATIONS, Incident
 from scenarios.invariants import INVARIANTS
+from scenarios.invariants.alerting import ALERTS, QUIET
+from scenarios.invariants.without import WITHOUT
 from scenarios.l4_replay import L4Result
 from scenarios.loader import library as library_names
 from scenarios.loader import load
@@ -39,6 +42,8 @@ from sim.faults import FAULTS
 from sim.faults.timing import Moment, Timing
 from sim.flow.synthetic import PROFILES, SyntheticFlowConfig
 from sim.liquidity.order_file import Outcome, Refusal
+from studies.mechanisms import MECHANISMS, Mechanism
+from studies.sabotage import Sabotage
 
 ROOT = Path(__file__).resolve().parent.parent
 MARK = re.compile(r"^<!-- generated: (\w+) -->$", re.MULTILINE)
@@ -246,11 +251,16 @@ class Schema:
             return code(_toml(option["const"]))
         if "pattern" in option:
             return "text such as " + code('"25 USD"' if "USD" in option["pattern"] else '"500 ms"')
-        if option.get("type") == "array":
-            items = self.kind(option["items"]) if "items" in option else self.kind(option["prefixItems"][0])
-            least = f", at least {option['minItems']}" if option.get("minItems") == 1 else ""
-            return f"list of: {items}{least}"
+        if option.get("type") in ("array", "object"):
+            return self._many(option)
         return _WORDS[option["type"]] + _bounds(option)
+
+    def _many(self, option: dict[str, Any]) -> str:
+        if option["type"] == "object":
+            return f"table of: {self.kind(option['additionalProperties'])}"
+        items = self.kind(option["items"]) if "items" in option else self.kind(option["prefixItems"][0])
+        least = f", at least {option['minItems']}" if option.get("minItems") == 1 else ""
+        return f"list of: {items}{least}"
 
     def _default(self, path: str | None, entry: dict[str, Any]) -> str:
         value: Any = _ABSENT if path is None else self.defaults
@@ -373,17 +383,39 @@ def invariants() -> str:
             "on_step": "each step of the trader",
             "on_fills": "each step with fills",
             "on_decision": "each decision",
+            "on_commands": "each decision that sends something",
+            "on_sent": "as a command leaves",
+            "on_data": "each state of a market",
+            "on_news": "each event about us",
+            "on_move": "each new state of an order",
+            "on_end": "each end of an order",
             "on_release": "each order let go",
             "on_ours": "each block with something of ours",
             "on_block": "each block",
+            "on_second": "each second",
             "full": "full look",
             "at_end": "end",
         }
         return ", ".join(text for hook, text in hooks.items() if hook in vars(rule))
 
-    ordered = sorted(INVARIANTS, key=lambda rule: (rule.id[0] != "S", int(rule.id[1:])))
+    ordered = sorted(INVARIANTS, key=lambda rule: ("SLE".index(rule.id[0]), int(rule.id[1:])))
     rows = ((rule.id, prose(rule.rule), when(rule), f"`{rule.__name__}` in `{place_of(rule)}`") for rule in ordered)
     return table(("id", "rule", "checked at", "where"), rows)
+
+
+def invariants_without() -> str:
+    """Return what the specification asks for and no run can check."""
+    return table(("id", "what", "why not, or where instead"), ((w.id, prose(w.what), prose(w.why)) for w in WITHOUT))
+
+
+def alerts_of_faults() -> str:
+    """Return what people are told of each kind of fault, or why not."""
+    rows = [
+        (code(kind), f"{' or '.join(map(code, told.names))}, where it lasts {told.after_s:g} s or longer")
+        for kind, told in ALERTS.items()
+    ]
+    rows += [(code(kind), f"none: {prose(why)}") for kind, why in QUIET.items()]
+    return table(("fault", "alert"), sorted(rows))
 
 
 def library() -> str:
@@ -394,6 +426,42 @@ def library() -> str:
         what = ", ".join(code(fault.kind) for fault in scenario.faults) or "none"
         rows.append((code(name), prose(scenario.market.title), simulated(scenario), what, prose(scenario.description)))
     return table(("name", "market", "simulated", "faults", "what happens"), rows)
+
+
+def mechanisms() -> str:
+    """Return what the trader survives by, and the scenario that goes red without each."""
+
+    def off(each: Mechanism) -> str:
+        return prose(each.off.text) if isinstance(each.off, Sabotage) else ", ".join(map(code, each.off))
+
+    rows = (
+        (code(each.name), prose(each.does), off(each), ", ".join(map(code, (each.scenario, *each.given))))
+        for each in MECHANISMS
+    )
+    return table(("mechanism", "meaning", "switched off", "scenario"), rows)
+
+
+def incidents() -> str:
+    """Return what has gone wrong in real systems, and which scenarios repeat it."""
+    scenarios = covering(load(name) for name in library_names())
+    out = []
+    groups = {"Situations": SITUATIONS, **{title: _group(letter) for letter, title in GROUPS.items()}}
+    for title, group in groups.items():
+        rows = (
+            (
+                code(name),
+                prose(incident.what),
+                ", ".join(map(code, scenarios[name])) or prose("none: " + NOT_REPEATED[name]),
+                prose(incident.source),
+            )
+            for name, incident in group.items()
+        )
+        out.append(f"\n### {title}\n\n" + table(("id", "what happens", "scenarios", "met by"), rows))
+    return "\n".join(out)
+
+
+def _group(letter: str) -> dict[str, Incident]:
+    return {name: incident for name, incident in NUMBERED.items() if name[0] == letter}
 
 
 def flows() -> str:
@@ -423,6 +491,7 @@ RESULT_NOTES = {
     "events": "events that the trader took in",
     "ended": "how the run ended, see below",
     "reason": "why, where it did not complete",
+    "traceback": "where in our code it failed, where an exception was the cause; null otherwise",
     "holds": "whether every expectation holds",
     "expectations": "list of Outcome",
     "violations": "list of Violation; the first 50, the first five of them with their story",
@@ -507,6 +576,7 @@ def message_parts() -> str:
         event_module.OpenOrder,
         event_module.PositionEntry,
         event_module.InstrumentLimits,
+        event_module.AccountMargin,
         event_module.Channel,
         event_module.RestoredOrder,
         event_module.RestoredLedger,
@@ -589,7 +659,11 @@ PARTS: dict[str, Callable[[], str]] = {
         timings,
         expectations,
         invariants,
+        invariants_without,
+        alerts_of_faults,
         library,
+        mechanisms,
+        incidents,
         flows,
         result,
         record_check,

@@ -9,7 +9,7 @@ from enum import StrEnum
 import msgspec
 
 from domain.events import Adjustment, Channel, Feed
-from domain.units import Cloid, Epoch, InstrumentId, Ns, Oid, Px, RequestId, Side, Sz, Tif
+from domain.units import Cloid, Epoch, InstrumentId, Ns, Oid, Px, RequestId, Side, Sz, Tif, Usd
 
 
 class Route(StrEnum):
@@ -62,6 +62,13 @@ class RecordAdjustments(Command, frozen=True):
 
     instrument: InstrumentId
     adjustments: tuple[Adjustment, ...]
+
+
+class RecordForgiven(Command, frozen=True):
+    """Keep in the journal from which result on losses count since a person lifted a kill; nothing is sent."""
+
+    pnl: Usd
+    """What the account had won since the first life, negative for a loss."""
 
 
 class Action(msgspec.Struct, frozen=True, tag=True, array_like=True, gc=False):
@@ -166,4 +173,4 @@ class Request(Command, frozen=True):
     actions: tuple[AnyAction, ...]
 
 
-AnyCommand = Connect | Disconnect | Subscribe | Alert | RecordAdjustments | Request
+AnyCommand = Connect | Disconnect | Subscribe | Alert | RecordAdjustments | RecordForgiven | Request

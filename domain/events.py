@@ -85,6 +85,8 @@ class Reason(StrEnum):
     """For a while after an upgrade the venue takes nothing but post-only orders."""
     HALTED = "halted"
     """The instrument does not trade; its orders can still be cancelled."""
+    CANCEL_ONLY = "cancel_only"
+    """The whole venue takes cancels and nothing else."""
     # the payload itself is wrong: one error for the whole batch
     EMPTY_BATCH = "empty_batch"
     MISSING_CLOID = "missing_cloid"
@@ -102,6 +104,12 @@ class Reason(StrEnum):
     """The account's allowance of actions is used up: one in ten seconds goes."""
     TOO_MANY_IN_FLIGHT = "too_many_in_flight"
     """Too many requests by socket wait for their answers."""
+    # who signed it, and whether it was signed before
+    UNKNOWN_SIGNER = "unknown_signer"
+    """The venue knows no such key: the agent has expired, or the signature is over other bytes."""
+    INVALID_NONCE = "invalid_nonce"
+    """This number was used before, or is too far from the time of the block. What used it may have been this very
+    request on another way, so it says nothing of the orders."""
     # the scheduled cancel
     SCHEDULE_TOO_EARLY = "schedule_too_early"
     SCHEDULE_NOT_ALLOWED = "schedule_not_allowed"
@@ -126,6 +134,8 @@ class Reason(StrEnum):
     # the way to the venue
     FEED_DOWN = "feed_down"
     STALE_EPOCH = "stale_epoch"
+    CIRCUIT_OPEN = "circuit_open"
+    """The trader itself held it back: whatever way it could take has failed again and again."""
     CONNECT_FAILED = "connect_failed"
     CLOSED_BY_VENUE = "closed_by_venue"
     CLOSED_BY_US = "closed_by_us"
@@ -147,9 +157,13 @@ PAYLOAD_REASONS = frozenset(
         Reason.RATE_LIMITED,
         Reason.QUOTA_EXHAUSTED,
         Reason.TOO_MANY_IN_FLIGHT,
+        Reason.UNKNOWN_SIGNER,
     )
 )
 """Refusals of a whole payload: the venue gives one of these for all its actions."""
+
+SAYS_NOTHING_OF_ORDERS = frozenset((Reason.INVALID_NONCE,))
+"""Refusals of a request that may have been carried out before, when it came by another way."""
 
 
 class Event(msgspec.Struct, frozen=True, tag=True, array_like=True, gc=False):
@@ -236,6 +250,19 @@ class Restored(Event, frozen=True):
     """The latest statement; None: there was none yet."""
     transfers_as_of: Ns = Ns(-1)
     """Its moment."""
+    fills_until: Ns = Ns(-1)
+    """Exchange time of the latest fill that is booked, where some before it may be missing; -1: none is."""
+    forgiven: Usd = Usd(0)
+    """Result from which on losses count: what a person accepted who lifted a kill."""
+    nonces_from: int = 0
+    """No nonce of an earlier life is as large as this one; the adapter begins here."""
+    is_unread: bool = False
+    """No life has read the account and none has placed anything: fills that were told may be its history."""
+
+    @property
+    def is_opening(self) -> bool:
+        """Whether this life is to find out what the account had before us."""
+        return self.life == 1 or self.is_unread
 
 
 class Woke(Event, frozen=True):
@@ -252,6 +279,12 @@ class KillReset(Event, frozen=True):
     """A person lifted the kill switch."""
 
     by: str
+
+
+class NoncesReserved(Event, frozen=True):
+    """The driver's note before something signed leaves: this life uses no nonce from here on, until the next note."""
+
+    below: int
 
 
 class ClockSync(Event, frozen=True):
@@ -272,6 +305,8 @@ class BookReported(Event, frozen=True):
     recv_time: Ns
     bids: tuple[Level, ...]
     asks: tuple[Level, ...]
+    seq: int | None = None
+    """Number of the message on its channel and connection; None: the venue does not number them (Hyperliquid)."""
 
 
 class BboChanged(Event, frozen=True):
@@ -282,6 +317,8 @@ class BboChanged(Event, frozen=True):
     recv_time: Ns
     bid: Level | None
     ask: Level | None
+    seq: int | None = None
+    """As of a book."""
 
 
 class PublicTrade(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -301,6 +338,8 @@ class TradesPrinted(Event, frozen=True):
     exch_time: Ns
     recv_time: Ns
     trades: tuple[PublicTrade, ...]
+    seq: int | None = None
+    """As of a book."""
 
 
 class ContextReported(Event, frozen=True):
@@ -345,6 +384,8 @@ class LiquidationMethod(StrEnum):
     """Handed to the liquidator, with what was left of the margin."""
     ADL = "adl"
     """Closed against the most profitable positions of the other side (auto-deleveraging)."""
+    SETTLEMENT = "settlement"
+    """Closed at the mark because the instrument is no longer listed."""
 
 
 class LiquidationMark(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -515,6 +556,15 @@ class OrderStatusReport(Result, frozen=True):
     update: OrderUpdate | None
 
 
+class MarginMode(StrEnum):
+    """Whose money answers for a position."""
+
+    CROSS = "cross"
+    """All of the account's."""
+    ISOLATED = "isolated"
+    """Its own margin only."""
+
+
 class InstrumentLimits(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """What the venue enforces for one instrument and account."""
 
@@ -524,6 +574,27 @@ class InstrumentLimits(msgspec.Struct, frozen=True, array_like=True, gc=False):
     max_leverage: int
     max_position: Sz
     """Largest absolute position the account may hold."""
+    leverage: int | None = None
+    """Position value over initial margin, as it is set for the account; None: positions need no margin."""
+    mode: MarginMode = MarginMode.CROSS
+    """How a position in it is margined."""
+    tiers: tuple[tuple[Usd, int], ...] = ()
+    """(value from which on, largest leverage) of the tiers above the first, which begins at nothing."""
+    px_step: int = 1
+    """Prices must be a multiple of so many ticks of the price grid; 1 on an ordinary day."""
+    sz_step: int = 1
+    """Sizes must be a multiple of so many lots."""
+
+
+class AccountMargin(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """What an account is worth at the mark, and what of it is tied up."""
+
+    value: Usd
+    """Cash and positions; isolated ones with their own margin."""
+    used: Usd
+    """Initial margin of cross positions, and all that isolated ones hold."""
+    maintenance: Usd
+    """Below this much value the venue liquidates."""
 
 
 class LimitsReport(Result, frozen=True):
@@ -531,6 +602,8 @@ class LimitsReport(Result, frozen=True):
 
     as_of: Ns
     limits: tuple[InstrumentLimits, ...]
+    margin: AccountMargin | None = None
+    """None: the account has credit without end."""
 
 
 class QuotaReport(Result, frozen=True):
@@ -591,6 +664,7 @@ AnyEvent = (
     | Woke
     | StopRequested
     | KillReset
+    | NoncesReserved
     | ClockSync
     | BookReported
     | BboChanged

@@ -133,6 +133,18 @@ class ScheduleLimits:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class NonceLimits:
+    """Which nonces one signer may use: any that is new, above the smallest kept, and near the time of the block."""
+
+    kept: Annotated[int, Ge(1)] = 100
+    """The highest used ones that are remembered."""
+    behind: Annotated[Ns, Ge(0)] = Ns(2 * 86_400 * NS_PER_S)
+    """As a time in milliseconds a nonce may be older than its block by less than this."""
+    ahead: Annotated[Ns, Ge(0)] = Ns(86_400 * NS_PER_S)
+    """And newer by less than this."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class VenueLimits:
     """Documented and recorded figures of the venue, as of a date."""
 
@@ -158,3 +170,5 @@ class VenueLimits:
     """Resting orders of an account."""
     schedule: ScheduleLimits = field(default_factory=ScheduleLimits)
     """The scheduled cancel."""
+    nonces: NonceLimits = field(default_factory=NonceLimits)
+    """What keeps an action from being carried out twice."""

@@ -118,6 +118,7 @@ class TrackedOrder:
     __slots__ = (
         "_settled_final",
         "cancel_sent_at",
+        "cancels_in_vain",
         "certainty",
         "chain",
         "cloid",
@@ -182,6 +183,8 @@ class TrackedOrder:
         self.cancel_sent_at: Ns | None = None
         self.is_cancel_blind = False
         """The last cancel left before the venue acknowledged the order: it may have come first and found nothing."""
+        self.cancels_in_vain = 0
+        """Cancels in a row that the venue found nothing for; an order that shows itself begins anew."""
         self.is_stuck = False
         """Flagged as unacknowledged for too long (OL-05)."""
         self.is_unmodifiable = False

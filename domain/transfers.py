@@ -9,6 +9,9 @@ from collections.abc import Sequence
 from domain.events import Transfers
 from domain.units import InstrumentId, Ns, Usd
 
+OWNER = InstrumentId("")
+"""Stands in statements for money that the owner paid in or took out: it belongs to no instrument."""
+
 
 class TransferBook:
     """Sums since the first statement, over all lives of a trader."""

@@ -53,8 +53,18 @@ class ExchangeAdapter(Protocol):
         """What this venue can do."""
         ...
 
-    def start(self, sink: Sink) -> None:
-        """Begin to deliver events to ``sink``; nothing is connected yet."""
+    def start(self, sink: Sink, nonces_from: int = 0) -> None:
+        """Begin to deliver events to ``sink``; nothing is connected yet.
+
+        ``nonces_from``: where the lives before have ended; no nonce of this one is smaller.
+        """
+        ...
+
+    def reserve_nonces(self) -> int:
+        """A bound: nothing that is submitted now uses a nonce from there on. 0 where the venue knows no nonces.
+
+        The driver writes it down before it submits, and the next life begins there.
+        """
         ...
 
     def submit(self, command: AnyCommand) -> None:

@@ -13,14 +13,16 @@ from domain.commands import (
     Connect,
     Disconnect,
     RecordAdjustments,
+    RecordForgiven,
     Request,
     Route,
     ScheduleCancel,
     Subscribe,
 )
 from domain.events import AnyEvent, Channel, ChannelKind, Feed, FeedUp, Reason
-from domain.units import Epoch, InstrumentId, Ns
+from domain.units import NS_PER_MS, Epoch, InstrumentId, Ns
 from exchange_adapters.base import Capabilities, Sink, clock_sync
+from exchange_adapters.nonces import NonceSource
 from sim.feed import SNAPSHOTS, Session
 
 _PUBLIC = frozenset(kind for kind in ChannelKind if kind.feed is Feed.MARKET)
@@ -39,14 +41,16 @@ class SimulatedAdapter:
 
     def __init__(self, session: Session) -> None:
         self.session = session
+        self._nonces = NonceSource()
 
     @property
     def capabilities(self) -> Capabilities:
         """What this venue can do."""
         return CAPABILITIES
 
-    def start(self, sink: Sink) -> None:
+    def start(self, sink: Sink, nonces_from: int = 0) -> None:
         """Begin to deliver events to ``sink``; nothing is connected yet. After `stop` a new life begins."""
+        self._nonces = NonceSource(nonces_from)
 
         def deliver(event: AnyEvent) -> None:
             sink(event)
@@ -62,7 +66,8 @@ class SimulatedAdapter:
         match command:
             case Request():
                 check_request(command, CAPABILITIES)
-                self.session.request(command)
+                is_signed = isinstance(command.actions[0], TRADING)
+                self.session.request(command, self._nonces.next(self._wall_ms) if is_signed else None)
             case Subscribe(channel):
                 check_channel(channel, self.session.world.instruments)
                 self.session.subscribe(channel)
@@ -70,12 +75,20 @@ class SimulatedAdapter:
                 self.session.connect(feed)
             case Disconnect(feed):
                 self.session.disconnect(feed)
-            case Alert() | RecordAdjustments():
+            case Alert() | RecordAdjustments() | RecordForgiven():
                 raise ValueError("alerts and records are not for the venue: the driver keeps them")
+
+    def reserve_nonces(self) -> int:
+        """A bound: nothing that is submitted now uses a nonce from there on."""
+        return self._nonces.reserve(self._wall_ms)
 
     def stop(self) -> None:
         """Drop every connection and deliver nothing more."""
         self.session.close()
+
+    @property
+    def _wall_ms(self) -> int:
+        return self.session.wall_clock // NS_PER_MS
 
 
 class KeepAlive:

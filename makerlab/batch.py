@@ -4,10 +4,7 @@ A job holds everything that a run needs, and a run knows nothing of the others, 
 processes changes no result.
 """
 
-import multiprocessing
-import signal
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -73,37 +70,11 @@ def _work(job: Job, tick: Tick | None) -> RunResult:
     if not result.journal_digest:  # a check against a record has no trader and so no journal
         journal.unlink(missing_ok=True)
         del result.files["journal"]
-    if job.plots and result.trace is not None:
+    if job.plots:
         _draw(result, job.folder)
     result.files["result"] = str(job.folder / RESULT)
     result.write(job.folder)
     return result
-
-
-def work_all(jobs: Sequence[Job], processes: int, on_done: Callable[[Job, RunResult], None]) -> list[RunResult]:
-    """Run jobs in several processes; results come back in the order of the jobs."""
-    context = multiprocessing.get_context("spawn")
-    done: dict[int, RunResult] = {}
-    with ProcessPoolExecutor(processes, mp_context=context, initializer=_leave_interrupts_to_parent) as pool:
-        futures = {pool.submit(work, job): i for i, job in enumerate(jobs)}
-        try:
-            for future in _as_done(futures):
-                i = futures[future]
-                done[i] = future.result()
-                on_done(jobs[i], done[i])
-        except BaseException:
-            for process in list(pool._processes.values()):  # noqa: SLF001 - there is no public way to stop a job under way
-                process.terminate()
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
-    return [done[i] for i in range(len(jobs))]
-
-
-def _as_done(futures: dict[Future[RunResult], int]) -> Iterator[Future[RunResult]]:
-    waiting = set(futures)
-    while waiting:
-        finished, waiting = wait(waiting, return_when=FIRST_COMPLETED)
-        yield from sorted(finished, key=futures.__getitem__)
 
 
 def _draw(result: RunResult, folder: Path) -> None:
@@ -116,7 +87,3 @@ def _draw(result: RunResult, folder: Path) -> None:
         result.files[path.stem] = str(path)
     result.files["trace"] = str(result.trace.write(folder))
     result.files["report"] = str(write_report(result, folder))
-
-
-def _leave_interrupts_to_parent() -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -15,8 +15,11 @@ COMMANDS = (
     CommandLine("run", "makerlab.run:run", "Run scenarios and check what they expect."),
     CommandLine("demo", "makerlab.demo:demo", "Make markets on an embedded synthetic market; writes a report."),
     CommandLine("scenarios", "makerlab.scenarios:list_scenarios", "List the built-in scenarios."),
+    CommandLine("swarm", "makerlab.swarm:swarm", "Search for failures in worlds drawn from seeds."),
+    CommandLine("shrink", "makerlab.shrink:shrink", "Make a failure of the swarm as small as it gets."),
     CommandLine("replay", "makerlab.replay:replay", "Feed a journal to the trader again and compare every decision."),
     CommandLine("story", "makerlab.story:story", "List the orders of a journal, or tell the life of one."),
+    CommandLine("ablate", "makerlab.ablate:ablate", "Switch each mechanism off; show the scenario that needs it."),
     CommandLine("book", "makerlab.book:book", "Run a file of orders through the reference book."),
     CommandLine("schema", "makerlab.schema:schema", "Print the JSON schema of scenario files, for editors."),
 )

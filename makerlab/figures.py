@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 from domain.alerts import STOPPED
-from scenarios.result import SPLIT_HORIZON_S, Belief, Markout, Metrics, Outcome, RunResult
+from scenarios.result import SPLIT_HORIZON_S, Belief, Growth, Markout, Metrics, Outcome, RunResult, TraderFigures
 
 _SHOWN = 5
 """Reasons named in a line; the result file holds all."""
@@ -28,7 +28,7 @@ class Section(NamedTuple):
 def sections(result: RunResult) -> list[Section]:
     """Return the figures of a run as tables, the most wanted first."""
     metrics = result.metrics
-    body = _record_check(metrics) if isinstance(metrics, dict) else _trader(metrics)
+    body = _record_check(metrics) if isinstance(metrics, dict) else _trader(metrics, result.wall.resident_mb)
     return [*body, _run(result)]
 
 
@@ -59,7 +59,7 @@ def measured_of(outcome: Outcome) -> str:
 # --- a run with a trader ------------------------------------------------------------------------
 
 
-def _trader(metrics: Metrics) -> list[Section]:
+def _trader(metrics: Metrics, resident: Growth | None) -> list[Section]:
     return [
         Section("P&L, USD", list(_pnl(metrics))),
         Section("Fills and inventory", list(_fills(metrics))),
@@ -67,6 +67,7 @@ def _trader(metrics: Metrics) -> list[Section]:
         Section("Quoting", list(_quoting(metrics))),
         Section("The trader's decisions", list(_decisions(metrics))),
         *([Section("Faults", list(_faults(metrics)))] if metrics.faults else []),
+        *([Section("Endurance", list(_endurance(metrics, resident)))] if metrics.endurance is not None else []),
         Section("Truth and belief after the shutdown", list(_agreement(metrics))),
     ]
 
@@ -174,6 +175,40 @@ def _quoting(metrics: Metrics) -> Iterable[Row]:
         yield Row("fills learned by query or snapshot", f"{metrics.fills_recovered}")
         if metrics.requoted_after_s is not None:
             yield Row("two-sided again within", f"{metrics.requoted_after_s:.2f} s")
+        if (back := metrics.recoveries) is not None:
+            note = f"median {back.p50_s:.2f} s, nine in ten within {back.p90_s:.2f} s, after {back.count:,} losses"
+            yield Row("from a loss to both sides", f"{back.max_s:.2f} s", note)
+
+
+def _ways(trader: TraderFigures) -> Iterable[Row]:
+    """Which ways requests took, and what the checks of the connections found."""
+    fell_back = trader.requests_by_way.get("rest", 0) + trader.requests_by_way.get("info", 0)
+    opened = sum(trader.circuits_opened.values())
+    held = f", {trader.requests_held} held back" if trader.requests_held else ""
+    yield Row("requests by REST", f"{fell_back:,}", f"{opened} times a circuit opened{held}" if opened or held else "")
+    if trader.data_anomalies:
+        found = f"{sum(trader.data_anomalies.values()):,}"
+        yield Row("market data in doubt", found, _ranked(trader.data_anomalies))
+    stale = {name: count for name, count in trader.supervisor_events.items() if name != "healthy"}
+    if stale:
+        yield Row("checks of the connections", f"{sum(trader.supervisor_events.values()):,}", _ranked(stale))
+
+
+def _account_risk(metrics: Metrics) -> Iterable[Row]:
+    """Positions that had to shrink and were stuck, money that was short, what the venue took by force."""
+    trader = metrics.trader
+    ways = {
+        "reduced by taking": trader.recovery_iocs,
+        "not enough": trader.recoveries_exhausted,
+        "nothing could be placed": trader.recovery_escalations,
+    }
+    if trader.recoveries:
+        yield Row("positions stuck", f"{trader.recoveries:,}", _ranked(ways))
+    if metrics.short_of_margin_s:
+        reports = f"at the venue, longest; {trader.margin_reports:,} answers on margin"
+        yield Row("short of margin", f"{metrics.short_of_margin_s:,.1f} s", reports)
+    if trader.forced_fills_seen:
+        yield Row("closed by force", f"{trader.forced_fills_seen:,}", "fills, as the trader was told")
 
 
 def _decisions(metrics: Metrics) -> Iterable[Row]:
@@ -184,6 +219,7 @@ def _decisions(metrics: Metrics) -> Iterable[Row]:
     unclear = f"{trader.requests_late:,} answered late, {trader.requests_not_sent:,} never left"
     patience = f"patience {trader.request_timeout_ms:,.0f} ms"
     yield Row("requests unanswered", f"{trader.requests_silent:,}", f"{unclear}; {patience}")
+    yield from _ways(trader)
     found = {
         "positions differed": trader.position_drifts,
         "positions replaced": trader.restatements,
@@ -191,6 +227,14 @@ def _decisions(metrics: Metrics) -> Iterable[Row]:
         "orders vanished": trader.orders_vanished,
     }
     yield Row("resyncs", f"{trader.resyncs:,}", _ranked(found))
+    yield Row("positions compared", f"{trader.position_syncs:,}", _ranked(trader.sync_triggers))
+    audited = {
+        "with issues": trader.audits_with_issues,
+        "cancels sent again": trader.cancels_resent,
+        "unsynced": trader.times_unsynced,
+        "lists read": trader.order_lists_read,
+    }
+    yield Row("audits", f"{trader.audits:,}", _ranked(audited))
     surprises = {
         "placements stuck": trader.stuck,
         "fills of unknown orders": trader.unmatched_fills,
@@ -200,6 +244,7 @@ def _decisions(metrics: Metrics) -> Iterable[Row]:
     }
     if any(surprises.values()):
         yield Row("surprises", f"{sum(surprises.values()):,}", _ranked(surprises))
+    yield from _account_risk(metrics)
     for name, market in metrics.markets.items():
         if market.belief is not None:
             yield _belief(name, market.belief)
@@ -233,6 +278,16 @@ def _faults(metrics: Metrics) -> Iterable[Row]:
     for fault in metrics.faults:
         did = ", ".join(f"{count:,} {what.replace('_', ' ')}" for what, count in fault.counts.items() if count)
         yield Row(fault.kind, f"{fault.starts_at_s:g} to {fault.ends_at_s:g} s", did)
+
+
+def _endurance(metrics: Metrics, resident: Growth | None) -> Iterable[Row]:
+    """What the run kept: how much at most, and whether it grew from the second quarter of the time to the last."""
+    sizes = dict(metrics.endurance.sizes) if metrics.endurance is not None else {}
+    if resident is not None:
+        sizes["memory, MB"] = resident
+    for name, size in sizes.items():
+        note = f"{size.early:,.0f} in the second quarter, {size.late:,.0f} in the last, {size.grown_pct:+.1f} %"
+        yield Row(name.replace("_", " "), f"{size.peak:,.0f}", f"at most; {note}")
 
 
 def _agreement(metrics: Metrics) -> Iterable[Row]:

@@ -68,6 +68,7 @@ def page(result: RunResult) -> str:
         f'<div class="columns">{"".join(_tables(result))}</div>',
         _expectations(result),
         _violations(result),
+        _traceback(result),
         "</body></html>",
     ]
     return "\n".join(part for part in parts if part)
@@ -131,6 +132,15 @@ def _expectations(result: RunResult) -> str:
     )
     head = '<tr><th>expectation</th><th class="value">bound</th><th class="value">measured</th><th></th></tr>'
     return f"<h2>What was expected</h2><table>{head}{rows}</table>"
+
+
+def _traceback(result: RunResult) -> str:
+    """Where our own code failed, for whoever mends it."""
+    if result.traceback is None:
+        return ""
+    return (
+        f"<h2>Where it failed</h2><details><summary>traceback</summary><pre>{escape(result.traceback)}</pre></details>"
+    )
 
 
 def _violations(result: RunResult) -> str:

@@ -4,16 +4,18 @@ import os
 from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
+from time import monotonic
 from typing import Annotated
 
 from cyclopts import Parameter
 
 from domain.errors import ConfigError, Problem
-from makerlab.batch import JOURNAL, RESULT, Job, work, work_all
+from makerlab.batch import JOURNAL, RESULT, Job, work
 from makerlab.exit_codes import ExitCode, worst
 from makerlab.junit import write_junit
 from makerlab.options import Whole
 from makerlab.output import log, print_json, progress, result_console
+from makerlab.pool import spread
 from makerlab.tables import print_result, print_summary
 from runtime.components import component_line
 from scenarios.loader import library, load
@@ -22,6 +24,9 @@ from scenarios.run import data_problems, missing_data
 from scenarios.schema import Scenario
 
 RUNS = Path("runs")
+HOUR_S = 3_600
+COUNT_EVERY_S = 30.0
+"""Between two lines that say how many runs are done."""
 MAX_SEED = 2**63 - 1
 """The journal keeps it in 64 bits."""
 MAX_SEEDS = 100_000
@@ -46,7 +51,8 @@ def run(  # noqa: PLR0913 - the options of a command
     scenarios
         Names of built-in scenarios (see `makerlab scenarios`) or files ending in .toml.
     all_
-        Run every built-in scenario but those whose recording is not here, or that an override does not fit.
+        Run every built-in scenario but endurance runs, those whose recording is not here, or that an override does
+        not fit.
     seed
         Seed of the run; 0 if nothing is said.
     seeds
@@ -77,10 +83,18 @@ def run(  # noqa: PLR0913 - the options of a command
     for world in worlds:
         if not world.market.is_blocks:  # there no trader takes part
             log(f"{world.name}: trader {component_line(world.trader)}")
-    results = _run_all(queue, jobs)
-    _print(results, as_json=as_json)
-    if junit is not None:
-        write_junit(results, junit)
+        elif plots:
+            log(f"{world.name}: no figures; it compares a venue with a record, and nobody quotes")
+    done: dict[Path, RunResult] = {}
+    try:
+        _run_all(queue, jobs, done)
+    except KeyboardInterrupt:
+        if len(queue) > 1:
+            _tell([done[job.folder] for job in queue if job.folder in done], junit, as_json=as_json)
+            log(f"stopped: {len(done)} of {len(queue)} runs are done")
+        raise
+    results = [done[job.folder] for job in queue]
+    _tell(results, junit, as_json=as_json)
     return worst([exit_code(result) for result in results])
 
 
@@ -115,6 +129,10 @@ def _load(names: Sequence[str], overrides: Sequence[str], *, all_: bool) -> list
                 misfits[name] = error.problems
             else:
                 problems += error.problems
+            continue
+        if scenario.soak and all_:
+            hours = scenario.duration_s / HOUR_S
+            log(f"{name}: left out (an endurance run of {hours:g} simulated hours, run it by name)")
             continue
         missing = missing_data(scenario)
         if missing and all_:
@@ -206,14 +224,26 @@ def prepare(queue: list[Job], junit: Path | None, *, plots: bool) -> None:
 # --- running ------------------------------------------------------------------------------------
 
 
-def _run_all(queue: list[Job], processes: int) -> list[RunResult]:
-    if processes == 1 or len(queue) == 1:
-        return [_run_here(job) for job in queue]
+def _run_all(queue: list[Job], processes: int, done: dict[Path, RunResult]) -> None:
+    """Put each result into ``done`` as soon as it is there, by its folder, so that an interrupt loses none of them."""
+    began = counted_at = monotonic()
 
-    def say(job: Job, result: RunResult) -> None:
+    def note(job: Job, result: RunResult) -> None:
+        nonlocal counted_at
         log(_ending(job, result))
+        done[job.folder] = result
+        now, left = monotonic(), len(queue) - len(done)
+        if left and now - counted_at >= COUNT_EVERY_S:
+            counted_at = now
+            failed = sum(not each.holds for each in done.values())
+            minutes = (now - began) / len(done) * left / 60
+            log(f"{len(done)} of {len(queue)} runs done, {failed} failed, about {minutes:.0f} minutes to go")
 
-    return work_all(queue, min(processes, len(queue)), say)
+    if processes == 1 or len(queue) == 1:
+        for job in queue:
+            note(job, _run_here(job))
+    else:
+        spread(work, queue, min(processes, len(queue)), note)
 
 
 def _run_here(job: Job) -> RunResult:
@@ -223,13 +253,21 @@ def _run_here(job: Job) -> RunResult:
     except KeyboardInterrupt:
         log(f"{job.title}: stopped, the journal so far is in {job.folder}")
         raise
-    log(_ending(job, result))
     return result
 
 
 def _ending(job: Job, result: RunResult) -> str:
     verdict = "holds" if result.holds else "FAILED"
     return f"{job.title}: {verdict} ({result.wall.run_s:.1f} s), files in {job.folder}"
+
+
+def _tell(results: list[RunResult], junit: Path | None, *, as_json: bool) -> None:
+    """Print the results and write the report."""
+    if not results:
+        return
+    _print(results, as_json=as_json)
+    if junit is not None:
+        write_junit(results, junit)
 
 
 def _print(results: list[RunResult], *, as_json: bool) -> None:

@@ -8,7 +8,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from domain.commands import Alert, AnyCommand, RecordAdjustments, Severity
+from domain.account_gate import AccountGate
+from domain.commands import Alert, AnyCommand, RecordAdjustments, RecordForgiven, Severity
 from domain.events import (
     AnyEvent,
     BboChanged,
@@ -22,9 +23,9 @@ from domain.events import (
     FeedUp,
     Fill,
     KillReset,
+    NoncesReserved,
     NotSent,
     OpenOrdersReported,
-    OrderStatus,
     OrderUpdate,
     PositionsReport,
     PositionsReported,
@@ -38,13 +39,16 @@ from domain.events import (
     Woke,
 )
 from domain.instrument import Instrument
-from domain.transfers import TransferBook
+from domain.transfers import OWNER, TransferBook
 from domain.units import InstrumentId, Ns, Usd
 from orchestrator.analytics import Analytics
 from orchestrator.budget.proactive import BudgetConfig, ProactiveRateTracker
 from orchestrator.budget.quota import QuotaQuestion
 from orchestrator.connectivity.feeds import FeedMachine, FeedsConfig
+from orchestrator.connectivity.figures import connection_figures
 from orchestrator.connectivity.requests import RequestLedger, RequestsConfig
+from orchestrator.connectivity.signer import SignerConfig, SignerWatch
+from orchestrator.connectivity.supervisor import ConnectionSupervisor, SupervisorConfig
 from orchestrator.desk.desk import STARTING, WARMING, Desk, DeskConfig
 from orchestrator.desk.execution import IdSource
 from orchestrator.fills import FillProcessor, FillsConfig, Priority
@@ -52,11 +56,14 @@ from orchestrator.metrics import Snapshot
 from orchestrator.report import desk_snapshot
 from orchestrator.risk.dead_man import DeadMan, DeadManConfig
 from orchestrator.risk.kill_switch import KillSwitch
+from orchestrator.risk.margin import MarginConfig, MarginTracker
 from orchestrator.risk.watch import RiskConfig, RiskWatch
-from orchestrator.sync.resolver import Resolver, ResolverConfig
-from orchestrator.sync.resync import Resync, ResyncConfig
+from orchestrator.sync.foreign import ForeignConfig, ForeignHand
+from orchestrator.sync.resolver import ResolverConfig
+from orchestrator.sync.resync import ResyncConfig
 from orchestrator.sync.shutdown import Shutdown, ShutdownConfig
 from orchestrator.sync.startup import StartUp, StartUpConfig
+from orchestrator.sync.watch import SyncConfig, SyncWatch
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,15 +72,24 @@ class TraderConfig:
 
     desk: DeskConfig = field(default_factory=DeskConfig)
     feeds: FeedsConfig = field(default_factory=FeedsConfig)
+    supervisor: SupervisorConfig | None = field(default_factory=SupervisorConfig)
+    """When a feed that is up and silent is connected anew; off: only one that the adapter finds dead."""
     requests: RequestsConfig = field(default_factory=RequestsConfig)
     fills: FillsConfig = field(default_factory=FillsConfig)
     start_up: StartUpConfig = field(default_factory=StartUpConfig)
     resync: ResyncConfig = field(default_factory=ResyncConfig)
     resolver: ResolverConfig = field(default_factory=ResolverConfig)
+    sync: SyncConfig = field(default_factory=SyncConfig)
     shutdown: ShutdownConfig = field(default_factory=ShutdownConfig)
     risk: RiskConfig = field(default_factory=RiskConfig)
+    margin: MarginConfig | None = field(default_factory=MarginConfig)
+    """Sizes by what the account's money carries; off: the venue's refusals are the first to say so."""
     budget: BudgetConfig | None = field(default_factory=BudgetConfig)
     """How near the venue's limits we go; off: as if it had none."""
+    signer: SignerConfig | None = field(default_factory=SignerConfig)
+    """What follows where the venue no longer takes our signature; off: it is asked again and again, as of anything."""
+    foreign: ForeignConfig | None = field(default_factory=ForeignConfig)
+    """What follows where somebody else trades on the account, or moves its money; off: nothing, and nobody is told."""
     dead_man: DeadManConfig | None = field(default_factory=DeadManConfig)
     """The venue's switch that cancels everything when we are not heard any more; off: a dead host leaves its orders."""
 
@@ -98,14 +114,22 @@ class Orchestrator:
         self.market_feed = FeedMachine(Feed.MARKET, market_channels, config.feeds)
         self.user_feed = FeedMachine(Feed.USER, USER_CHANNELS, config.feeds)
         self.budget = None if config.budget is None else ProactiveRateTracker(config.budget)
-        self.ledger = RequestLedger(config.requests, self.user_feed, self.budget)
+        self.ledger = RequestLedger(config.requests, self.user_feed, self.budget, self._alert)
         self.analytics = Analytics(self._alert)
         self.desks: dict[InstrumentId, Desk] = {
-            i.id: Desk(config.desk, i, self.ledger, self.ids, self.analytics, self._alert) for i in instruments
+            i.id: Desk(config.desk, i, self.ledger, self.ids, self.analytics, self._alert, config.risk.staleness)
+            for i in instruments
         }
         self.fills = FillProcessor(config.fills, self.analytics)
         self.kill_switch = KillSwitch()
-        self.risk = RiskWatch(config.risk, self.desks, self.kill_switch, self._alert)
+        self.margin = (
+            None
+            if config.margin is None
+            else MarginTracker(config.margin, self.ledger, self.desks, self.fills, self._alert)
+        )
+        self.risk = RiskWatch(
+            config.risk, self.desks, self.kill_switch, self._alert, self.margin, self.market_feed.failed_attempts
+        )
         self.quota = None if self.budget is None else QuotaQuestion(self.budget, self.ledger, self._alert)
         self.start_up = StartUp(
             config.start_up,
@@ -116,13 +140,43 @@ class Orchestrator:
             self._book_fill,
             self._alert,
         )
-        self.resync = Resync(config.resync, self.ledger, self.desks, self.fills, self._book_fill, self._alert)
-        self.resolver = Resolver(config.resolver, self.ledger, self.user_feed, self.desks, self.resync, self._alert)
+        self.sync = SyncWatch(
+            config.sync,
+            config.resync,
+            config.resolver,
+            self.ledger,
+            self.user_feed,
+            self.desks,
+            self.fills,
+            self._book_fill,
+            self._alert,
+        )
+        self.resync, self.resolver = self.sync.resync, self.sync.resolver
+        self.supervisor = (
+            None
+            if config.supervisor is None
+            else ConnectionSupervisor(
+                config.supervisor,
+                config.risk.staleness,
+                self.market_feed,
+                self.user_feed,
+                {name: desk.market for name, desk in self.desks.items()},
+                self._read_account,
+                self._alert,
+            )
+        )
         self.dead_man = (
             None if config.dead_man is None else DeadMan(config.dead_man, self.ledger, self.desks, self._alert)
         )
+        self.signer = (
+            None
+            if config.signer is None
+            else SignerWatch(config.signer, self.ledger, self.desks, self._alert, is_switch_clear=self._is_switch_clear)
+        )
+        self.foreign = None if config.foreign is None else ForeignHand(config.foreign, self._alert)
         self.shutdown = Shutdown(config.shutdown, self.ledger, self.desks, self.dead_man, self._alert)
         self.transfers = TransferBook()
+        self.account = AccountGate(self._alert)
         self.unmatched_fills = 0
         self.unknown_instrument = 0
         self.unknown_events = 0
@@ -139,12 +193,13 @@ class Orchestrator:
             Woke: self._on_nothing,
             StopRequested: self._on_stop_requested,
             KillReset: self._on_kill_reset,
+            NoncesReserved: self._on_nothing,
             ClockSync: self._on_clock,
             BookReported: self._on_book,
             BboChanged: self._on_bbo,
             TradesPrinted: self._on_trades,
             OrderUpdate: self._on_update,
-            Fill: self._book_fill,
+            Fill: self._on_fill,
             PositionsReported: self._on_positions,
             OpenOrdersReported: self._on_nothing,
             ContextReported: self._on_nothing,
@@ -163,8 +218,10 @@ class Orchestrator:
         handler = self._handlers.get(type(event))
         if handler is None:
             self.unknown_events += 1
-        else:
+        elif self.account.admits(event, now):
             handler(event, now)
+        elif self.start_up.is_done and not isinstance(event, Replied):
+            self.resync.request(now, gap=True, by="impossible_message")
 
     def decide(self, now: Ns) -> list[AnyCommand]:
         """What to send; a second call at the same ``now`` returns nothing."""
@@ -189,23 +246,37 @@ class Orchestrator:
 
     def _decide_parts(self, now: Ns, out: list[AnyCommand]) -> None:
         for feed in (self.market_feed, self.user_feed):
-            if feed.decide(now, out):
+            feed.decide(now, out)
+        if self.supervisor is not None:
+            for feed in self.supervisor.decide(now, out):
                 self._on_feed_lost(feed, now)
         if not self.shutdown.is_stopping:
             self.start_up.decide(now)
+        if self._is_at_work:
+            self.sync.decide(now)
         if self._settles_doubts:
             self.resolver.decide(now)
             self.resync.decide(now)
-        if self.quota is not None and self._asks_quota:
+        if self.quota is not None and self._is_at_work:
             self.quota.decide(now)
+        if self.margin is not None and self._is_at_work:
+            self.margin.decide(now)
+        self._decide_quotes(now)
+        if self._settles_doubts:
+            self.resolver.close_clear()
+
+    def _decide_quotes(self, now: Ns) -> None:
+        """What risk leaves of them, what they are, and the switch that must be ahead of them."""
         self.risk.look(now)
+        if self.signer is not None:
+            self.signer.open(now)
         gate = self.account_gate()
         for desk in self.desks.values():
             desk.decide(gate, now)
         if self.dead_man is not None:
             self.dead_man.decide(now)  # after the quotes: for the first that they placed
-        if self._settles_doubts:
-            self.resolver.close_clear()
+        if self.signer is not None:
+            self.signer.close(now)
 
     def _close_feeds(self, now: Ns, out: list[AnyCommand]) -> None:
         """The last thing: nothing of ours rests, so nothing needs to be heard any more."""
@@ -226,7 +297,6 @@ class Orchestrator:
     def snapshot(self, now: Ns | None = None) -> Snapshot:
         """Frozen numbers; ``now`` closes the running time sums (default: the latest time seen)."""
         at = self._now if now is None else now
-        ledger = self.ledger
         return Snapshot(
             now=at,
             phase=self.phase,
@@ -234,29 +304,23 @@ class Orchestrator:
             kills=self.kill_switch.count,
             life=self.life,
             desks=tuple(desk_snapshot(desk, at) for desk in self.desks.values()),
-            requests_sent=ledger.n_sent,
-            actions_sent=ledger.n_actions,
-            requests_silent=ledger.n_silent,
-            requests_late=ledger.n_late,
-            requests_not_sent=ledger.n_not_sent,
-            requests_in_flight=ledger.in_flight,
-            replies_unknown=ledger.n_unknown,
-            request_timeout=ledger.timeout,
+            **connection_figures(self.market_feed, self.user_feed, self.supervisor, self.ledger, at),
             quota_used=0 if self.budget is None else self.budget.used,
             quota_left=0 if self.budget is None else self.budget.headroom,
             fills_applied=self.fills.applied,
             fills_duplicate=self.fills.duplicates,
-            feed_downs=self.market_feed.downs + self.user_feed.downs,
-            feed_silences=self.market_feed.silences + self.user_feed.silences,
-            resyncs=self.resync.runs,
-            position_drifts=self.resync.drifts,
-            orphans_cancelled=self.resync.orphans_cancelled,
-            orders_vanished=self.resolver.vanished,
+            **self.sync.figures(at),
+            **self.risk.figures(),
             unmatched_fills=self.unmatched_fills,
+            foreign_fills=0 if self.foreign is None else self.foreign.fills,
+            owner_moved=self.moved_by_owner,
+            signatures_refused=0 if self.signer is None else self.signer.refused,
+            signer_outages=0 if self.signer is None else self.signer.outages,
             dead_man=None if self.dead_man is None else self.dead_man.state.value,
             dead_man_asked=0 if self.dead_man is None else self.dead_man.asked,
             dead_man_refused=0 if self.dead_man is None else self.dead_man.refused,
             dead_man_fired=0 if self.dead_man is None else self.dead_man.fired,
+            messages_refused=dict(self.account.refused),
             analytics_errors=dict(self.analytics.errors),
         )
 
@@ -283,38 +347,44 @@ class Orchestrator:
     def account_gate(self) -> str | None:
         """Why no desk may quote (the first reason that holds); None when all may."""
         limits = self._limits_gate()
+        signer = None if self.signer is None else self.signer.gate
+        foreign = None if self.foreign is None else self.foreign.gate(self._now)
         closed = (
             (self.shutdown.is_stopping, "stopping"),
             (self.kill_switch.is_latched, "kill"),
+            (signer is not None, signer or ""),
             (not self.start_up.is_done and not self.start_up.is_warming, STARTING),
             (limits is not None, limits or ""),
             (not self.user_feed.is_live, "user_feed_down"),
             (not self.market_feed.is_live, "market_feed_down"),
             (self.resync.gates_quotes, "resync"),
+            (self.sync.gate is not None, self.sync.gate or ""),
+            (foreign is not None, foreign or ""),
             (self.start_up.is_warming, WARMING),
         )
         return next((reason for is_closed, reason in closed if is_closed), None)
 
     # --- handlers -------------------------------------------------------------------------------
 
-    def _on_restored(self, event: Restored, now: Ns) -> None:
+    def _on_restored(self, told: Restored, now: Ns) -> None:
+        event = self.account.restored(told, now)
         self.life = event.life
         self.ids.life_seed = event.life_seed
         self.market_feed.life_seed = event.life_seed
         self.user_feed.life_seed = event.life_seed
         if self.dead_man is not None:
             self.dead_man.begin(event.life_seed)
-        self.start_up.is_later_life = event.life > 1
-        self.fills.is_holding = event.life == 1
+        if self.signer is not None:
+            self.signer.begin(event.life_seed)
+        self.start_up.is_later_life = not event.is_opening
+        self.fills.is_holding = event.is_opening
         self.kill_switch.restore(event.kill)
-        for tid in event.tids:
-            self.fills.dedup.remember(tid, event.fills_since)
-        self.fills.cursor = event.fills_since
-        self.fills.opening_as_of = event.opened_at
+        self.fills.continue_from(event)
         for ledger in event.ledgers:
             desk = self.desks.get(ledger.instrument)
             if desk is not None:
                 desk.inventory.continue_from(ledger)
+        self.risk.account.begin(event.forgiven)
         self.transfers.restore(event.transfers, event.transfers_stated, event.transfers_as_of)
         self._hand_out_transfers()
         for order in event.orders:
@@ -323,7 +393,7 @@ class Orchestrator:
                 desk.adopt(order, now)
 
     def _on_nothing(self, event: AnyEvent, now: Ns) -> None:
-        """A wake-up, where time itself is what happened; or of a channel that the trader does not subscribe to."""
+        """A wake-up, where time itself is what happened; a note of the driver; or of a channel that we do not hear."""
 
     def _on_stop_requested(self, event: StopRequested, now: Ns) -> None:
         self.shutdown.request(event.reason, now)
@@ -331,6 +401,7 @@ class Orchestrator:
     def _on_kill_reset(self, event: KillReset, now: Ns) -> None:
         self.kill_switch.reset()
         self.risk.on_kill_reset(now)
+        self.sync.on_kill_reset(now)
         self._alert(Alert(Severity.WARNING, "kill_reset", event.by))
 
     def _on_clock(self, event: ClockSync, now: Ns) -> None:
@@ -341,33 +412,38 @@ class Orchestrator:
     def _on_bbo(self, event: BboChanged, now: Ns) -> None:
         desk = self._desk(event.instrument)
         if desk is not None:
-            self.market_feed.on_message(ChannelKind.BBO, event.instrument, now)
             desk.on_bbo(event, now)
 
     def _on_book(self, event: BookReported, now: Ns) -> None:
         desk = self._desk(event.instrument)
         if desk is not None:
-            self.market_feed.on_message(ChannelKind.BOOK, event.instrument, now)
             desk.on_book(event, now)
 
     def _on_trades(self, event: TradesPrinted, now: Ns) -> None:
         desk = self._desk(event.instrument)
         if desk is not None:
-            self.market_feed.on_message(ChannelKind.TRADES, event.instrument, now)
             desk.on_trades(event, now)
 
+    def _on_fill(self, event: Fill, now: Ns) -> None:
+        self._hear_of_account(now)
+        self._book_fill(event, now)
+
     def _on_update(self, event: OrderUpdate, now: Ns) -> None:
+        self._hear_of_account(now)
         if self.dead_man is not None:
             self.dead_man.on_update(event, now)
+        self.risk.on_update(event, now)
         desk = self._desk(event.instrument)
         if desk is None or desk.on_update(event, now):
             return
-        if event.status is OrderStatus.OPEN and self.start_up.is_done:
-            # An order of this account that we do not know rests: the list of open orders decides.
-            self.resync.request(now, gap=False)
+        if self.start_up.is_done:
+            self.sync.on_stranger(event, now, is_ours=desk.tracker.find(event.cloid, event.oid) is not None)
 
     def _on_replied(self, event: Replied, now: Ns) -> None:
         self.risk.on_replied(event, now)
+        self.sync.on_replied(event, now)
+        if self.signer is not None:
+            self.signer.hear(event, now)
         for result in event.results:
             if isinstance(result, PositionsReport):
                 self._book_transfers(result.transfers, result.as_of)
@@ -376,16 +452,24 @@ class Orchestrator:
     def _on_positions(self, event: PositionsReported, now: Ns) -> None:
         self._book_transfers(event.transfers, event.exch_time)
         if self.start_up.is_done:
-            self.resync.on_positions(event, now)
+            self.sync.on_positions(event, now)
 
     def _on_feed_up(self, event: FeedUp, now: Ns) -> None:
-        self._feed(event.feed).on_up(event, now)
+        feed = self._feed(event.feed)
+        feed.on_up(event, now)
+        if feed is self.market_feed:  # what still came on a connection that we had given up is not of this one
+            for desk in self.desks.values():
+                desk.on_market_gap()
 
     def _on_subscribed(self, event: Subscribed, now: Ns) -> None:
         feed = self._feed(event.channel.kind.feed)
         became_live = feed.on_subscribed(event)
+        if became_live and feed is self.user_feed:
+            self.ledger.routes.on_user_feed_live(now)
         if became_live and feed is self.user_feed and self.start_up.is_done:
-            self.resync.request(now, gap=True)
+            self.resync.request(now, gap=True, by="reconnect")
+            self.resolver.on_reconnect(now)
+            self.sync.on_reconnect(now)
 
     def _on_feed_down(self, event: FeedDown, now: Ns) -> None:
         feed = self._feed(event.feed)
@@ -398,16 +482,28 @@ class Orchestrator:
     def _on_feed_lost(self, feed: FeedMachine, now: Ns) -> None:
         if feed is self.market_feed:
             for desk in self.desks.values():
-                desk.on_market_gap()
+                desk.on_market_lost()
         else:
             self.ledger.on_user_feed_down(now)
             self.start_up.on_user_feed_down()
             self.resync.on_user_feed_down()
 
+    def _hear_of_account(self, now: Ns) -> None:
+        if self.supervisor is not None:
+            self.supervisor.on_user_event(now)
+
+    def _read_account(self, now: Ns) -> None:
+        """Nothing was heard of the account for long: that may be so, or its channels are dead."""
+        if self.start_up.is_done and not self.shutdown.is_stopping:
+            self.resync.request(now, gap=False, by="silence")
+
     def _book_transfers(self, transfers: tuple[Transfers, ...], as_of: Ns) -> None:
         """Funding and the like come as sums, with every statement of the positions."""
+        before = self.moved_by_owner
         self.transfers.take(transfers, as_of)
         self._hand_out_transfers()
+        if self.foreign is not None and self.moved_by_owner != before:
+            self.foreign.on_owner(Usd(self.moved_by_owner - before))
 
     def _hand_out_transfers(self) -> None:
         for name, moved in self.transfers.booked.items():
@@ -432,11 +528,15 @@ class Orchestrator:
     def _fill_to_order(self, fill: Fill, now: Ns) -> None:
         if self.desks[fill.instrument].tracker.on_fill(fill, now) is None:
             self.unmatched_fills += 1
+            if self.foreign is not None:
+                self.foreign.on_unmatched_fill(fill, self.desks[fill.instrument].instrument, now)
             if self.start_up.is_done:
-                self.resync.request(now, gap=False)
+                self.sync.on_unmatched_fill(now)
 
     def _fill_to_quotes(self, fill: Fill, now: Ns) -> None:
+        self.risk.on_fill(fill)
         self.desks[fill.instrument].on_fill(fill, now)
+        self.sync.on_fill(fill, now)
 
     def _fill_to_stats(self, fill: Fill, now: Ns) -> None:
         del now
@@ -459,25 +559,34 @@ class Orchestrator:
         return gate
 
     def _record_adjustments(self, out: list[AnyCommand]) -> None:
-        """What a restatement, a late fill or the first mark changed must reach the next life."""
+        """What a restatement, a late fill, the first mark or a lifted kill changed must reach the next life."""
         for name, desk in self.desks.items():
             inventory = desk.inventory
             if inventory.has_news:
                 inventory.has_news = False
                 out.append(RecordAdjustments(name, tuple(inventory.adjustments)))
+        account = self.risk.account
+        if account.has_news:
+            account.has_news = False
+            out.append(RecordForgiven(Usd(round(account.pnl))))
 
     def _deadlines(self) -> tuple[Ns | None, ...]:
         return (
             self.ledger.deadline(),
             self.market_feed.deadline(),
             self.user_feed.deadline(),
+            None if self.supervisor is None else self.supervisor.deadline(),
             None if self.shutdown.is_stopping else self.start_up.deadline(self._now),
             self.resync.deadline(),
             self.resolver.deadline() if self._settles_doubts else None,
+            self.sync.deadline() if self._is_at_work else None,
             self.shutdown.deadline(),
             self.risk.deadline(),
             None if self.dead_man is None else self.dead_man.deadline(),
-            self.quota.deadline() if self.quota is not None and self._asks_quota else None,
+            None if self.signer is None else self.signer.deadline(),
+            None if self.foreign is None else self.foreign.deadline(self._now),
+            self.quota.deadline() if self.quota is not None and self._is_at_work else None,
+            self.margin.deadline() if self.margin is not None and self._is_at_work else None,
             *(desk.next_deadline() for desk in self.desks.values()),
         )
 
@@ -487,7 +596,15 @@ class Orchestrator:
         return self.start_up.is_synced or self.shutdown.is_stopping
 
     @property
-    def _asks_quota(self) -> bool:
+    def moved_by_owner(self) -> Usd:
+        """What the owner paid in since the first statement, less what was taken out: no profit of ours."""
+        return self.transfers.booked.get(OWNER, Usd(0))
+
+    def _is_switch_clear(self) -> bool:
+        return self.dead_man is None or self.dead_man.is_clear
+
+    @property
+    def _is_at_work(self) -> bool:
         return self.start_up.is_done and not self.shutdown.is_stopping
 
     def _feed(self, feed: Feed) -> FeedMachine:

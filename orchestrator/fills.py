@@ -15,7 +15,7 @@ from typing import Annotated
 from annotated_types import Ge
 
 from domain.commands import Alert, Severity
-from domain.events import Fill, FillsReport
+from domain.events import Fill, FillsReport, Restored
 from domain.instrument import Instrument
 from domain.units import NS_PER_MS, InstrumentId, Ns, Pos, Tid
 from orchestrator.analytics import Analytics
@@ -60,10 +60,11 @@ def next_page(report: FillsReport, since: Ns) -> Ns:
     return last if last > since else Ns(since + NS_PER_MS)
 
 
-def position_drift(instrument: Instrument, ours: Pos, stated: Pos) -> Alert:
-    """What people are told when the venue's position replaces ours: in the instrument's units of size."""
+def position_drift(instrument: Instrument, ours: Pos, stated: Pos, *, found_by: str, cause: str) -> Alert:
+    """What people are told when the venue's position replaces ours: in the instrument's units of size (RS-07)."""
     mine, theirs = (instrument.format_size(position) for position in (ours, stated))
-    return Alert(Severity.WARNING, "position_drift", f"{instrument.id}: ours was {mine}, the venue's is {theirs}")
+    text = f"{instrument.id}: ours was {mine}, the venue's is {theirs}; found_by={found_by} cause={cause}"
+    return Alert(Severity.WARNING, "position_drift", text)
 
 
 class FillDeduplicator:
@@ -132,9 +133,17 @@ class FillProcessor:
         self._held: OrderedDict[Tid, Fill] = OrderedDict()
         self._recent: deque[tuple[Ns, InstrumentId, int]] = deque()
         self._recent_from = Ns(-1)
-        """Latest exchange time of a fill no longer among the recent ones."""
+        """Latest exchange time of a fill no longer among the recent ones, or booked by an earlier life."""
         self._consumers: list[tuple[int, int, Consumer]] = []
         self._before_opening: list[Consumer] = []
+
+    def continue_from(self, restored: Restored) -> None:
+        """Take over what earlier lives booked: which fills, up to where for certain, and how far at the latest."""
+        for tid in restored.tids:
+            self.dedup.remember(tid, restored.fills_since)
+        self.cursor = restored.fills_since
+        self.opening_as_of = restored.opened_at
+        self._recent_from = restored.fills_until
 
     def subscribe(self, consumer: Consumer, priority: Priority) -> None:
         """Lower priorities hear of a fill first; of equals, who subscribed first (FL-06)."""

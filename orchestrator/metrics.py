@@ -4,7 +4,9 @@ from dataclasses import dataclass
 
 from domain.orders import Certainty, OrderState
 from domain.units import Bps, Cloid, InstrumentId, Ns, Oid, Pos, Px, Side, Sz, Usd
+from orchestrator.connectivity.supervisor import SupervisorStats
 from orchestrator.desk.fill_tracker import FillQuality
+from orchestrator.sync.auditor import AuditResult
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,6 +91,18 @@ class DeskSnapshot:
     spread_factor: float
     """How much wider risk makes the half-spread (MT-08)."""
     size_factor: float
+    reach: dict[str, Sz]
+    """Lots up to which the position may grow on each side: our own limit, the venue's, the account's (MG-07)."""
+    recovery: str | None
+    """State of the way out of a position that has to shrink; None where there is none."""
+    recoveries: int
+    """How often such a position was stuck."""
+    recovery_iocs: int
+    """Orders by which it was reduced at once."""
+    recoveries_exhausted: int
+    """How often they did not suffice."""
+    recovery_escalations: int
+    """Those recoveries that began because no reducing order could be placed at all (RS-19)."""
     position_utilization: float
     """Absolute position as a share of its limit; 0 while that is not known (MT-14)."""
     halts: int
@@ -100,6 +114,12 @@ class DeskSnapshot:
     fill_quality: FillQuality
     data_age: Ns | None
     """Of the market data: since its receipt, and its way before where the venue's clock is known."""
+    data_anomalies: dict[str, int]
+    """What was wrong with market data, by `channel:kind`."""
+    sequence_gap_max: int
+    """Most numbered messages that were missing in a row."""
+    futile_orders: int
+    """Orders that were refused so often for the same reason that they were left alone."""
     data_future: int
     """Messages and trades stamped in the future: not used."""
     unknown_orders: int
@@ -187,12 +207,73 @@ class Snapshot:
     feed_downs: int
     feed_silences: int
     """Those of them for which the connection was silent, and nobody had closed it."""
+    connection: SupervisorStats | None
+    """What the supervisor of the connections says; None without one."""
+    supervisor_events: dict[str, int]
+    """Its checks by what they found."""
+    circuits: dict[str, str]
+    """State of the circuit breaker of each way to the venue."""
+    circuits_opened: dict[str, int]
+    """How often each of them opened."""
+    requests_by_way: dict[str, int]
+    """Requests by what they relied on: the socket, REST for actions, REST for questions."""
+    requests_held: int
+    """Requests that were not sent because no way was left for them."""
     resyncs: int
-    position_drifts: int
-    orphans_cancelled: int
     orders_vanished: int
     """Orders that had rested and that the venue no longer knew in any way."""
+    orphans_cancelled: int
+    """Orders that only the venue knew, beyond their grace."""
+    orphans_cleared: int
+    """Those that turned out to be known, or gone, within it (RS-20)."""
+    position_syncs: int
+    """Comparisons of the position that a trigger led to."""
+    position_sync_failures: int
+    """Questions for it that were not answered; each is asked again (RS-03)."""
+    position_syncs_postponed: int
+    """Those that waited, because the venue was asked too much already."""
+    position_drifts: int
+    """Statements of the venue that differed for longer than the grace."""
+    sync_triggers: dict[str, int]
+    """Why positions were compared, by trigger (RS-02)."""
+    drift_causes: dict[str, int]
+    """What was behind such differences (RS-07)."""
+    audits: int
+    audits_with_issues: int
+    """Those that found or cleaned up something."""
+    order_lists_read: int
+    """Lists of the open orders that audits asked for."""
+    cancels_resent: int
+    """Cancels without effect that were sent once more (RS-24)."""
+    audit: AuditResult | None
+    """What the latest audit found; None before the first (RS-21)."""
+    sync_score: float
+    """How fresh our knowledge of the account is, from 1 to 0 (CN-12)."""
+    sync_state: str | None
+    """What the score means; None where it is not kept."""
+    times_degraded: int
+    """How often it was no longer healthy."""
+    times_unsynced: int
+    """How often it was so bad that nothing was quoted."""
     unmatched_fills: int
+    foreign_fills: int
+    """Those of orders without any client id: somebody else trades on the account."""
+    owner_moved: Usd
+    """What the owner paid in since the first statement, less what was taken out."""
+    signatures_refused: int
+    """Requests that the venue took for a stranger's."""
+    signer_outages: int
+    """How often so many of them came in a row that nothing more was signed."""
+    account_value: Usd | None
+    """Of the account at the mark, as the venue said last; None where positions need no margin, or before that."""
+    margin_used: float | None
+    """Share of it that positions tie up at present (MG-01)."""
+    margin_reports: int
+    """Answers of the venue on margin and limits."""
+    gross_usd: Usd | None
+    """Value of all positions at our mids; None where the limits in money are off."""
+    forced_fills_seen: int
+    """Fills by which the venue closed a position of ours, as we were told."""
     dead_man: str | None
     """What we know of the venue's dead-man switch; None where we do not use it."""
     dead_man_asked: int
@@ -201,5 +282,7 @@ class Snapshot:
     """Answers that this account may not use it."""
     dead_man_fired: int
     """Triggers that we were told of."""
+    messages_refused: dict[str, int]
+    """Messages of the account that cannot be true, by what was wrong with them."""
     analytics_errors: dict[str, int]
     """Failures of what only looks on, by the name of the hook."""

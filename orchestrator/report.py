@@ -124,6 +124,8 @@ def _gates(desk: Desk, now: Ns) -> dict[str, Any]:
         "risk_reasons": tuple(concern.reason for concern in desk.risk.concerns),
         "spread_factor": desk.risk.spread_factor,
         "size_factor": desk.risk.size_factor,
+        "reach": {side.name.lower(): desk.limit.effective(side) for side in Side},
+        **_recovery(desk),
         "position_utilization": abs(inventory.position) / desk.limit.lots if desk.limit.lots else 0.0,
         "halts": desk.halts,
         "side_rejections": {} if waits is None else {side.name.lower(): waits.sides[side].total for side in Side},
@@ -131,6 +133,21 @@ def _gates(desk: Desk, now: Ns) -> dict[str, Any]:
         "fill_quality": desk.fill_tracker.quality(counters.placed),
         "data_age": desk.market.age(now),
         "data_future": desk.market.n_future,
+        "data_anomalies": desk.market.sanity.anomalies.by_name(),
+        "sequence_gap_max": desk.market.sanity.anomalies.largest_gap,
+        "futile_orders": 0 if desk.futile is None else desk.futile.opened,
+    }
+
+
+def _recovery(desk: Desk) -> dict[str, Any]:
+    """The way out of a position that is too large."""
+    recovery = desk.unwinding.recovery
+    return {
+        "recovery": None if recovery is None else recovery.state.value,
+        "recoveries": 0 if recovery is None else recovery.runs,
+        "recovery_iocs": 0 if recovery is None else recovery.iocs,
+        "recoveries_exhausted": 0 if recovery is None else recovery.exhausted,
+        "recovery_escalations": 0 if recovery is None else recovery.escalations,
     }
 
 

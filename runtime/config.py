@@ -93,6 +93,12 @@ def read(source: Path | str, shelf: Shelf = PROFILES) -> Tree:
     return _read(_find(source, Path(), shelf.what, shelf), (), shelf)
 
 
+def read_tree(data: Mapping[str, Any], name: str, shelf: Shelf = PROFILES) -> Tree:
+    """What would be read from a file with this content; ``name`` is what messages call it."""
+    own = dict(data)
+    return _bases(own.pop(EXTENDS, []), name, Path(), (name,), shelf) | Tree(own, dict.fromkeys(_leaves(own), name))
+
+
 def override(assignments: Iterable[str]) -> Tree:
     """``a.b=value`` as TOML would read it; a bare word is a text."""
     tree = Tree()
@@ -121,17 +127,22 @@ def _read(source: Path | Traversable, seen: tuple[str, ...], shelf: Shelf) -> Tr
     name = str(source)
     if name in seen:
         raise ConfigError([Problem(f"{name}: {EXTENDS}", " -> ".join((*seen, name)), "no circle")])
+    folder = source.parent if isinstance(source, Path) else Path()
     data = _parse_file(source, name)
-    bases = data.pop(EXTENDS, [])
+    tree = _bases(data.pop(EXTENDS, []), name, folder, (*seen, name), shelf)
+    return tree | Tree(data, dict.fromkeys(_leaves(data), source.name))
+
+
+def _bases(bases: object, name: str, folder: Path, seen: tuple[str, ...], shelf: Shelf) -> Tree:
+    """What a file is laid over."""
     if isinstance(bases, str):
         bases = [bases]
     if not (isinstance(bases, list) and all(isinstance(base, str) for base in bases)):
         raise ConfigError([Problem(f"{name}: {EXTENDS}", show(bases), f"a file or {shelf.what}, or a list of them")])
     tree = Tree()
     for base in bases:
-        folder = source.parent if isinstance(source, Path) else Path()
-        tree |= _read(_find(base, folder, f"{name}: {EXTENDS}", shelf), (*seen, name), shelf)
-    return tree | Tree(data, dict.fromkeys(_leaves(data), source.name))
+        tree |= _read(_find(base, folder, f"{name}: {EXTENDS}", shelf), seen, shelf)
+    return tree
 
 
 def _find(source: Path | str, folder: Path, where: str, shelf: Shelf) -> Path | Traversable:

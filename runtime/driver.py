@@ -10,13 +10,16 @@ from dataclasses import dataclass
 from typing import Annotated, NamedTuple, Protocol
 
 from annotated_types import Ge, Gt
+from msgspec.structs import replace
 
-from domain.commands import Alert, AnyCommand, RecordAdjustments, Severity
-from domain.events import AnyEvent, StopRequested, Woke
+from domain.commands import Alert, AnyCommand, RecordAdjustments, RecordForgiven, Request, Severity
+from domain.events import AnyEvent, NoncesReserved, NotSent, Reason, StopRequested, Woke
 from domain.units import Ns, millis
 from exchange_adapters.base import ExchangeAdapter
+from orchestrator.metrics import Snapshot
 from runtime.inbox import Inbox
 from runtime.journal import Journal, must_survive
+from runtime.journal_format import Header
 from runtime.safety_net import ORDERS_LEFT, SafetyNet
 
 CORE_FAILED = "core_failed"
@@ -27,6 +30,8 @@ SUBMIT_FAILED = "submit_failed"
 """The adapter refused a command that no correct trader makes."""
 JOURNAL_FAILED = "journal_failed"
 """The write-ahead log cannot be written, so nothing may be placed."""
+JOURNAL_UNREADABLE = "journal_unreadable"
+"""What earlier lives wrote cannot be read, so no life can begin: nobody knows what rests."""
 INBOX_OVERFLOW = "inbox_overflow"
 """Events come faster than they are taken in; none may be dropped."""
 STOP_OVERDUE = "stop_overdue"
@@ -51,6 +56,10 @@ class Trader(Protocol):
 
     def next_deadline(self) -> Ns | None:
         """When to be called even if nothing happens."""
+        ...
+
+    def snapshot(self, now: Ns | None = None) -> Snapshot:
+        """Frozen numbers."""
         ...
 
     @property
@@ -110,8 +119,12 @@ class Life:
         self.deadline: Ns | None = None
         """When to call ``step`` although nothing has arrived."""
         self.failure: Failure | None = None
+        self.alerts_unheard = 0
+        """Alerts whose sink raised: that is no reason to stop, and no reason to keep silent about it."""
         self._journal = journal
         self._is_journal_dead = False
+        self._decided_at = Ns(0)
+        self._nonces_below = 0
         self._config = config
         self._on_alert = on_alert
         self._stop_by: Ns | None = None
@@ -120,12 +133,17 @@ class Life:
 
     # --- the loop -------------------------------------------------------------------------------
 
+    def begin(self, now: Ns, header: Header) -> None:
+        """Write down that a life begins, before anything else of it."""
+        self._write(now, self._journal.begin, header)
+
     def is_due(self, now: Ns) -> bool:
         """Whether there is a reason for a step."""
         return len(self.inbox) > 0 or (self.deadline is not None and self.deadline <= now)
 
     def step(self, now: Ns) -> Step:
         """Take in what has arrived, or that time has passed, and decide."""
+        self._decided_at = now
         overflow = len(self.inbox) > self._config.inbox_limit
         events = self.inbox.take() or _WOKE
         for event in events:
@@ -142,22 +160,42 @@ class Life:
         return Step(events, commands)
 
     def carry_out(self, now: Ns, commands: Sequence[AnyCommand]) -> None:
-        """Let commands leave; an error of the adapter is a bug of ours and ends the core's part."""
+        """Let commands leave; an error of the adapter is a bug of ours and ends the core's part.
+
+        What had to wait for the journal, or for a process that stood still, is late: its expiry counts from the
+        decision, and what has expired does not leave.
+        """
+        waited = now - self._decided_at
         for command in commands:
             if isinstance(command, Alert):
-                if self._on_alert is not None:
-                    self._on_alert(now, command)
+                self._tell(now, command)
                 continue
-            if isinstance(command, RecordAdjustments):
+            if isinstance(command, RecordAdjustments | RecordForgiven):
                 continue  # it stands in the journal: that is all it is for
             self.net.sent(command, now)
+            late = command
+            if isinstance(command, Request) and command.expires_in is not None and waited:
+                if command.expires_in <= waited:
+                    self.inbox.put(NotSent(command.request_id, Reason.EXPIRED, now))
+                    continue
+                late = replace(command, expires_in=Ns(command.expires_in - waited))
             try:
-                self.adapter.submit(command)
+                self.adapter.submit(late)
             except Exception as error:  # noqa: BLE001 - whatever it is, the orders must go
                 is_ours = self.failure is None
                 self.fail(now, SUBMIT_FAILED, f"{error!r} on {command!r}", error)
                 if is_ours:
                     return
+
+    def snapshot(self, now: Ns) -> Snapshot | None:
+        """The core's numbers; None where it has failed, or fails over this."""
+        if self.failure is not None:
+            return None
+        try:
+            return self.core.snapshot(now)
+        except Exception as error:  # noqa: BLE001 - our bug, whatever it is
+            self.fail(now, CORE_FAILED, one_line(error), error)
+            return None
 
     def is_over(self, now: Ns) -> bool:
         """Whether this life has ended, asked after the last commands left.
@@ -183,11 +221,13 @@ class Life:
             self.net.take_over(Alert(Severity.CRITICAL, name, text), now)
             self.deadline = now
 
-    def end(self) -> None:
-        """Close: no event comes any more, everything written is safe."""
+    def end(self, now: Ns) -> None:
+        """Close: no event comes any more, everything written is safe, or we say that it is not."""
         self.adapter.stop()
-        if not self._is_journal_dead:
-            self._journal.sync()
+        had_failed = self.failure is not None
+        self._write(now, self._journal.sync)
+        if self.failure is not None and not had_failed:
+            self._tell(now, Alert(Severity.CRITICAL, self.failure.name, self.failure.text))
 
     # --- inside ---------------------------------------------------------------------------------
 
@@ -200,13 +240,25 @@ class Life:
             deadline = core.next_deadline()
             self._has_stopped = core.is_stopped
         except Exception as error:  # noqa: BLE001 - our bug, whatever it is
-            self.fail(now, CORE_FAILED, f"{type(error).__name__}: {error}", error)
+            self.fail(now, CORE_FAILED, one_line(error), error)
             return ()
+        has_reserved = self._reserve_nonces(now, commands)
         self._write(now, self._journal.decided, now, commands)
-        if must_survive(commands):
+        if has_reserved or must_survive(commands):
             self._write(now, self._journal.sync)
         self._arm(now, deadline, is_wake=events is _WOKE)
         return commands
+
+    def _reserve_nonces(self, now: Ns, commands: Sequence[AnyCommand]) -> bool:
+        """Before anything signed may leave, the journal knows where the nonces of the next life begin."""
+        if not any(isinstance(command, Request) for command in commands):
+            return False
+        below = self.adapter.reserve_nonces()
+        if below <= self._nonces_below:
+            return False
+        self._nonces_below = below
+        self._write(now, self._journal.took, now, NoncesReserved(below))
+        return True
 
     def _arm(self, now: Ns, deadline: Ns | None, *, is_wake: bool) -> None:
         """Note when to wake the core, unless it keeps asking for a time that has passed."""
@@ -225,6 +277,7 @@ class Life:
     def _ask_net(self, now: Ns) -> tuple[AnyCommand, ...]:
         commands = self.net.decide(now)
         if commands:
+            self._reserve_nonces(now, commands)
             self._write(now, self._journal.rescued, now, commands)
             self._write(now, self._journal.sync)
         self.deadline = self.net.next_deadline()
@@ -238,6 +291,19 @@ class Life:
             write(*args)
         except OSError as error:
             self._is_journal_dead = True
-            self.fail(now, JOURNAL_FAILED, f"{error!r}", error)
+            self.fail(now, JOURNAL_FAILED, error.strerror or one_line(error), error)
         except Exception as error:  # noqa: BLE001 - a message that cannot be encoded
-            self.fail(now, JOURNAL_FAILED, f"{error!r}", error)
+            self.fail(now, JOURNAL_FAILED, one_line(error), error)
+
+    def _tell(self, now: Ns, alert: Alert) -> None:
+        if self._on_alert is None:
+            return
+        try:
+            self._on_alert(now, alert)
+        except Exception:  # noqa: BLE001 - whoever listens is no part of the trader
+            self.alerts_unheard += 1
+
+
+def one_line(error: BaseException) -> str:
+    """What went wrong, for people: its type and its words in one line."""
+    return f"{type(error).__name__}: {' '.join(str(error).split())}"

@@ -6,8 +6,9 @@ One pass, no core: what is asked of the core is only what stands in its recorded
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
 
+from domain.account_gate import AccountGate
 from domain.alerts import KILL, STOPPED
-from domain.commands import Alert, AnyCommand, QueryFills, RecordAdjustments, Request
+from domain.commands import Alert, AnyCommand, Modify, Place, QueryFills, RecordAdjustments, RecordForgiven, Request
 from domain.events import (
     Adjustment,
     AnyEvent,
@@ -17,6 +18,7 @@ from domain.events import (
     Fill,
     FillsReport,
     KillReset,
+    NoncesReserved,
     PositionsReport,
     PositionsReported,
     Replied,
@@ -89,6 +91,12 @@ class Fold:
         self._cursor = _FillsCursor()
         self._transfers = TransferBook()
         self._kill: str | None = None
+        self._forgiven = Usd(0)
+        self._booked_until = Ns(-1)
+        self._has_placed = False
+        self._gate = AccountGate(lambda _: None)
+        """What the core did not believe is not handed on."""
+        self._nonces_from = 0
         self._is_stopped = True
 
     def add(self, record: Record) -> None:
@@ -141,6 +149,10 @@ class Fold:
             transfers=_listed(self._transfers.booked),
             transfers_stated=None if self._transfers.stated is None else _listed(self._transfers.stated),
             transfers_as_of=self._transfers.as_of,
+            fills_until=self._booked_until,
+            forgiven=self._forgiven,
+            nonces_from=self._nonces_from,
+            is_unread=self._before_opening is not None and not self._has_placed and life > 1,
         )
 
     def _time_left(self, expires_at: Ns | None) -> Ns | None:
@@ -150,16 +162,22 @@ class Fold:
     # --- inputs ---------------------------------------------------------------------------------
 
     def _took(self, event: AnyEvent, now: Ns) -> None:
+        if not self._gate.admits(event, now):
+            return
         if isinstance(event, Restored):
+            event = self._gate.restored(event, now)
             self._start_life(event)
         elif isinstance(event, KillReset):
             self._kill = None
+        elif isinstance(event, NoncesReserved):
+            self._nonces_from = max(self._nonces_from, event.below)
         self._take_transfers(event)
         self._cursor.seen(event)
         self._orders.seen(event, now)
         for fill in fills_in(event):
             if fill.tid not in self._tids:
                 self._tids[fill.tid] = fill.exch_time
+                self._booked_until = max(self._booked_until, fill.exch_time)
                 self._book(fill)
         if self._before_opening is not None and isinstance(event, Replied):
             match event.results:
@@ -199,14 +217,20 @@ class Fold:
         self._life = event.life
         self._is_stopped = False
         self._kill = event.kill
-        self._before_opening = [] if event.life == 1 else None
+        self._before_opening = [] if event.is_opening else None
         self._opened_at = event.opened_at
+        self._nonces_from = max(self._nonces_from, event.nonces_from)
         self._ledgers = {}
+        if event.is_unread:
+            self._tids.clear()
+            return
         for told in event.ledgers:
             adjusted = sum(adjustment.lots for adjustment in told.adjustments)
             ledger = _Ledger(told.position - adjusted, told.cash, told.fees, told.opening)
             ledger.adjustments = told.adjustments
             self._ledgers[told.instrument] = ledger
+        self._forgiven = event.forgiven
+        self._booked_until = event.fills_until
         self._transfers.restore(event.transfers, event.transfers_stated, event.transfers_as_of)
         for tid in event.tids:
             self._tids.setdefault(tid, event.fills_since)
@@ -217,6 +241,7 @@ class Fold:
         for command in commands:
             self._orders.sent(command, now)
             self._cursor.sent(command)
+            self._has_placed = self._has_placed or _places(command)
 
     def _heed(self, commands: Sequence[AnyCommand]) -> None:
         for command in commands:
@@ -227,6 +252,12 @@ class Fold:
                     self._is_stopped = True
             elif isinstance(command, RecordAdjustments):
                 self._ledgers.setdefault(command.instrument, _Ledger()).adjustments = command.adjustments
+            elif isinstance(command, RecordForgiven):
+                self._forgiven = command.pnl
+
+
+def _places(command: AnyCommand) -> bool:
+    return isinstance(command, Request) and any(isinstance(action, Place | Modify) for action in command.actions)
 
 
 def _listed(sums: Mapping[InstrumentId, Usd]) -> tuple[Transfers, ...]:

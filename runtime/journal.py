@@ -27,10 +27,14 @@ class Journal:
         self._unhashed = bytearray()
         self.count = 0
         """Records in the journal, those of earlier lives included."""
-        self._take_up(log.read())
+        self.reopen()
 
-    def _take_up(self, data: bytes) -> None:
-        reader = Reader(data)
+    def reopen(self) -> None:
+        """Begin anew with what the log holds now: a crash may have taken the end of what was written."""
+        self._hash = blake2b(digest_size=16)
+        self._unhashed.clear()
+        self.count = 0
+        reader = Reader(self._log.read())
         for record in reader:
             self.count += 1
             if not isinstance(record, Opened):

@@ -10,6 +10,7 @@ from collections.abc import Collection, Iterator, Sequence
 from domain.commands import AnyAction, AnyCommand, Cancel, Modify, Place, QueryOpenOrders, QueryOrder, Request
 from domain.events import (
     PAYLOAD_REASONS,
+    SAYS_NOTHING_OF_ORDERS,
     AnyEvent,
     AnyResult,
     Cancelled,
@@ -273,7 +274,7 @@ class OwnOrders:
                 order.acknowledge(now)
                 if filled >= order.sz or order.tif is Tif.IOC:
                     order.end(filled)
-            case Refused():
+            case Refused(reason=reason) if reason not in SAYS_NOTHING_OF_ORDERS:
                 order.end(Sz(0))
             case _:
                 pass
@@ -368,10 +369,10 @@ class OwnOrders:
 
     def _remove(self, order: OwnOrder) -> None:
         del self._orders[order.number]
-        if order.cloid is not None:
-            del self._by_cloid[order.cloid]
+        if order.cloid is not None and self._by_cloid.get(order.cloid) == order.number:
+            del self._by_cloid[order.cloid]  # a name that was given twice is the younger one's
         if order.oid is not None:
-            del self._by_oid[order.oid]
+            self._by_oid.pop(order.oid, None)
             self._over[order.oid] = None
             if len(self._over) > KEPT:
                 self._over.popitem(last=False)

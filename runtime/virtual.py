@@ -13,16 +13,28 @@ from typing import NamedTuple, Protocol
 
 from msgspec.structs import replace
 
-from domain.commands import AnyCommand
+from domain.commands import Alert, AnyCommand, Severity
+from domain.errors import JournalError
 from domain.events import AnyEvent, Restored
 from domain.units import Ns
 from exchange_adapters.base import ExchangeAdapter
-from runtime.driver import AlertSink, Failure, Life, LifeConfig, Trader
+from orchestrator.metrics import Snapshot
+from runtime.driver import (
+    JOURNAL_FAILED,
+    JOURNAL_UNREADABLE,
+    AlertSink,
+    Failure,
+    Life,
+    LifeConfig,
+    Trader,
+    one_line,
+)
 from runtime.fold import fold
 from runtime.journal import Journal
 from runtime.journal_format import Header
 from runtime.safety_net import SafetyNet, SafetyNetConfig
 from runtime.thinking import ThinkingConfig, ThinkingTime
+from sim.disk import Disk
 
 
 class VirtualTime(Protocol):
@@ -72,6 +84,8 @@ class DriverCounters:
     inbox_peak: int = 0
     thinking: int = 0
     """Nanoseconds spent thinking."""
+    alerts_unheard: int = 0
+    """Alerts whose sink raised."""
 
 
 class VirtualDriver:
@@ -86,7 +100,10 @@ class VirtualDriver:
         header: Header,
         config: DriverConfig | None = None,
         on_alert: AlertSink | None = None,
+        disk: Disk | None = None,
     ) -> None:
+        """``disk``: what the journal's log stands on, where writing may take time and fail."""
+        self.disk = disk
         self.taps: list[Tap] = []
         self.slowdowns: list[float] = []
         """Factors by which thinking takes longer now, whoever put them there."""
@@ -116,19 +133,25 @@ class VirtualDriver:
         """
         if self._life is not None:
             raise RuntimeError("the trader is running")
-        if restored is None:
-            restored = fold(self.journal.records(), self._header.seed)
+        try:
+            if self.ends:
+                self.journal.reopen()
+            if restored is None:
+                restored = fold(self.journal.records(), self._header.seed)
+        except (JournalError, OSError) as error:
+            self._cannot_start(error)
+            return
         self._adapter = adapter or self._adapter
-        self.journal.begin(replace(self._header, life=restored.life, life_seed=restored.life_seed))
         traded = frozenset(instrument.id for instrument in self._header.instruments) or None
         net = SafetyNet(self._config.safety_net, self._adapter.capabilities, traded)
         life = Life(self._core_factory(), self._adapter, self.journal, net, self._config.life, self._on_alert)
+        life.begin(self._env.now, replace(self._header, life=restored.life, life_seed=restored.life_seed))
         self._life = life
         self._number = restored.life
         self._busy_until = self._env.now
         self._has_step = False
         self._timers = []
-        self._adapter.start(partial(self._arrive, life))
+        self._adapter.start(partial(self._arrive, life), restored.nonces_from)
         self._arrive(life, restored)
 
     def kill_trader(self) -> None:
@@ -165,11 +188,29 @@ class VirtualDriver:
         return None if self._life is None else self._life.net
 
     @property
+    def has_lost_journal(self) -> bool:
+        """Whether the last life ended because its journal could not be written; the next one may begin where it can."""
+        failure = self.failure
+        if self.is_running or failure is None:
+            return False
+        return failure.name == JOURNAL_FAILED and isinstance(failure.error, OSError)
+
+    @property
     def failure(self) -> Failure | None:
         """Why the safety net took over, in the life under way or else in the last one."""
         if self._life is not None:
             return self._life.failure
         return self.ends[-1].failure if self.ends else None
+
+    def snapshot(self) -> Snapshot | None:
+        """The trader's numbers of now; None where it does not run, or fails over this: then the safety net acts."""
+        life, now = self._life, self._env.now
+        if life is None:
+            return None
+        numbers = life.snapshot(now)
+        if life.failure is not None:
+            self._call_step(life)
+        return numbers
 
     # --- the loop -------------------------------------------------------------------------------
 
@@ -201,7 +242,8 @@ class VirtualDriver:
         thinking = self._thinking.next()
         if self.slowdowns:
             thinking = Ns(round(thinking * prod(self.slowdowns)))
-        self._busy_until = Ns(now + thinking)
+        writing = 0 if self.disk is None else max(self.disk.free_at - now, 0)
+        self._busy_until = Ns(now + writing + thinking)
         counters = self.counters
         counters.steps += 1
         counters.events += len(events)
@@ -221,9 +263,11 @@ class VirtualDriver:
             return
         life.carry_out(now, commands)
         if life.is_over(now):
-            life.end()
+            life.end(now)
             self._close("stopped" if life.failure is None else "failed")
         else:
+            if len(life.inbox):
+                self._call_step(life)
             self._set_timer(life, now)
 
     # --- deadlines ------------------------------------------------------------------------------
@@ -244,10 +288,17 @@ class VirtualDriver:
 
     # --- inside ---------------------------------------------------------------------------------
 
+    def _cannot_start(self, error: JournalError | OSError) -> None:
+        text, now = one_line(error), self._env.now
+        self.ends.append(LifeEnd(self._number + 1, now, "failed", Failure(JOURNAL_UNREADABLE, text, error)))
+        if self._on_alert is not None:
+            self._on_alert(now, Alert(Severity.CRITICAL, JOURNAL_UNREADABLE, text))
+
     def _close(self, how: str) -> None:
         life = self._life
         assert life is not None  # noqa: S101
         self._life = None
         self.counters.superseded += life.inbox.superseded
         self.counters.inbox_peak = max(self.counters.inbox_peak, life.inbox.peak)
+        self.counters.alerts_unheard += life.alerts_unheard
         self.ends.append(LifeEnd(self._number, self._env.now, how, life.failure))

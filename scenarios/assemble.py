@@ -6,30 +6,35 @@ It takes resolved configs and knows no files; `scenarios.loader` makes them, `sc
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from domain.commands import Alert
 from domain.errors import ConfigError
 from domain.events import Channel, ChannelKind, Feed, PublicTrade, TradesPrinted
 from domain.instrument import Instrument
-from domain.units import NS_PER_S, AccountId, InstrumentId, Ns, millis
+from domain.units import NS_PER_S, AccountId, InstrumentId, Ns, Side, seconds
 from exchange_adapters.simulated import SimulatedAdapter
 from orchestrator.core import Orchestrator, TraderConfig
 from orchestrator.metrics import Snapshot
+from orchestrator.risk.ladder import fresh_for
 from runtime.journal import Journal
 from runtime.log import Log
 from runtime.logs import log_alert
 from runtime.provenance import make_header
 from runtime.story import story
 from runtime.virtual import DriverConfig, VirtualDriver
+from scenarios.endurance import state_bytes
 from scenarios.expectations import Expect
 from scenarios.invariants.base import Bounds, Scope
 from scenarios.invariants.checker import Checker
 from scenarios.observed import ObservedTrader
 from scenarios.observer import Observer
+from scenarios.overreach import Overreach
 from scenarios.result import FaultFigures
 from scenarios.trace import Span, Trace
 from scenarios.truth import VenueTruth
+from sim.disk import Disk
 from sim.faults.base import Fault, Injected
 from sim.links import LinksConfig
 from sim.venue.publications import Publication
@@ -55,6 +60,8 @@ class Setup:
     bounds: Bounds = field(default_factory=Bounds)
     check_every: int = 1
     full_check_every: int = 200
+    soak: bool = False
+    """Whether to look at what the run keeps in memory, time and again."""
 
 
 class Tape:
@@ -98,9 +105,10 @@ class Running:
             instruments,
             self.truth,
             duration=setup.duration,
-            stale_after=millis(setup.trader.desk.data_quality.stale_gate_ms),
+            stale_after=seconds(fresh_for(setup.trader.risk.staleness)),
         )
-        self.journal = Journal(log)
+        self.disk = disk = Disk(world.env, log)
+        self.journal = Journal(disk)
         header = make_header(seed, setup.trader_tree, tuple(instruments.values()), setup.name)
         self.alerts: Counter[str] = Counter()
         """Alerts of the trader, by name."""
@@ -112,9 +120,12 @@ class Running:
             header,
             setup.driver,
             on_alert=self._on_alert,
+            disk=disk,
         )
         self.session.process = self.driver
         self.injected: list[Injected] = [fault.install(world, self.session) for fault in setup.faults]
+        self.overreach = Overreach(self.truth)
+        """How far the account went."""
         self._scope: Scope | None = None
         self._tape = Tape()
         if not world.replays:  # a recording hands its trades over when they were received, not in their block
@@ -122,6 +133,7 @@ class Running:
         world.on_publication.append(self.truth.hear)
         world.on_block.append(self._on_block)
         self.session.on_send.append(self.observer.on_sent)
+        self.session.on_send.append(self.checker.sent)
         for injected in self.injected:
             world.env.call_at(injected.starts_at, self.observer.on_fault)
             world.env.call_at(injected.ends_at, self.observer.on_heal)
@@ -133,10 +145,52 @@ class Running:
 
     @property
     def is_between_lives(self) -> bool:
-        """Whether a fault has killed the trader and will start it again."""
-        ends = self.driver.ends
-        is_killed = not self.driver.is_running and bool(ends) and ends[-1].how == "killed"
-        return is_killed and any(injected.is_striking for injected in self.injected)
+        """Whether a fault has killed the trader, or taken its journal, and will start it again."""
+        driver = self.driver
+        is_down = not driver.is_running and bool(driver.ends)
+        will_return = is_down and (driver.ends[-1].how == "killed" or driver.has_lost_journal)
+        return will_return and any(injected.is_striking for injected in self.injected)
+
+    # --- what the checks know of the run around trader and venue (`scenarios.invariants.base.RunView`) -------------
+
+    @property
+    def faults(self) -> Sequence[Injected]:
+        """All faults of the run."""
+        return self.injected
+
+    @property
+    def is_running(self) -> bool:
+        """Whether the trader's process lives."""
+        return self.driver.is_running
+
+    @property
+    def is_stopping(self) -> bool:
+        """Whether the trader was asked to stop, or has stopped."""
+        trader, ends = self.trader, self.driver.ends
+        is_asked = trader is not None and trader.core.shutdown.is_stopping
+        return is_asked or (not self.driver.is_running and bool(ends) and ends[-1].how == "stopped")
+
+    @property
+    def failure(self) -> str | None:
+        """Name of the failure by which the safety net took over."""
+        failure = self.driver.failure
+        return None if failure is None else failure.name
+
+    @property
+    def is_durable(self) -> bool:
+        """Whether everything that the trader wrote to its journal would survive."""
+        return self.disk.is_safe
+
+    @property
+    def is_recorded(self) -> bool:
+        """Whether the market is a record."""
+        return bool(self.world.replays)
+
+    @property
+    def memories(self) -> Sequence[object]:
+        """What the trader's process keeps beside its core: its safety net listens all the time."""
+        net = self.driver.net
+        return () if net is None else (net,)
 
     def fault_figures(self) -> list[FaultFigures]:
         """What each fault did."""
@@ -146,6 +200,20 @@ class Running:
             )
             for i in self.injected
         ]
+
+    def sizes(self) -> dict[str, float]:
+        """What is kept in memory now, by name; a trader that is dead keeps nothing."""
+        sizes = {"calls": float(self.world.env.waiting), "inbox": float(self.driver.counters.inbox_peak)}
+        if self.driver.is_running and self.trader is not None:
+            core = self.trader.core
+            trackers = [desk.tracker for desk in core.desks.values()]
+            sizes |= {
+                "trader_bytes": float(state_bytes(core)),
+                "orders": float(sum(len(tracker.orders) for tracker in trackers)),
+                "ended_orders": float(sum(len(tracker.completed) for tracker in trackers)),
+                "requests": float(core.ledger.in_flight),
+            }
+        return sizes
 
     def mark_faults(self) -> None:
         """Put the faults into the trace, for the figures."""
@@ -159,7 +227,19 @@ class Running:
 
     def _new_life(self) -> ObservedTrader:
         core = Orchestrator(self.setup.trader, tuple(self.world.instruments.values()))
-        self._scope = Scope(self.world.instruments, self.truth, core, self.checker.report, self.setup.bounds)
+        before = self._scope
+        self._scope = Scope(
+            self.world.instruments,
+            self.truth,
+            core,
+            self.checker.report,
+            self.setup.bounds,
+            now=self.world.env.now,
+            calm_since=Ns(0) if before is None else before.calm_since,
+            is_held_back=partial(_is_held_back, core),
+            is_limited=core.budget is not None and core.budget.limits == self.world.venue.limits,
+            run=self,
+        )
         self.checker.bind(self._scope, self._story)
         self.trader = ObservedTrader(core, self.checker, self._scope, self.observer)
         self.lives.append(self.trader)
@@ -170,6 +250,10 @@ class Running:
         scope = self._scope
         if scope is not None:
             scope.now = now
+            if any(injected.is_active for injected in self.injected):
+                scope.calm_since = None
+            elif scope.calm_since is None:
+                scope.calm_since = now
             if not self._is_healthy():
                 scope.healthy_since = None
             elif scope.healthy_since is None:
@@ -177,10 +261,12 @@ class Running:
             self.checker.block(block)
         self.observer.on_life(now, is_running=self.driver.is_running)
         self.observer.on_block(block)
+        self.overreach.on_block(now)
 
     def _is_healthy(self) -> bool:
         feed = self.session.feeds[Feed.USER]
-        return feed.is_wired and _FILLS in feed.channels and not any(injected.is_active for injected in self.injected)
+        is_calm = self._scope is not None and self._scope.calm_since is not None
+        return feed.is_wired and _FILLS in feed.channels and is_calm
 
     def _story(self, keys: tuple[str, ...]) -> str:
         """Each order once, also where several of its generations and fills are involved."""
@@ -192,3 +278,12 @@ class Running:
                 lines = ("nothing in the trader's journal: it was never told of it",)
             told.setdefault(lines, []).append(key)
         return "\n".join(f"the story of {', '.join(of)}:\n" + "\n".join(lines) for lines, of in told.items())
+
+
+def _is_held_back(core: Orchestrator, name: InstrumentId, side: Side, now: Ns) -> bool:
+    """Whether refusals or the venue's limits make the trader wait with a side."""
+    desk = core.desks[name]
+    if desk.rejections is not None and desk.rejections.should_skip(side, now):
+        return True
+    opens_at = desk.execution.budget_opens_at
+    return opens_at is not None and now <= opens_at

@@ -8,6 +8,7 @@ from msgspec import structs
 
 from domain.instrument import Instrument
 from domain.units import FeeRate, InstrumentId, Ns, millis, seconds
+from orchestrator.risk.ladder import fresh_for
 from runtime import config
 from runtime.log import Log
 from runtime.recordings import data_folder, load_l2_trades
@@ -53,7 +54,14 @@ def setup_of(scenario: Scenario) -> Setup:
         links=scenario.links,
         faults=scenario.faults,
         expect=scenario.expect,
-        bounds=Bounds(fill_within=millis(checks.fill_within_ms), in_flight=millis(checks.in_flight_ms)),
+        soak=scenario.soak,
+        bounds=Bounds(
+            fill_within=millis(checks.fill_within_ms),
+            in_flight=millis(checks.in_flight_ms),
+            stale=seconds(fresh_for(trader.risk.staleness)),
+            heal=millis(checks.heal_ms),
+            limbo=millis(checks.limbo_ms),
+        ),
         check_every=checks.every,
         full_check_every=checks.full_every,
     )

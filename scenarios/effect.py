@@ -15,6 +15,7 @@ KEYS_OF_BLOCKS = frozenset(
     (
         ("name",),
         ("description",),
+        ("covers",),
         ("market", "recording"),
         ("venue", "discipline"),
         ("venue", "class_order"),

@@ -4,13 +4,15 @@ To add one: a field in ``Expect``, a line in ``KINDS``. A field that is None is 
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
+from functools import partial
 from typing import Annotated, Any
 
 from annotated_types import Ge, Interval
 
 from domain.events import Reason
+from scenarios import figures_by_path
 from scenarios.result import Ended, Metrics, Outcome, RunResult
 
 
@@ -32,6 +34,10 @@ class Expect:
     """Fills of our orders: that the market traded with us at all."""
     fills_recovered_min: Annotated[int, Ge(0)] | None = None
     """Fills that we learned of by query or snapshot, their own message being lost or late."""
+    position_wrong_s_max: Annotated[float, Ge(0)] | None = None
+    """After a fill the trader's position is the venue's again within this, whether or not the fill was told."""
+    cancels_resent_min: Annotated[int, Ge(0)] | None = None
+    """Cancels without effect that an audit of the trader sent once more: that there were some."""
     races_min: Annotated[int, Ge(0)] | None = None
     """Cancels and modifies that a fill overtook on their way: that the race was met."""
     feed_losses_min: Annotated[int, Ge(0)] | None = None
@@ -54,10 +60,25 @@ class Expect:
     """Share of quotes whose half-spread was only the least one (of the worst instrument): that the formula quoted."""
     margin_refusals_min: Annotated[int, Ge(0)] | None = None
     """Orders refused because the account's money did not carry them: that the money was short."""
+    refused_for_margin_max: Annotated[int, Ge(0)] | None = None
+    """The same, that sizes were kept to what the money carries."""
+    recovery_iocs_min: Annotated[int, Ge(0)] | None = None
+    """Orders that took to shrink a position whose reducing quotes were refused: that it was stuck."""
+    over_limit_s_max: Annotated[float, Ge(0)] | None = None
+    """Longest time for which the position of any instrument was at its limit or beyond, at the venue."""
+    short_of_margin_s_max: Annotated[float, Ge(0)] | None = None
+    """Longest time in which positions tied up more initial margin than the account was worth, at the venue."""
+    gross_usd_max: Annotated[float, Ge(0)] | None = None
+    """Largest value of all positions together, long and short added up, at the marks, in USD."""
     forced_fills_min: Annotated[int, Ge(0)] | None = None
     """Fills by which the venue closed a position for lack of margin: that there was a liquidation."""
     rejected_pct_max: Annotated[float, Interval(ge=0, le=100)] | None = None
     """Refused placements and modifies as a share of those sent."""
+    least: dict[str, float] = field(default_factory=dict)
+    """Any other figure of the result that must not be smaller, by its path: `"orders.modified" = 20`. Counts of faults
+    are `faults.KIND.COUNT`, over all faults of that kind; `injected` is the count that a fault is about."""
+    most: dict[str, float] = field(default_factory=dict)
+    """The same for figures that must not be larger."""
     mismatches_max: Annotated[int, Ge(0)] | None = None
     """Differences from the record, for a check against recorded blocks."""
 
@@ -87,6 +108,10 @@ def _inventory_pct(metrics: Metrics) -> float | None:
     return max((market.inventory.max_of_limit_pct for market in metrics.markets.values()), default=None)
 
 
+def _over_limit_s(metrics: Metrics) -> float | None:
+    return max((market.inventory.over_limit_s for market in metrics.markets.values()), default=None)
+
+
 def _at_floor_pct(metrics: Metrics) -> float | None:
     shares = [market.belief.at_floor_pct for market in metrics.markets.values() if market.belief is not None]
     return max((share for share in shares if share is not None), default=None)
@@ -97,6 +122,8 @@ KINDS = (
     Kind("fresh_s_min", Sense.AT_LEAST, lambda m: m.quoting.fresh_s),
     Kind("fills_min", Sense.AT_LEAST, lambda m: m.fills),
     Kind("fills_recovered_min", Sense.AT_LEAST, lambda m: m.fills_recovered),
+    Kind("position_wrong_s_max", Sense.AT_MOST, lambda m: m.position_wrong_s),
+    Kind("cancels_resent_min", Sense.AT_LEAST, lambda m: m.trader.cancels_resent),
     Kind("races_min", Sense.AT_LEAST, lambda m: m.races),
     Kind("feed_losses_min", Sense.AT_LEAST, lambda m: m.feed_losses),
     Kind("requoted_after_s_max", Sense.AT_MOST, lambda m: m.requoted_after_s),
@@ -108,6 +135,11 @@ KINDS = (
     Kind("requests_per_minute_max", Sense.AT_MOST, lambda m: m.requests_per_minute),
     Kind("at_floor_pct_max", Sense.AT_MOST, _at_floor_pct),
     Kind("margin_refusals_min", Sense.AT_LEAST, lambda m: m.orders.rejected_by_reason.get(Reason.MARGIN, 0)),
+    Kind("refused_for_margin_max", Sense.AT_MOST, lambda m: m.orders.rejected_by_reason.get(Reason.MARGIN, 0)),
+    Kind("recovery_iocs_min", Sense.AT_LEAST, lambda m: m.trader.recovery_iocs),
+    Kind("over_limit_s_max", Sense.AT_MOST, _over_limit_s),
+    Kind("short_of_margin_s_max", Sense.AT_MOST, lambda m: m.short_of_margin_s),
+    Kind("gross_usd_max", Sense.AT_MOST, lambda m: m.gross_usd_max),
     Kind("forced_fills_min", Sense.AT_LEAST, lambda m: m.forced_fills),
     Kind("rejected_pct_max", Sense.AT_MOST, _rejected_pct),
     Kind("mismatches_max", Sense.AT_MOST, lambda m: m["mismatches"] if isinstance(m, dict) else None),
@@ -126,6 +158,10 @@ def evaluate(expect: Expect, result: RunResult) -> list[Outcome]:
         bound = getattr(expect, kind.field)
         if bound is not None:
             outcomes.append(_compare(kind, bound, result))
+    for paths, sense in ((expect.least, Sense.AT_LEAST), (expect.most, Sense.AT_MOST)):
+        for path, bound in paths.items():
+            figure = Kind(path, sense, partial(figures_by_path.measure, path=path))
+            outcomes.append(_compare(figure, bound, result))
     return outcomes
 
 

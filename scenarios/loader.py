@@ -16,6 +16,8 @@ from runtime.config_check import show, suggestion
 from runtime.config_schema import schema as json_schema
 from scenarios.build import markets_of
 from scenarios.effect import idle_keys, late_faults
+from scenarios.figures_by_path import wrong_step
+from scenarios.incidents import INCIDENTS
 from scenarios.schema import DEFAULT_PROFILE, InstrumentSection, Scenario
 from sim.faults.cancel_race import CancelRace
 from sim.faults.fill_before_ack import FillBeforeAck
@@ -39,7 +41,16 @@ SCHEMA_LINE = "#:schema ../scenario.schema.json"
 def load(source: str, overrides: Iterable[str] = ()) -> Scenario:
     """Read, lay over each other and check; raises ConfigError with every problem."""
     problems: list[Problem] = []
-    given = _layers(source, overrides, problems)
+    return _checked(_layers(source, overrides, problems), source, problems)
+
+
+def load_tree(data: Mapping[str, Any], name: str) -> Scenario:
+    """The same for what no file holds yet; ``name`` is what messages call it."""
+    given = Tree(config.read_tree(data, name, SHELF).data)
+    return _checked(given, name, [])
+
+
+def _checked(given: Tree, source: str, problems: list[Problem]) -> Scenario:
     tree = _with_defaults(given, problems)
     scenario: Scenario | None = None
     try:
@@ -55,6 +66,8 @@ def load(source: str, overrides: Iterable[str] = ()) -> Scenario:
             *_limits_without_a_lot(scenario),
             *_cycles_too_far_apart(scenario),
             *_halts_of_nothing(scenario),
+            *_unknown_figures(scenario),
+            *_unknown_incidents(scenario),
         ]
     if problems or scenario is None:
         raise ConfigError([_named(problem, source) for problem in problems])
@@ -206,6 +219,26 @@ def _halts_of_nothing(scenario: Scenario) -> list[Problem]:
         if isinstance(fault, Halt)
         for name in fault.instruments
         if name not in known
+    ]
+
+
+def _unknown_figures(scenario: Scenario) -> list[Problem]:
+    """Expected figures that no result has."""
+    kinds: set[str] = {fault.kind for fault in scenario.faults}
+    return [
+        Problem(f"expect.{key}", wrong, "the path of a figure below `metrics` of a result")
+        for key, paths in (("least", scenario.expect.least), ("most", scenario.expect.most))
+        for path in paths
+        if (wrong := wrong_step(path, kinds)) is not None
+    ]
+
+
+def _unknown_incidents(scenario: Scenario) -> list[Problem]:
+    """Incidents that the list does not have."""
+    return [
+        Problem(f"covers[{i}]", show(name), f"an incident{suggestion(name, list(INCIDENTS))}")
+        for i, name in enumerate(scenario.covers)
+        if name not in INCIDENTS
     ]
 
 

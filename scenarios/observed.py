@@ -10,6 +10,7 @@ from domain.commands import AnyCommand
 from domain.events import AnyEvent, Fill
 from domain.units import InstrumentId, Ns
 from orchestrator.core import Orchestrator
+from orchestrator.metrics import Snapshot
 from runtime.own_orders import fills_in
 from scenarios.invariants.base import Scope, Step
 from scenarios.invariants.checker import Checker
@@ -43,6 +44,8 @@ class ObservedTrader:
         self._scope.now = now
         self._checker.step(Step(now, event, (), fills))
         self._observer.on_event(event, now, fills)
+        if self._observer.disagreement.is_open:
+            self._observer.disagreement.look(self.core.desks, now)
 
     def decide(self, now: Ns) -> Sequence[AnyCommand]:
         """Let the core decide, then look."""
@@ -54,7 +57,7 @@ class ObservedTrader:
             self._cycles = cycles
             if len(self.cycle_times) < CYCLES_KEPT:
                 self.cycle_times.append(spent)
-        self._scope.now = now
+        self._scope.now = self._scope.decided_at = now
         self._checker.step(Step(now, None, commands))
         self._observer.on_gate(self._gate(), self._limits, now)
         return commands
@@ -62,6 +65,10 @@ class ObservedTrader:
     def next_deadline(self) -> Ns | None:
         """As the core says."""
         return self.core.next_deadline()
+
+    def snapshot(self, now: Ns | None = None) -> Snapshot:
+        """As the core says."""
+        return self.core.snapshot(now)
 
     @property
     def is_stopped(self) -> bool:

@@ -25,6 +25,8 @@ from domain.events import (
 from domain.instrument import Instrument
 from domain.units import NS_PER_S, USD, Cloid, FeeRate, InstrumentId, Ns, Oid, RequestId, Side, Tid, seconds
 from runtime.own_orders import spread
+from scenarios.disagreement import Disagreement
+from scenarios.endurance import RecoveryTimes
 from scenarios.invariants.base import Block, TruthView
 from scenarios.result import (
     HORIZONS_S,
@@ -76,6 +78,8 @@ class _Market:
         self.abs_usd_ns = 0.0
         self.max_abs_usd = 0.0
         self.max_abs_lots = 0
+        self.over = self.longest_over = 0
+        """Time at the limit or beyond: up to now, and the longest."""
         self.fresh = 0
         self.two_sided = 0
         self.two_sided_fresh = 0
@@ -104,6 +108,8 @@ class Observer:
         stale_after: Ns,
     ) -> None:
         self.trace = trace
+        self.disagreement = Disagreement(truth)
+        """Between the trader's position and the venue's."""
         self._truth = truth
         self._markets = {name: _Market(instrument) for name, instrument in instruments.items()}
         self._stale_after = stale_after
@@ -120,26 +126,24 @@ class Observer:
         self._sent_in_time = (0, 0)
         """Requests and actions up to the shutdown."""
         self._spread = 0.0
-        self._forced = self._fees = 0
+        self._forced = self._fees = self._requests = self._actions = 0
         self._gross, self._net = [0.0] * len(_HORIZONS), [0.0] * len(_HORIZONS)
         self._adverse, self._measured = [0] * len(_HORIZONS), [0] * len(_HORIZONS)
         self._fresh = self._two_sided = self._two_sided_fresh = 0
         self._counts = OrderCounts()
         self._rejections: Counter[str] = Counter()
-        self._requests = self._actions = 0
         self._ended: list[EndedOrder] = []
         self._open_requests: OrderedDict[RequestId, Request] = OrderedDict()
         self._leaving: OrderedDict[Cloid, None] = OrderedDict()
         """Orders with a cancel or modify of ours under way: blocks come in time, so what fills one comes after it."""
         self._replaced: OrderedDict[Cloid, None] = OrderedDict()
         self._raced: OrderedDict[Cloid, None] = OrderedDict()
-        self._races = self._race_fills = 0
+        self._races = self._race_fills = self._recovered = 0
         self._seen: OrderedDict[tuple[Tid, Oid], None] = OrderedDict()
-        self._recovered = 0
         self._user_up_since: Ns | None = None
-        self._feed_losses = 0
         self._up: set[Feed] = set()
-        self._data_gaps = self._longest_gap = 0
+        self._data_gaps = self._longest_gap = self._feed_losses = 0
+        self._recoveries = RecoveryTimes()
         self._back_since: Ns | None = None
         self._requoted: int | None = None
         self._faults = 0
@@ -163,6 +167,8 @@ class Observer:
         self._measure_to(now)
         for fill in block.fills:
             self._on_fill(fill)
+        if block.fills and self._began is not None and self._stopped is None:
+            self.disagreement.on_fill(now)
         if self._ended:
             for order in self._ended:
                 self._bury(order)
@@ -179,6 +185,7 @@ class Observer:
         if self._back_since is not None and self._is_two_sided():
             self._requoted = max(self._requoted or 0, now - self._back_since)
             self._back_since = None
+            self._recoveries.quote(now)
         if self._healed is not None:
             self._heal(now)
         if self._down_since is not None:
@@ -211,6 +218,8 @@ class Observer:
             else:
                 all_two_sided = False
             all_fresh = min(all_fresh, fresh)
+            market.over = market.over + dt if 0 < market.limit <= abs(market.position) else 0
+            market.longest_over = max(market.longest_over, market.over)
             if market.position and market.mid is not None:
                 usd = abs(market.position) * market.mid / USD
                 market.abs_usd_ns += usd * dt
@@ -314,6 +323,7 @@ class Observer:
         elif isinstance(event, FeedDown):
             if event.feed in self._up and self._began is not None and self._stopped is None:
                 self._feed_losses += 1
+                self._recoveries.lose(now)
             self._up.discard(event.feed)
             self._back_since = None
 
@@ -402,6 +412,7 @@ class Observer:
         self._measure_to(now)
         self._sent_in_time = (self._requests, self._actions)
         self._stopped = now
+        self.disagreement.end(now)
         self.trace.stopped_s = now / NS_PER_S
 
     def on_life(self, now: Ns, *, is_running: bool) -> None:
@@ -509,10 +520,12 @@ class Observer:
             feed_losses=self._feed_losses,
             data_gaps=self._data_gaps,
             longest_data_gap_s=self._longest_gap / NS_PER_S,
+            recoveries=self._recoveries.figures(),
             requoted_after_s=None if self._requoted is None else self._requoted / NS_PER_S,
             healed_after_s=None if self._healed is None else self._healed / NS_PER_S,
             resting_while_down_s=None if self._resting_while_down is None else self._resting_while_down / NS_PER_S,
             fills_recovered=self._recovered,
+            position_wrong_s=self.disagreement.longest / NS_PER_S,
             quoting=self._quoting(self._fresh, self._two_sided, self._two_sided_fresh),
             markets=markets,
         )
@@ -535,6 +548,7 @@ class Observer:
                 end_usd=end_usd,
                 mean_abs_usd=market.abs_usd_ns / observed if observed else 0.0,
                 max_abs_usd=market.max_abs_usd,
+                over_limit_s=market.longest_over / NS_PER_S,
                 max_of_limit_pct=100.0 * market.max_abs_lots / market.limit if market.limit else 0.0,
             ),
             quoting=self._quoting(market.fresh, market.two_sided, market.two_sided_fresh),

@@ -3,9 +3,10 @@
 matplotlib is imported when the first figure is drawn. The module knows traces and no simulation.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from io import BytesIO
+from itertools import cycle
 from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -205,7 +206,7 @@ def _lifetimes(trace: Trace, theme: Theme) -> "Figure":
     for life in trace.lifetimes:
         outcomes.setdefault(life.outcome, []).append(life.seconds)
     refused = len(outcomes.pop("rejected", []))
-    colours = (theme.bid, theme.ask, theme.total, theme.gate, theme.fault, theme.quiet)
+    colours = _colours(outcomes, theme)
     names = sorted(outcomes, key=lambda name: -len(outcomes[name]))
     if names:
         longest = max(max(values) for values in outcomes.values())
@@ -214,7 +215,7 @@ def _lifetimes(trace: Trace, theme: Theme) -> "Figure":
             [[min(max(v, edges[0]), edges[-1]) for v in outcomes[name]] for name in names],
             bins=edges,
             stacked=True,
-            color=[colours[i % len(colours)] for i in range(len(names))],
+            color=[colours[name] for name in names],
             label=[f"{name} ({len(outcomes[name])}, median {_median(outcomes[name]):.2g} s)" for name in names],
         )
         axes.set_xscale("log")
@@ -232,14 +233,17 @@ def _lifetimes(trace: Trace, theme: Theme) -> "Figure":
 def _shade(axes: "Axes", trace: Trace, theme: Theme) -> None:
     """Mark gated stretches and faults."""
 
-    def mark(spans: list[Span], colour: str, alpha: float, name: str) -> None:
+    def mark(spans: list[Span], colour: str, alpha: float, name: str | None = None) -> None:
         for i, span in enumerate(spans[:MAX_SPANS]):
             width = max(span.end - span.start, trace.duration_s / 800)
             label = name if i == 0 else None
             axes.axvspan(span.start, span.start + width, color=colour, alpha=alpha, lw=0, label=label, zorder=1)
 
     mark(trace.gates, theme.gate, 0.22, "not quoting (gated)")
-    mark(trace.faults, theme.fault, 0.30, "fault")
+    mark(trace.faults, theme.fault, 0.10)
+    for i, span in enumerate(trace.faults[:MAX_SPANS]):  # a strip: a fault of the whole run must not drown the figure
+        label = "fault" if i == 0 else None
+        axes.axvspan(span.start, span.end, 0.97, 1.0, color=theme.fault, lw=0, label=label, zorder=1)
     end = _end(trace)
     if trace.stopped_s is not None:
         mark([Span(trace.stopped_s, end, "shutdown")], theme.quiet, 0.25, "shutdown")
@@ -253,6 +257,13 @@ def _end(trace: Trace) -> float:
 
 def _legend(axes: "Axes") -> None:
     axes.legend(loc="upper left", bbox_to_anchor=(1.005, 1.0), frameon=False, fontsize=8.5, borderaxespad=0.2)
+
+
+def _colours(outcomes: Iterable[str], theme: Theme) -> dict[str, str]:
+    """One colour for an end, whatever its rank: figures of two runs can be laid side by side."""
+    colours = {"filled": theme.total, "cancelled": theme.bid}
+    others = cycle((theme.gate, theme.ask, theme.fault, theme.quiet))
+    return colours | {name: next(others) for name in sorted(outcomes) if name not in colours}
 
 
 def _log_edges(low: float, high: float, per_decade: int = 8) -> list[float]:

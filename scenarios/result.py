@@ -109,6 +109,8 @@ class InventoryStats:
     """Absolute value at the mid, averaged over the observed time."""
     max_abs_usd: float = 0.0
     """Largest absolute value at the mid."""
+    over_limit_s: float = 0.0
+    """Longest time for which it was at its hard limit or beyond."""
     max_of_limit_pct: float = 0.0
     """Largest absolute position as a share of the hard limit."""
 
@@ -287,6 +289,18 @@ class TraderFigures:
     """Steps of an order that its lifecycle does not have: the venue said something unexpected."""
     data_future: int = 0
     """Market data stamped in the future, and therefore not used."""
+    data_anomalies: dict[str, int] = field(default_factory=dict)
+    """What was wrong with market data, by `channel:kind`."""
+    futile_orders: int = 0
+    """Orders that were refused so often for the same reason that they were left alone for a while."""
+    requests_by_way: dict[str, int] = field(default_factory=dict)
+    """Requests by what they relied on: the socket, REST for actions (`rest`), REST for questions (`info`)."""
+    requests_held: int = 0
+    """Requests that were not sent because no way was left for them: every circuit was open."""
+    circuits_opened: dict[str, int] = field(default_factory=dict)
+    """How often the circuit breaker of each of those ways opened."""
+    supervisor_events: dict[str, int] = field(default_factory=dict)
+    """Checks of the connections, by what they found."""
     requests_sent: int = 0
     """Requests that were decided up to the shutdown, queries included."""
     requests_silent: int = 0
@@ -305,6 +319,12 @@ class TraderFigures:
     """Fills that were told again, by a query or another message, and not booked again."""
     unmatched_fills: int = 0
     """Fills of orders that the trader did not know."""
+    foreign_fills: int = 0
+    """Those of them whose order nobody of ours can have placed: somebody else trades on the account."""
+    signatures_refused: int = 0
+    """Requests that the venue took for a stranger's."""
+    signer_outages: int = 0
+    """How often so many of them came in a row that nothing more was signed for a while."""
     feed_downs: int = 0
     """Connections that ended, those at the shutdown and failed attempts not counted."""
     feed_silences: int = 0
@@ -312,21 +332,59 @@ class TraderFigures:
     resyncs: int = 0
     """Comparisons with the venue's own lists, after a gap or a doubt."""
     position_drifts: int = 0
-    """Times at which the venue stated another position than the trader's."""
+    """Times at which the venue stated another position than the trader's, and went on to."""
+    drift_causes: dict[str, int] = field(default_factory=dict)
+    """What was behind them, as far as could be told."""
+    sync_triggers: dict[str, int] = field(default_factory=dict)
+    """Why positions were compared although nothing had been lost, by what suggested it."""
+    position_syncs: int = 0
+    """Comparisons that these led to: several may be answered by one."""
+    position_sync_failures: int = 0
+    """Those that the venue did not answer; each is tried again."""
+    position_syncs_postponed: int = 0
+    """How often one waited because the venue was asked too much already."""
+    audits: int = 0
+    """Looks at all orders, whether or not anything seemed wrong."""
+    audits_with_issues: int = 0
+    """Those that found or cleaned up something."""
+    order_lists_read: int = 0
+    """Lists of the open orders that they asked for."""
+    cancels_resent: int = 0
+    """Cancels without effect that they sent once more."""
+    times_degraded: int = 0
+    """How often what was known of the account had become old."""
+    times_unsynced: int = 0
+    """How often it was so old that nothing was quoted."""
     restatements: int = 0
     """How often the venue's position replaced ours."""
     orphans_cancelled: int = 0
     """Orders of ours that only the venue knew, and that were cancelled."""
+    orphans_cleared: int = 0
+    """Those that turned out to be known, or gone, before that."""
     orders_vanished: int = 0
     """Orders that had rested and that the venue no longer knew in any way."""
     kills: int = 0
     """How often the kill switch was latched."""
+    recoveries: int = 0
+    """How often a position that had to shrink was stuck: its reducing orders were refused, or none could be placed."""
+    recovery_iocs: int = 0
+    """Reduce-only orders that took, to shrink it all the same."""
+    recoveries_exhausted: int = 0
+    """How often they did not suffice, and a pause followed."""
+    recovery_escalations: int = 0
+    """Those that began because no reducing order could be placed."""
+    margin_reports: int = 0
+    """Answers of the venue on margin and limits."""
+    forced_fills_seen: int = 0
+    """Fills by which the venue closed a position, as the trader was told; `forced_fills` is the truth."""
     dead_man_asked: int = 0
     """Requests to set or to put off the venue's dead-man switch."""
     dead_man_refused: int = 0
     """Those that the venue refused because this account may not: too little traded, or fired too often today."""
     dead_man_fired: int = 0
     """How often it fired, as far as a living trader was told by the orders that it ended."""
+    messages_refused: dict[str, int] = field(default_factory=dict)
+    """Messages of the account that cannot be true and were not believed, by what was wrong with them."""
     analytics_errors: dict[str, int] = field(default_factory=dict)
     """Failures of what only looks on, such as statistics, by its name; none of them reaches the trading."""
 
@@ -360,6 +418,45 @@ class AllowanceFigures:
 
 
 @dataclass(slots=True)
+class Recoveries:
+    """From the loss of a connection until both sides rest again, over all losses while the trader quoted."""
+
+    count: int = 0
+    """Losses that were made good."""
+    p50_s: float = 0.0
+    """Half of them within this."""
+    p90_s: float = 0.0
+    """Nine in ten within this."""
+    max_s: float = 0.0
+    """All within this."""
+
+
+@dataclass(slots=True)
+class Growth:
+    """A size over the time of a long run; it is flat if late is not more than early."""
+
+    peak: float = 0.0
+    """Largest at any look."""
+    early: float = 0.0
+    """Mean of the second quarter of the looks: what is bounded has filled up by then."""
+    late: float = 0.0
+    """Mean of the last quarter."""
+    grown_pct: float = 0.0
+    """By how much late is above early, in percent; negative if it shrank."""
+
+
+@dataclass(slots=True)
+class EnduranceFigures:
+    """What an endurance run keeps, looked at between slices of the run."""
+
+    looks: int = 0
+    """How often."""
+    sizes: dict[str, Growth] = field(default_factory=dict)
+    """By name: `trader_bytes`, the whole state of the trader as plain data; `orders` it keeps, `ended_orders` among
+    them; `requests` it waits for; `inbox`, the longest so far; `calls` that the world has yet to make."""
+
+
+@dataclass(slots=True)
 class Metrics:
     """The figures of a run with a trader."""
 
@@ -375,6 +472,10 @@ class Metrics:
     """Matches of our orders at the venue, in all instruments, those during the shutdown included."""
     taker_fills: int = 0
     """Those in which our order took."""
+    gross_usd_max: float = 0.0
+    """Largest value of all positions together, long and short added up, at the marks."""
+    short_of_margin_s: float = 0.0
+    """Longest time in which the positions tied up more initial margin than the account was worth."""
     forced_fills: int = 0
     """Those by which the venue closed a position of ours: the account was short of margin."""
     volume_usd: float = 0.0
@@ -399,6 +500,10 @@ class Metrics:
     """Stretches in which our market data was stale."""
     longest_data_gap_s: float = 0.0
     """Longest time from fresh market data of an instrument to the next, of those counted above."""
+    recoveries: Recoveries | None = None
+    """How soon quotes stood again after lost connections; null where none was lost."""
+    endurance: EnduranceFigures | None = None
+    """What the run kept in memory; null unless it is an endurance run."""
     requoted_after_s: float | None = None
     """Longest time from a feed coming back until two-sided quotes rest again."""
     healed_after_s: float | None = None
@@ -407,6 +512,8 @@ class Metrics:
     """Longest time from a death of the trader to the last block in which an order of ours rested; null without one."""
     fills_recovered: int = 0
     """Fills that we learned of by query or by the snapshot of a new connection, not by their own message."""
+    position_wrong_s: float = 0.0
+    """Longest time for which the trader's position was not the venue's: from a fill until it was booked."""
     unknown_orders_at_end: int = 0
     """Orders that the trader still believed open, or was unsure of, at the end."""
     resting_orders_at_end: int = 0
@@ -443,6 +550,8 @@ class Wall:
     """Simulated seconds per second."""
     us_per_event: float = 0.0
     """The same by the events that the trader took in, in µs: market, venue and checks included."""
+    resident_mb: Growth | None = None
+    """Memory of the process in MB; null unless it is an endurance run."""
     check_us_per_event: float | None = None
     """Part of it that the invariants took; null where nothing was checked."""
     cycle_us_p50: float | None = None
@@ -459,6 +568,8 @@ class RunResult:
     seed: int
     ended: Ended = Ended.COMPLETED
     reason: str | None = None
+    traceback: str | None = None
+    """Where in our code it failed; None where it did not, or where no exception was the cause."""
     journal_digest: str | None = None
     """None where there is no trader: a check against a record."""
     world_digest: str | None = None
@@ -505,6 +616,7 @@ class RunResult:
             "events": self.events,
             "ended": str(self.ended),
             "reason": self.reason,
+            "traceback": self.traceback,
             "holds": self.holds,
             "expectations": msgspec.to_builtins(self.expectations),
             "violations": msgspec.to_builtins(self.violations),

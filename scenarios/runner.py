@@ -3,11 +3,14 @@
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from time import perf_counter
+from traceback import format_exception
 
 from domain.orders import Certainty
 from domain.units import NS_PER_S, USD, Ns
 from orchestrator.metrics import Snapshot
+from runtime.driver import Failure
 from scenarios.assemble import Running
+from scenarios.endurance import Looks, resident_mb
 from scenarios.expectations import evaluate
 from scenarios.result import AllowanceFigures, Ended, Metrics, RunResult, Wall
 from scenarios.trader_figures import belief, trader_figures
@@ -25,9 +28,13 @@ def run(running: Running, seed: int, tick: Tick | None = None) -> RunResult:
     """Run to the end and measure."""
     setup = running.setup
     started = perf_counter()
+    kept, resident = Looks(), Looks()
     running.start()
     for i in range(1, SLICES + 1):
         running.world.run(Ns(setup.duration * i // SLICES))
+        if setup.soak:
+            kept.take(running.sizes())
+            resident.take({"resident_mb": resident_mb()})
         if tick is not None:
             tick(i / SLICES)
         if _should_stop(running):
@@ -36,6 +43,9 @@ def run(running: Running, seed: int, tick: Tick | None = None) -> RunResult:
     spent = perf_counter() - started
     result = _result(running, seed)
     result.wall = _wall(running, spent, result.events)
+    if setup.soak and isinstance(result.metrics, Metrics):
+        result.metrics.endurance = kept.figures()
+        result.wall.resident_mb = resident.growth()["resident_mb"]
     result.expectations = evaluate(setup.expect, result)
     return result
 
@@ -62,8 +72,12 @@ def _note_trader(running: Running) -> None:
     """Read the trader's own account of its lives before the shutdown changes it."""
     *ended, latest = running.lives
     running.snapshots = [life.core.snapshot() for life in ended]
-    if running.driver.failure is None:
-        running.snapshots.append(latest.core.snapshot(running.world.env.now))
+    if running.driver.is_running:
+        numbers = running.driver.snapshot()
+    else:
+        numbers = latest.core.snapshot(running.world.env.now) if running.driver.failure is None else None
+    if numbers is not None:
+        running.snapshots.append(numbers)
 
 
 def _result(running: Running, seed: int) -> RunResult:
@@ -71,6 +85,8 @@ def _result(running: Running, seed: int) -> RunResult:
     metrics = running.observer.finish(running.world.env.now)
     metrics.checks = checker.counts()
     metrics.allowances = _allowances(running)
+    metrics.gross_usd_max = running.overreach.gross_max / USD
+    metrics.short_of_margin_s = running.overreach.longest_short / NS_PER_S
     metrics.trader = trader_figures(running.snapshots)
     metrics.cycles = sum(metrics.trader.cycles_by_cause.values())
     _add_gates(running.snapshots, metrics)
@@ -86,6 +102,7 @@ def _result(running: Running, seed: int) -> RunResult:
         seed=seed,
         ended=ended,
         reason=reason,
+        traceback=_traceback(running.driver.failure),
         journal_digest=running.journal.digest(),
         world_digest=running.world.venue.world_digest,
         events=running.driver.counters.events,
@@ -144,6 +161,11 @@ def _how_it_ended(running: Running) -> tuple[Ended, str | None]:
     if running.checker.is_hopeless:
         return Ended.VIOLATED, f"{running.checker.n_violations} violations"
     return Ended.COMPLETED, None
+
+
+def _traceback(failure: Failure | None) -> str | None:
+    """Where it failed: for whoever mends it, not for whoever runs it."""
+    return None if failure is None or failure.error is None else "".join(format_exception(failure.error))
 
 
 def _wall(running: Running, spent: float, events: int) -> Wall:

@@ -130,13 +130,17 @@ class Checks:
     """How often the invariants are checked."""
 
     every: Annotated[int, Ge(1)] = 1
-    """Each n-th event only; what hands over fills or decides something is always checked."""
+    """Of decisions that send nothing only each n-th; what is sent, and what tells of us, is always checked."""
     full_every: Annotated[int, Ge(1)] = 200
     """Blocks between two looks at everything."""
     fill_within_ms: Annotated[float, Gt(0)] = 10_000.0
     """From a fill at the venue to the trader, while the way is sound (S4)."""
     in_flight_ms: Annotated[float, Gt(0)] = 10_000.0
     """How long an order may rest that the trader does not know (S11)."""
+    heal_ms: Annotated[float, Gt(0)] = 60_000.0
+    """After the last fault both sides are quoted again and both views are equal within this (L1, L2)."""
+    limbo_ms: Annotated[float, Gt(0)] = 60_000.0
+    """How long an order may be under way or of unknown fate while no fault is at work (L3, L4, L6)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -150,6 +154,10 @@ class Scenario:
     run. Recorded blocks (`hl_l4`) are always played whole, and must not have it."""
     description: str = ""
     """What happens in it and why it is of interest, in a sentence; for people."""
+    covers: tuple[str, ...] = ()
+    """Incidents of real systems that it repeats, by their ids: `makerlab scenarios --incidents` lists them."""
+    soak: bool = False
+    """Whether it is an endurance run, which `--all` leaves out: it is run by name, and reports what it took."""
     market: MarketSection
     venue: VenueSection = field(default_factory=VenueSection)
     links: LinksConfig = field(default_factory=LinksConfig)

@@ -6,21 +6,27 @@ at the venue.
 
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from typing import TypeVar
 
 from domain.errors import InvariantViolation
 from domain.events import Channel, Feed, Fill, OpenOrder, OrderUpdate, PublicTrade
 from domain.instrument import Instrument
-from domain.units import AccountId, Cloid, InstrumentId, Ns, Oid, Px
-from scenarios.invariants.base import Block, OrderTruth, Published
+from domain.limits import VenueLimits
+from domain.units import AccountId, Cloid, InstrumentId, Ns, Oid, Px, Usd
+from scenarios.invariants.base import Block, OrderTruth, Published, Ran
 from sim.envelope import LinkName
 from sim.feed import Session
 from sim.liquidity.book import Book, Discipline
 from sim.venue.front import Venue
 from sim.venue.orders import OwnOrder
 from sim.venue.publications import Publication
+from sim.venue.signers import Signature
 
 KEPT = 20_000
+
+_OF_ACCOUNT = frozenset(("actions", "open_orders"))
+"""Limits of the account, whatever address its requests come from."""
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -55,9 +61,15 @@ class VenueTruth:
         self._published: list[Published] = []
         self._owed = 0
         self._entered_before: int | None = None
+        self._runs: list[Ran] = []
+        self._signed: list[tuple[str, int]] = []
         venue.taps.on_update.append(self._note_update)
         venue.taps.on_fill.append(self._note_fill)
         venue.taps.on_terminal.append(self._note_end)
+        venue.taps.on_run.append(self._note_run)
+        for session in sessions:
+            if session.account == account:
+                session.on_sign.append(partial(self._note_signed, session.signer))
 
     # --- what a block did -----------------------------------------------------------------------
 
@@ -69,6 +81,9 @@ class VenueTruth:
             self._updates, self._fills = [], []
             self._resting = {order.oid: order for order in self._venue.resting(self.account)}
         block = Block(now, updates, fills, trades, before, self._resting, number)
+        if self._runs or self._signed:
+            block.runs, block.signed = self._runs, self._signed
+            self._runs, self._signed = [], []
         block.numbered = self._venue.publications_of(self.account)
         if self._published:
             block.published, self._published = self._published, []
@@ -112,6 +127,14 @@ class VenueTruth:
             self._fills.append(fill)
             _keep(self._fill_of, (fill.tid, fill.oid), fill)
 
+    def _note_run(self, account: AccountId, signature: Signature | None, expires_at: Ns | None) -> None:
+        if account == self.account:
+            signer, nonce = ("", None) if signature is None else signature
+            self._runs.append(Ran(signer, nonce, expires_at))
+
+    def _note_signed(self, signer: str, nonce: int, _now: Ns) -> None:
+        self._signed.append((signer, nonce))
+
     def _note_end(self, order: OwnOrder) -> None:
         if order.account == self.account:
             _keep(self._ended, order.oid, order)
@@ -125,8 +148,12 @@ class VenueTruth:
         return self._own.positions.get(instrument, 0)
 
     def cash(self) -> int:
-        """Cash in micro-USD, fees paid."""
-        return self._own.cash
+        """Cash in micro-USD, fees paid; what the owner has moved since is not counted."""
+        return self._own.cash - self._own.moved_by_owner
+
+    def moved_by_owner(self) -> int:
+        """What the owner paid in, less what was taken out."""
+        return self._own.moved_by_owner
 
     def transfers(self) -> int:
         """Part of it that no fill brought."""
@@ -205,6 +232,63 @@ class VenueTruth:
     def digest(self) -> str:
         """Hash of everything that the venue did and said so far."""
         return self._venue.world_digest
+
+    def gross(self) -> Usd:
+        """Value of all positions at their marks."""
+        margins = self._venue.margins
+        return Usd(sum(margins.notional(self._own, name) for name, position in self._own.positions.items() if position))
+
+    def margin_use(self) -> float:
+        """Initial margin of cross positions over the value that stands behind them; 0 where they need none."""
+        if self._own.margin is None:
+            return 0.0
+        needed, value = self._venue.margins.initial(self._own), self._venue.margins.value(self._own)
+        return needed / value if value > 0 else float(needed > 0) * 2
+
+    def mark(self, instrument: InstrumentId) -> Px | None:
+        """Mark price; None before the first."""
+        return self._venue.prices(instrument).mark
+
+    def refusals(self) -> Mapping[str, int]:
+        """What the meters of the account and of its IP addresses turned away so far, by limit."""
+        found: dict[str, int] = {}
+        for ip in self._ips():
+            for name, count in self._venue.usage(self.account, ip).refused.items():
+                found[name] = max(found.get(name, 0), count) if name in _OF_ACCOUNT else found.get(name, 0) + count
+        return found
+
+    def is_squeezed(self) -> bool:
+        """Whether somebody else uses up some of these limits now."""
+        if self._venue.actions_of(self.account).ceilings:
+            return True
+        wires = [self._venue.wire(ip) for ip in self._ips()]
+        return any(wire.ip.shares or wire.sockets.shares for wire in wires)
+
+    def actions(self) -> tuple[int, int]:
+        """Actions of the account that were counted, and how many its volume allows."""
+        meter = self._venue.actions_of(self.account)
+        return meter.used, meter.cap(self._own.traded)
+
+    def scheduled(self) -> Ns | None:
+        """When the dead-man switch of the account cancels everything; None: it is not set."""
+        return self._venue.scheduled_cancel(self.account)
+
+    @property
+    def limits(self) -> VenueLimits:
+        """The numbers of the meters."""
+        return self._venue.limits
+
+    def keepers(self) -> Iterable[object]:
+        """Whatever keeps something of the account at the venue, and on the way to it."""
+        yield from self._venue.records_of(self.account)
+        for session in self._sessions:
+            if session.account == self.account:
+                yield from session.links.values()
+                yield from session.feeds.values()
+                yield session.sockets
+
+    def _ips(self) -> Sequence[str]:
+        return list(dict.fromkeys(session.ip for session in self._sessions if session.account == self.account))
 
 
 def _keep(memory: OrderedDict[K, V], key: K, value: V) -> None:

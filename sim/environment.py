@@ -75,6 +75,11 @@ class Environment(simpy.Environment):
             raise TypeError(f"time is integer nanoseconds, got a delay of {delay!r}")
         super().schedule(event, priority, delay)
 
+    @property
+    def waiting(self) -> int:
+        """Calls and events that are still to come, cancelled ones among them until they are swept away."""
+        return len(self._heap)
+
     # --- the loop -------------------------------------------------------------------------------
 
     def peek(self) -> float:

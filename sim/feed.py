@@ -6,7 +6,7 @@ which is how a half-open socket behaves. What is on its way when the transport e
 
 Rules of the venue that live here: a subscription is acknowledged before its first data; FILLS,
 POSITIONS and OPEN_ORDERS send their state after every subscribe, TRADES replays the last thirty, the
-others begin with the next publication. There are no sequence numbers and no gap markers.
+others begin with the next publication. There are no gap markers, and no sequence numbers unless the links say so.
 
 Policy (when to connect, what to resend) is the trader's; nothing is retried here.
 """
@@ -20,6 +20,8 @@ from msgspec.structs import replace
 from domain.commands import AnyCommand, Connect, Disconnect, Request, Route, Subscribe
 from domain.events import (
     AnyEvent,
+    BboChanged,
+    BookReported,
     Channel,
     ChannelKind,
     Feed,
@@ -29,14 +31,17 @@ from domain.events import (
     Reason,
     Replied,
     Subscribed,
+    TradesPrinted,
 )
 from domain.instrument import Instrument
 from domain.units import AccountId, Epoch, InstrumentId, Ns, RequestId, millis
+from sim.disk import Disk
 from sim.envelope import Envelope, LinkName, RequestKind, kind_of
 from sim.environment import Call, Environment
 from sim.links import Link, LinksConfig
 from sim.rng import Streams
 from sim.venue.meters import ConnectionMeter
+from sim.venue.signers import address_of
 
 SNAPSHOTS = frozenset((ChannelKind.FILLS, ChannelKind.POSITIONS, ChannelKind.OPEN_ORDERS))
 """Channels whose state follows every subscribe, however often. The replayed trades are history, not state."""
@@ -110,6 +115,8 @@ class Sender(NamedTuple):
     life: int
     kind: RequestKind
     """What was asked."""
+    nonce: int | None = None
+    """What it was signed with; None: nothing was signed."""
 
 
 class Process(Protocol):
@@ -117,6 +124,8 @@ class Process(Protocol):
 
     slowdowns: list[float]
     """Factors by which its thinking takes longer now; faults append theirs and remove it."""
+    disk: Disk | None
+    """What its journal stands on; None where that cannot fail."""
 
     def stall(self, duration: Ns) -> None:
         """Let it stand still: events wait, timers and commands come late."""
@@ -133,6 +142,11 @@ class Process(Protocol):
     @property
     def is_running(self) -> bool:
         """Whether there is a life to hurt."""
+        ...
+
+    @property
+    def has_lost_journal(self) -> bool:
+        """Whether it ended because its journal could not be written; then somebody has to start it again."""
         ...
 
 
@@ -177,14 +191,21 @@ class Session:
         """Taps: a fault strikes this session; it says which."""
         self.fault_sites: Counter[str] = Counter()
         """How often each name of a fault is in use, so that twins draw different numbers."""
-        self.skew = Ns(0)
-        """How far the wall clock by which expiries are made is ahead of what the last handshake showed."""
+        self.skews: list[Callable[[Ns], Ns]] = []
+        """What faults do to our wall clock, as a function of the time; it makes expiries and nonces."""
         self.process: Process | None = None
         """Who sits on this session; None where nobody can be stalled or killed."""
         self.counts: Counter[str] = Counter()
         """Messages that never arrived, and commands without effect, by reason."""
+        self.signer = address_of(name)
+        """Address of the agent that signs for this session: one a process, as the venue advises."""
+        self.on_sign: list[Callable[[int, Ns], None]] = []
+        """Taps: the nonce of every signed request, at the moment at which it leaves the trader."""
         self.life = 0
         """Counts `open`: what was asked in one life of the trader is not answered in the next."""
+        self._numbered = links.numbered
+        self._numbers: dict[Channel, tuple[Epoch, int]] = {}
+        """The last number on each channel, and of which connection."""
         self._handshake = millis(links.handshake_ms)
         self.ping_every = None if links.ping_every_ms is None else millis(links.ping_every_ms)
         """How often the adapter pings; None: never."""
@@ -247,12 +268,26 @@ class Session:
             return
         self._send(LinkName.ORDER_SOCKET, state.feed, None, self._subscribe_at_venue, state, state.epoch, channel)
 
-    def request(self, request: Request) -> None:
-        """Send a request; what becomes of it is an event, or silence."""
+    @property
+    def skew(self) -> Ns:
+        """How far our wall clock is ahead of what the last handshake showed."""
+        now = self.world.env.now
+        return Ns(sum(skew(now) for skew in self.skews))
+
+    @property
+    def wall_clock(self) -> Ns:
+        """The time as our own clock shows it, which may be wrong."""
+        return Ns(self.world.env.now + self.skew)
+
+    def request(self, request: Request, nonce: int | None = None) -> None:
+        """Send a request, signed with a nonce unless it is a query; what becomes of it is an event, or silence."""
         self._tap(request)
-        sent_at, kind = Ns(self.world.env.now + self.skew), kind_of(request)
+        sent_at, kind = self.wall_clock, kind_of(request)
+        if nonce is not None:
+            for tap in self.on_sign:
+                tap(nonce, self.world.env.now)
         if request.route is Route.REST:
-            self._send(LinkName.ORDER_REST, Route.REST, kind, self._arrive, None, sent_at, self.life, request)
+            self._send(LinkName.ORDER_REST, Route.REST, kind, self._arrive, None, sent_at, self.life, nonce, request)
             return
         state = self.feeds[Feed.USER]
         if not state.is_up:
@@ -260,7 +295,8 @@ class Session:
         elif request.epoch != state.epoch:
             self._soon(NotSent(request.request_id, Reason.STALE_EPOCH, _AT_RECEPTION))
         else:
-            self._send(LinkName.ORDER_SOCKET, Feed.USER, kind, self._arrive, state.epoch, sent_at, self.life, request)
+            way = (state.epoch, sent_at, self.life, nonce)
+            self._send(LinkName.ORDER_SOCKET, Feed.USER, kind, self._arrive, *way, request)
 
     def ping(self, feed: Feed, on_pong: Callable[[], None]) -> None:
         """Ask whether a connection lives; `on_pong` is called when the venue's answer is here, if it comes.
@@ -405,18 +441,28 @@ class Session:
         if state.carries(epoch):
             on_pong()
 
-    def _arrive(self, epoch: Epoch | None, sent_at: Ns, life: int, request: Request) -> None:
+    def _arrive(self, epoch: Epoch | None, sent_at: Ns, life: int, nonce: int | None, request: Request) -> None:
         if epoch is not None and not self.feeds[Feed.USER].lands(epoch):
             self.counts["request_lost"] += 1
             return
         if epoch is not None and not self.sockets.message(self.world.env.now):
             self.counts["message_refused"] += 1
             return
-        sender = Sender(self, request.request_id, epoch, life, kind_of(request))
+        sender = Sender(self, request.request_id, epoch, life, kind_of(request), nonce)
         self.world.accept(request, sender, sent_at)
 
     def _carry(self, state: FeedState, channel: Channel, events: Sequence[AnyEvent]) -> None:
+        if self._numbered and channel.kind.feed is Feed.MARKET:
+            events = tuple(self._number(state.epoch, channel, event) for event in events)
         self._send(_DATA_LINKS[state.feed], channel, None, self._deliver, state, state.epoch, events)
+
+    def _number(self, epoch: Epoch, channel: Channel, event: AnyEvent) -> AnyEvent:
+        if not isinstance(event, BookReported | BboChanged | TradesPrinted):
+            return event
+        last_epoch, last = self._numbers.get(channel, (epoch, 0))
+        number = last + 1 if last_epoch == epoch else 1
+        self._numbers[channel] = epoch, number
+        return replace(event, seq=number)
 
     def _deliver(self, state: FeedState, epoch: Epoch, events: Sequence[AnyEvent]) -> None:
         for event in events:  # the trader may close the feed over the first one

@@ -65,6 +65,9 @@ class LinksConfig:
     """The trader's end pings each connection so often, in ms; off: nobody notices one that is half-open."""
     pong_within_ms: Annotated[float, Interval(ge=100, le=3.6e6)] = 10_000.0
     """A connection whose pong takes longer, in ms, counts as lost."""
+    numbered: bool = False
+    """Whether the venue numbers its tops, books and trades, from 1 on each channel and connection, so that a gap can be
+    seen. Hyperliquid does not; others do."""
 
     def of(self, name: LinkName) -> LinkConfig:
         """The config of one link."""

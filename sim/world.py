@@ -33,6 +33,7 @@ from sim.venue.front import Venue
 from sim.venue.meters import ConnectionMeter
 from sim.venue.orders import NO_TIME
 from sim.venue.publications import Publication
+from sim.venue.signers import Signature
 
 ETH = Instrument(id=InstrumentId("ETH"), sz_decimals=4, asset=1, max_leverage=25)
 _FLOW_OIDS = 1 << 46
@@ -108,6 +109,8 @@ class World:
             self.liquidity[name].execute(flow.seed())
         self.sessions: list[Session] = []
         self.block = 0
+        self.down = 0
+        """How many hold the venue: it makes no blocks. Not for recorded markets: those went on."""
         self.on_block: list[Callable[[int, Ns], None]] = []
         """Taps: called after each block, its publications already on their way."""
         self.on_publication: list[Callable[[Publication], None]] = []
@@ -144,6 +147,7 @@ class World:
         for replay in self.replays.values():
             links = replace(links, market_data=replay.config.market_link())
         session = Session(self, account, links, ip, f"session/{self._attached}")
+        self.venue.signers.approve(session.signer, account)
         self._attached += 1
         self.sessions.append(session)
         return session
@@ -169,7 +173,9 @@ class World:
         number = RequestId(self._accepted)
         self._waiting[number] = sender
         renumbered = _renumbered(request, number)
-        self.venue.submit(session.account, renumbered, self.env.now, sent_at=sent_at, ip=session.ip)
+        signature = None if sender.nonce is None else Signature(session.signer, sender.nonce)
+        now, ip = self.env.now, session.ip
+        self.venue.submit(session.account, renumbered, now, sent_at=sent_at, ip=ip, signature=signature)
         self._carry_publications()
 
     def sockets(self, ip: str) -> ConnectionMeter:
@@ -223,7 +229,9 @@ class World:
         gap, two_batches = self.config.block_gap, self.config.two_batches
         while True:
             yield self.env.timeout(max(gap(next(gaps)), 1))
-            self._run_block(2 if next(batches) < two_batches else None)
+            n_batches = 2 if next(batches) < two_batches else None
+            if not self.down:
+                self._run_block(n_batches)
 
     def _replay_blocks(self) -> Generator[Event, None, None]:
         """Blocks at the recorded times, and in between where actions wait for one."""

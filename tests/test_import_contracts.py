@@ -79,6 +79,8 @@ def test_the_rooms_as_they_are_keep_both_contracts(tree):
         ("orchestrator.intruder", "import sim", "orchestrator.intruder -> sim"),
         ("orchestrator.intruder", "import exchange_adapters", "orchestrator.intruder -> exchange_adapters"),
         ("runtime.intruder", "import scenarios", "runtime.intruder -> scenarios"),
+        ("scenarios.intruder", "import studies", "scenarios.intruder -> studies"),
+        ("orchestrator.intruder", "import studies.sabotage", "orchestrator.intruder -> studies.sabotage"),
         # purity
         ("orchestrator.intruder", "import time", "orchestrator.intruder -> time"),
         ("orchestrator.intruder", "from asyncio import sleep", "orchestrator.intruder -> asyncio"),

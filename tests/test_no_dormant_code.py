@@ -17,7 +17,6 @@ ROOT = Path(__file__).resolve().parent.parent
 ROOMS = sorted(path.parent.name for path in ROOT.glob("*/__init__.py"))
 
 ALLOWED: dict[str, str] = {
-    "runtime.log.MemoryLog": "The other implementation of the log's port: for runs that leave no file.",
     "sim.environment.Environment.peek": "simpy's own: its version would read our heap wrongly.",
     "sim.links.constant_links": "For whoever tests a fault of his own, as the guide on faults does.",
 }

@@ -49,6 +49,8 @@ class BudgetGate(StrEnum):
     """The share of the minute is used, or the venue has just turned something away."""
     QUOTA = "quota"
     """The allowance of the account is used: one action goes every so often."""
+    NO_ROUTE = "no_route"
+    """Whatever way it could take has failed again and again, and is left alone."""
 
 
 class SlidingSum:

@@ -64,8 +64,10 @@ TEXTS: tuple[tuple[str, RejectionKind], ...] = (
 )
 """Parts of texts in lower case; the first that is found decides."""
 
-SAYS_NOTHING = frozenset((Reason.EXPIRED, Reason.CANNOT_MODIFY, Reason.NOT_OPEN))
-"""Refusals that are about the way or about the old order, not about what was wanted."""
+SAYS_NOTHING = frozenset(
+    (Reason.EXPIRED, Reason.CANNOT_MODIFY, Reason.NOT_OPEN, Reason.UNKNOWN_SIGNER, Reason.INVALID_NONCE)
+)
+"""Refusals that are about the way, the key or the old order, not about what was wanted."""
 
 
 def classify(refused: Refused) -> RejectionKind:
@@ -75,6 +77,10 @@ def classify(refused: Refused) -> RejectionKind:
         return kind
     text = refused.text.lower()
     return next((found for part, found in TEXTS if part in text), RejectionKind.OTHER)
+
+
+CLOSED = frozenset((Reason.HALTED, Reason.CANCEL_ONLY, Reason.POST_ONLY_MODE, Reason.OPEN_INTEREST))
+"""Refusals for a state of the venue, not for anything of ours."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,10 +93,17 @@ class RejectionConfig:
     """The first wait, in seconds; each refusal after it doubles the wait."""
     backoff_max_s: Annotated[float, Gt(0)] = 120.0
     """No wait is longer than this, in seconds."""
+    closed_max_s: Annotated[float, Gt(0)] = 20.0
+    """The same where the venue takes no such orders from anybody: that ends by itself, and nobody tells us when."""
 
 
 COUNTED = frozenset((RejectionKind.POSITION, RejectionKind.MARGIN, RejectionKind.OTHER))
 """Kinds that speak against the side (C-21)."""
+
+
+def speaks_against(refused: Refused) -> bool:
+    """Whether a refusal is about what was wanted: not about its price, its way, or how much was asked."""
+    return classify(refused) in COUNTED and refused.reason not in SAYS_NOTHING
 
 
 @dataclass(slots=True)
@@ -128,7 +141,7 @@ class RejectionRateLimiter:
         """The venue refused one; how long the side waits now."""
         kind = classify(refused)
         self.by_kind[kind] = self.by_kind.get(kind, 0) + 1
-        if kind not in COUNTED or refused.reason in SAYS_NOTHING:
+        if not speaks_against(refused):
             return Ns(0)
         counts = self.sides[side]
         counts.consecutive += 1
@@ -136,7 +149,8 @@ class RejectionRateLimiter:
         beyond = counts.consecutive - self.config.tolerated
         if beyond <= 0:
             return Ns(0)
-        wait = seconds(min(self.config.backoff_s * 2 ** min(beyond - 1, 30), self.config.backoff_max_s))
+        most = self.config.closed_max_s if refused.reason in CLOSED else self.config.backoff_max_s
+        wait = seconds(min(self.config.backoff_s * 2 ** min(beyond - 1, 30), most))
         counts.until = Ns(now + wait)
         if side not in self._waiting:
             self._waiting.append(side)

@@ -1,21 +1,20 @@
 """When to connect, subscribe and try again: one small machine per feed.
 
 The adapter only does as it is told; a feed that does not answer in time is closed and retried with
-growing, jittered delays, and so is one that is up and silent (see `silence`).
+growing, jittered delays. One that is up and silent the `supervisor` gives up.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Annotated
 
 from annotated_types import Gt, Interval
 
-from domain.commands import Alert, AnyCommand, Connect, Disconnect, Severity, Subscribe
-from domain.events import Channel, ChannelKind, Feed, FeedDown, FeedUp, Reason, Subscribed
+from domain.commands import AnyCommand, Connect, Disconnect, Subscribe
+from domain.events import Channel, Feed, FeedDown, FeedUp, Reason, Subscribed
 from domain.ids import uniform
 from domain.lifecycle import step
-from domain.units import Epoch, InstrumentId, Ns, millis
-from orchestrator.connectivity.silence import SilenceConfig, SilenceWatch
+from domain.units import Epoch, Ns, millis
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,8 +32,6 @@ class FeedsConfig:
     jitter: Annotated[float, Interval(ge=0, lt=1)] = 0.2
     """Each delay is drawn from U(1 - jitter, 1 + jitter) times its nominal value; where that is beyond the
     longest wait, from U(1 - jitter, 1) times the longest."""
-    silence: SilenceConfig | None = field(default_factory=SilenceConfig)
-    """When a feed that is up and says nothing is connected anew; off: only one that the adapter finds dead."""
 
 
 class FeedState(StrEnum):
@@ -73,11 +70,20 @@ class FeedMachine:
         self.attempts = 0
         """Failed attempts in a row."""
         self.life_seed = 0
+        self.acknowledged: dict[Channel, Ns] = {}
+        """When each subscription of this connection was acknowledged."""
+        self.unanswered = 0
+        """Requests in a row that this connection took and did not answer; those under way together count once."""
+        self.has_answered = False
+        """Whether this connection answered any request."""
+        self.was_live = False
+        """Whether it was live at least once."""
+        self._counts_from = Ns(0)
+        """What was sent earlier was under way when another request was given up, or before an answer came."""
         self._missing: list[Channel] = []
         self._to_subscribe = False
         self._deadline: Ns | None = Ns(0)
         self._wanted = True
-        self._watch = None if config.silence is None else SilenceWatch(channels, config.silence)
 
     @property
     def is_live(self) -> bool:
@@ -101,11 +107,12 @@ class FeedMachine:
         if event.epoch <= self.epoch or self.state is not FeedState.CONNECTING:
             return
         self.epoch = event.epoch
-        if self._watch is not None:
-            self._watch.begin()
+        self.acknowledged.clear()
+        self.unanswered, self.has_answered = 0, False
         self._missing = list(self.channels)
         self._to_subscribe = bool(self.channels)
         self._go(FeedState.SUBSCRIBING if self.channels else FeedState.LIVE)
+        self.was_live = self.was_live or self.is_live
         self._deadline = now if self.channels else None
 
     def on_subscribed(self, event: Subscribed) -> bool:
@@ -114,32 +121,26 @@ class FeedMachine:
             return False
         if event.channel in self._missing:
             self._missing.remove(event.channel)
-            if self._watch is not None:
-                self._watch.on_acknowledged(event.channel, event.recv_time)
+            self.acknowledged[event.channel] = event.recv_time
         if self._missing or self._to_subscribe:
             return False
         self._go(FeedState.LIVE)
         self.attempts = 0
-        self._deadline = None if self._watch is None else self._watch.due()
+        self.was_live = True
+        self._deadline = None
         return True
 
-    def on_message(self, kind: ChannelKind, instrument: InstrumentId, now: Ns) -> None:
-        """Data of an instrument came on this feed."""
-        if self._watch is not None:
-            self._watch.on_message(kind, instrument, now)
-
     def on_answer(self, epoch: Epoch, now: Ns) -> None:
-        """A request that was sent on the connection of this number was answered."""
-        if self._watch is not None and epoch == self.epoch:
-            self._watch.on_answer(now)
+        """A request that was sent on the connection of this number was answered, in time or late."""
+        if epoch == self.epoch:
+            self.unanswered, self.has_answered = 0, True
+            self._counts_from = now
 
     def on_unanswered(self, epoch: Epoch, sent_at: Ns, now: Ns) -> None:
         """Nobody answered a request that was sent on the connection of this number, and its time is up."""
-        if self._watch is None or epoch != self.epoch or not self.is_live:
-            return
-        self._watch.on_unanswered(sent_at, now)
-        if self._watch.answers_nothing:
-            self._deadline = now
+        if epoch == self.epoch and self.is_live and sent_at >= self._counts_from:
+            self.unanswered += 1
+            self._counts_from = now
 
     def on_down(self, event: FeedDown, now: Ns) -> bool:
         """Lost or never came; True when an established connection was lost."""
@@ -153,18 +154,15 @@ class FeedMachine:
 
     # --- decisions ------------------------------------------------------------------------------
 
-    def decide(self, now: Ns, out: list[AnyCommand]) -> bool:
-        """Connect, subscribe or give up, as the state and the time say; True when a live feed was given up."""
+    def decide(self, now: Ns, out: list[AnyCommand]) -> None:
+        """Connect, subscribe or give up, as the state and the time say."""
         if not self._wanted:
             if self.state is not FeedState.DOWN:
                 out.append(Disconnect(self.feed))
                 self._go(FeedState.DOWN)
-            return False
-        if self._deadline is None or now < self._deadline:
-            return False
-        if self._watch is not None and self.is_live:
-            return self._listen(self._watch, now, out)
-        if self.state is FeedState.DOWN:
+        elif self._deadline is None or now < self._deadline:
+            return
+        elif self.state is FeedState.DOWN:
             out.append(Connect(self.feed))
             self._go(FeedState.CONNECTING)
             self._deadline = Ns(now + millis(self.config.connect_timeout_ms))
@@ -175,30 +173,24 @@ class FeedMachine:
         else:
             out.append(Disconnect(self.feed))
             self._fall(now)
-        return False
 
-    def _listen(self, watch: SilenceWatch, now: Ns, out: list[AnyCommand]) -> bool:
-        """Whoever has been silent for too long is told of, once until it speaks, and the feed is given up."""
-        dead = watch.dead(now)
-        if not dead and not watch.answers_nothing:
-            self._deadline = watch.due()
-            return False
-        fresh = watch.on_given_up(dead)
-        if fresh:
-            text = ", ".join(f"{kind or 'prices'} of {instrument}" for kind, instrument in fresh)
-            out.append(Alert(Severity.WARNING, "feed_silent", f"{self.feed}: no {text} on a live connection"))
-        elif not dead:
-            out.append(Alert(Severity.WARNING, "feed_silent", f"{self.feed}: requests are not answered"))
+    def give_up(self, now: Ns, out: list[AnyCommand]) -> None:
+        """Close a live connection that is of no use, and connect anew after the usual delay."""
         out.append(Disconnect(self.feed))
         self._fall(now)
         self.downs += 1
         self.silences += 1
-        return True
+
+    def failed_attempts(self) -> int:
+        """Failed attempts in a row; for whoever wants to ask later."""
+        return self.attempts
 
     def _fall(self, now: Ns) -> None:
         self._go(FeedState.DOWN)
         self._missing = []
         self._to_subscribe = False
+        self.acknowledged.clear()
+        self.unanswered = 0
         self._deadline = Ns(now + self._backoff())
         self.attempts += 1
 

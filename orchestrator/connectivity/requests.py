@@ -5,26 +5,32 @@ UNKNOWN. An answer that comes after its deadline is still used.
 """
 
 from collections import OrderedDict, deque
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Annotated, Protocol
 
 from annotated_types import Ge, Gt
 
-from domain.commands import TRADING, AnyAction, AnyCommand, Cancel, Request, Route
-from domain.events import AnyResult, Fill, FillsReport, NotSent, Replied
-from domain.units import Ns, RequestId, millis
+from domain.commands import TRADING, Alert, AnyAction, AnyCommand, Cancel, Place, Request, Route
+from domain.events import AnyResult, Fill, FillsReport, NotSent, Reason, Replied
+from domain.units import Cloid, InstrumentId, Ns, Px, RequestId, Side, Sz, Tif, millis
 from orchestrator.budget.proactive import BudgetGate, ProactiveRateTracker
 from orchestrator.connectivity.feeds import FeedMachine
+from orchestrator.connectivity.routes import Routes, RoutesConfig
 
 MAX_OVERDUE = 1_000
 """Silent requests kept for a late answer."""
+HELD_BACK = millis(100)
+"""What no way is left for is told so after this: whoever asked tries again at its own pace."""
 SAMPLES = 256
 FEW_SAMPLES = 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RequestsConfig:
-    """How long a reply may take."""
+    """Which way requests take, and how long a reply may take."""
+
+    routes: RoutesConfig = field(default_factory=RoutesConfig)
 
     timeout_ms: Annotated[float, Gt(0)] = 3_000.0
     """Until enough replies were measured."""
@@ -34,8 +40,10 @@ class RequestsConfig:
     """Nor does it rise above this, in ms, however slow they are; it wins over the other two bounds."""
     timeout_p99_factor: Annotated[float, Ge(1)] = 3.0
     """Time-out = factor x measured p99, kept within timeout_min_ms and timeout_max_ms."""
-    distrust_ms: Annotated[float, Ge(0)] = 10_000.0
-    """After a request on the socket fell silent, requests go by REST for so long: it may be half-open."""
+
+
+PLACEMENT: tuple[AnyAction, ...] = (Place(InstrumentId(""), Cloid(""), Side.BUY, Px(1), Sz(1), Tif.ALO),)
+"""Stands for any placement where the question is which way it would take."""
 
 
 class Owner(Protocol):
@@ -63,6 +71,8 @@ class Pending:
     sent_at: Ns
     deadline: Ns
     is_overdue: bool = False
+    is_held: bool = False
+    """No way was left for it, so it was not sent."""
 
 
 def first_result(event: Replied) -> AnyResult | None:
@@ -80,10 +90,15 @@ class RequestLedger:
     """The one way out for requests."""
 
     def __init__(
-        self, config: RequestsConfig, user_feed: FeedMachine, budget: ProactiveRateTracker | None = None
+        self,
+        config: RequestsConfig,
+        user_feed: FeedMachine,
+        budget: ProactiveRateTracker | None = None,
+        alert: Callable[[Alert], None] | None = None,
     ) -> None:
         """``user_feed`` carries the SOCKET route; ``budget`` counts what is sent, without one nothing is limited."""
         self.config = config
+        self.routes = Routes(config.routes, user_feed, alert)
         self._budget = budget
         self._user_feed = user_feed
         self._next_id = 1
@@ -91,14 +106,17 @@ class RequestLedger:
         self._overdue: OrderedDict[RequestId, Pending] = OrderedDict()
         self._latencies: deque[Ns] = deque(maxlen=SAMPLES)
         self._timeout = min(millis(config.timeout_ms), millis(config.timeout_max_ms))
-        self._distrust_until = Ns(0)
         self.outbox: list[AnyCommand] = []
+        self.is_barred = False
+        """Whether desks should send nothing that is signed: the venue does not take our signature."""
         self.n_sent = 0
         self.n_actions = 0
         self.n_replied = 0
         self.n_late = 0
         self.n_silent = 0
         self.n_not_sent = 0
+        self.n_held = 0
+        """Requests that were not sent because no way was left for them."""
         self.n_unknown = 0
         """Outcomes of requests that we did not send, or whose outcome we had."""
 
@@ -113,15 +131,16 @@ class RequestLedger:
         return len(self._open)
 
     def send(self, actions: tuple[AnyAction, ...], owner: Owner, now: Ns) -> Pending:
-        """Queue a request on the socket where it is live and answers, else on REST.
+        """Queue a request on the way that is left for it; where none is, its owner hears soon that it was not sent.
 
         Placements and modifies expire with our patience, so that an unknown one cannot land later;
         cancels never do.
         """
         expires = isinstance(actions[0], TRADING) and not isinstance(actions[0], Cancel)
+        route = self.routes.choose(actions, now)
         request = Request(
             RequestId(self._next_id),
-            self.route(now),
+            route or Route.REST,
             self._user_feed.epoch,
             self._timeout if expires else None,
             actions,
@@ -129,21 +148,24 @@ class RequestLedger:
         self._next_id += 1
         pending = Pending(request, owner, now, Ns(now + self._timeout))
         self._open[request.request_id] = pending
+        if route is None:
+            self.n_held += 1
+            pending.is_held, pending.deadline = True, Ns(now + HELD_BACK)
+            return pending
         self.outbox.append(request)
+        self.routes.on_sent(request, now)
         if self._budget is not None:
             self._budget.on_sent(request, now)
         self.n_sent += 1
         self.n_actions += len(actions)
         return pending
 
-    def route(self, now: Ns) -> Route:
-        """How a request sent now would travel."""
-        trusts_socket = self._user_feed.is_live and now >= self._distrust_until
-        return Route.SOCKET if trusts_socket else Route.REST
-
     def gate(self, n_actions: int, now: Ns) -> BudgetGate | None:
         """Why so many placements or modifies should not be sent in one request now; None where they may."""
-        return None if self._budget is None else self._budget.gate(n_actions, self.route(now), now)
+        route = self.routes.choose(PLACEMENT, now)
+        if route is None:
+            return BudgetGate.NO_ROUTE
+        return None if self._budget is None else self._budget.gate(n_actions, route, now)
 
     def has_room(self, n_actions: int) -> bool:
         """Whether so many more fit into the allowance of the account."""
@@ -151,7 +173,10 @@ class RequestLedger:
 
     def opens_at(self, now: Ns) -> Ns:
         """When that gate opens again, if nothing else is sent meanwhile."""
-        return now if self._budget is None else self._budget.opens_at(self.route(now), now)
+        route = self.routes.choose(PLACEMENT, now)
+        if route is None:
+            return self.routes.opens_at(PLACEMENT, now)
+        return now if self._budget is None else self._budget.opens_at(route, now)
 
     # --- events ---------------------------------------------------------------------------------
 
@@ -165,8 +190,7 @@ class RequestLedger:
         self.n_replied += 1
         self.n_late += pending.is_overdue
         self._measure(Ns(event.recv_time - pending.sent_at))
-        if pending.request.route is Route.SOCKET:
-            self._user_feed.on_answer(pending.request.epoch, now)
+        self.routes.on_answer(pending.request, now)
         pending.owner.on_reply(pending, event, now)
 
     def on_not_sent(self, event: NotSent, now: Ns) -> None:
@@ -174,17 +198,23 @@ class RequestLedger:
         pending = self._take(event.request_id)
         if pending is not None:
             self.n_not_sent += 1
+            self.routes.on_lost(pending.request, now)
             pending.owner.on_not_sent(pending, event, now)
 
     def on_user_feed_down(self, now: Ns) -> None:
         """Answers of the socket are lost with it: do not wait for their deadlines."""
         for pending in [p for p in self._open.values() if p.request.route is Route.SOCKET]:
+            self.routes.on_lost(pending.request, now)
             self._silence(pending, now)
 
     def expire(self, now: Ns) -> None:
         """Declare silent what is past its deadline."""
         if self._open:
             for pending in [p for p in self._open.values() if p.deadline <= now]:
+                if pending.is_held:
+                    self._give_back(pending, now)
+                    continue
+                self.routes.on_silence(pending.request, pending.sent_at, now)
                 self._silence(pending, now)
 
     def deadline(self) -> Ns | None:
@@ -206,10 +236,13 @@ class RequestLedger:
         if len(self._overdue) > MAX_OVERDUE:
             self._overdue.popitem(last=False)
         self.n_silent += 1
-        if pending.request.route is Route.SOCKET:
-            self._distrust_until = Ns(now + millis(self.config.distrust_ms))
-            self._user_feed.on_unanswered(pending.request.epoch, pending.sent_at, now)
         pending.owner.on_silence(pending, now)
+
+    def _give_back(self, pending: Pending, now: Ns) -> None:
+        """It never left."""
+        request_id = pending.request.request_id
+        del self._open[request_id]
+        pending.owner.on_not_sent(pending, NotSent(request_id, Reason.CIRCUIT_OPEN, now), now)
 
     def _measure(self, latency: Ns) -> None:
         self._latencies.append(latency)

@@ -1,29 +1,19 @@
 """Whether the market data of a desk may be quoted on (QE-18, DQ-11..14).
 
 Data is stale by the age of the newer of top of book and snapshot: by the venue's stamp where its clock is known,
-else by its receipt. What wider and smaller quotes older data means is risk's (`orchestrator.risk.monitors.staleness`).
+else by its receipt. What wider and smaller quotes older data means is risk's (`orchestrator.risk.monitors.staleness`),
+which data is believed at all that of `sanity`.
 """
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Annotated
 
-from annotated_types import Ge, Gt
-
+from domain.events import ChannelKind
 from domain.instrument import Instrument
-from domain.units import NS_PER_MS, Ns, Px, millis
+from domain.units import NS_PER_MS, Ns, Px, seconds
+from orchestrator.desk.anomalies import HINTS, Anomaly
 from orchestrator.desk.market import Market
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DataQualityConfig:
-    """When data is too old."""
-
-    stale_gate_ms: Annotated[float, Gt(0)] = 15_000.0
-    """Without a book or a top of the book younger than this, in ms, the desk cancels and does not quote."""
-    max_future_ms: Annotated[float, Ge(0)] = 5_000.0
-    """Data stamped further in the future than this beyond the error of the clocks, in ms, is not used. It makes room
-    for clocks that drift from one connection to the next: 50 ppm are 4.3 s a day."""
+from orchestrator.risk.ladder import StalenessConfig
 
 
 class QuoteGateReason(StrEnum):
@@ -33,6 +23,19 @@ class QuoteGateReason(StrEnum):
     STALE_DATA = "stale_data"
     CROSSED_BOOK = "crossed_book"
     EMPTY_BOOK = "empty_book"
+    PRICE_JUMP = "price_jump"
+    """The newest price is far from the one before, and nobody else says so yet."""
+    FROZEN_BOOK = "frozen_book"
+    """The same top goes on with newer stamps, while trades print."""
+
+
+HINT_OF = {
+    QuoteGateReason.STALE_DATA: Anomaly.STALE_DATA,
+    QuoteGateReason.CROSSED_BOOK: Anomaly.CROSSED_BOOK,
+    QuoteGateReason.PRICE_JUMP: Anomaly.PRICE_JUMP,
+    QuoteGateReason.FROZEN_BOOK: Anomaly.FROZEN_BOOK,
+}
+"""What to do about it stands with the anomaly behind it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,36 +52,63 @@ class QuoteGate:
     best_ask: Px | None = None
 
     def text(self, instrument: Instrument) -> str:
-        """For people: the reason with its numbers, in the instrument's units."""
+        """For people: the reason with its numbers, in the instrument's units, and what to do about it."""
+        anomaly = HINT_OF.get(self.reason)
+        hint = "" if anomaly is None else f"; {HINTS[anomaly]}"
         if self.age_ms is not None and self.threshold_ms is not None:
-            return f"{instrument.id}: market data is {self.age_ms:,.0f} ms old, {self.threshold_ms:,.0f} ms are allowed"
+            text = f"market data is {self.age_ms:,.0f} ms old, {self.threshold_ms:,.0f} ms are allowed"
+            return f"{instrument.id}: {text}{hint}"
         bid, ask = ("none" if px is None else instrument.format_price(px) for px in (self.best_bid, self.best_ask))
-        return f"{instrument.id}: the book has no sound mid: best bid {bid}, best ask {ask}"
+        what = "a price in doubt" if self.reason is QuoteGateReason.PRICE_JUMP else "no sound mid"
+        return f"{instrument.id}: the book has {what}: best bid {bid}, best ask {ask}{hint}"
 
 
 class DataQuality:
-    """The gate of one desk; holds no state but its config."""
+    """The gate of one desk; its only memory is which stale and frozen data it has counted."""
 
-    def __init__(self, config: DataQualityConfig) -> None:
-        """Convert the config once."""
-        self.config = config
-        self._limit = millis(config.stale_gate_ms)
+    def __init__(self, ladder: StalenessConfig | None) -> None:
+        """Convert the rungs once; without a ladder data is never too old."""
+        gate, last = (None, None) if ladder is None else (ladder.gate_s, ladder.halt_s)
+        self._limit = None if gate is None else seconds(gate)
+        self._last = None if last is None else seconds(last)
+        self._counted: Ns | None = None
+        self._frozen: Ns | None = None
 
     def should_gate_quotes(self, market: Market, now: Ns) -> QuoteGate | None:
         """The gate that is closed, or None."""
         age = market.age(now)
         if age is None:
             return QuoteGate(QuoteGateReason.NO_DATA_RECEIVED)
-        if age > self._limit:
+        if self._limit is not None and age > self._limit:
             return QuoteGate(QuoteGateReason.STALE_DATA, age / NS_PER_MS, self._limit / NS_PER_MS)
+        bid, ask = market.best(bid=True), market.best(bid=False)
         if market.mid2 is None:
-            bid, ask = market.best(bid=True), market.best(bid=False)
             crossed = QuoteGateReason.CROSSED_BOOK
             reason = crossed if market.is_crossed else QuoteGateReason.EMPTY_BOOK
             return QuoteGate(reason, best_bid=bid, best_ask=ask)
+        sanity = market.sanity
+        if sanity.is_holding:
+            return QuoteGate(QuoteGateReason.PRICE_JUMP, best_bid=bid, best_ask=ask)
+        frozen = sanity.frozen_since(now)
+        if frozen is not None:
+            threshold = sanity.config.frozen_ms
+            return QuoteGate(QuoteGateReason.FROZEN_BOOK, (now - frozen) / NS_PER_MS, threshold, bid, ask)
         return None
+
+    def count_old(self, market: Market, now: Ns) -> None:
+        """Data older than the last rung is an anomaly, once (DQ-01); so is a book that is frozen."""
+        anomalies, frozen = market.sanity.anomalies, market.sanity.frozen_since(now)
+        if frozen is not None and frozen != self._frozen:
+            self._frozen = frozen
+            anomalies.note(ChannelKind.BOOK, Anomaly.FROZEN_BOOK)
+        age, known_at = market.ladder_age(now), market.known_at
+        if self._last is not None and age is not None and age > self._last and known_at != self._counted:
+            self._counted = known_at
+            anomalies.note(ChannelKind.BOOK, Anomaly.STALE_DATA)
 
     def stale_at(self, market: Market) -> Ns | None:
         """First moment at which the data we have is stale."""
         received = market.recv_time
-        return None if received is None else Ns(received - market.delay + self._limit + 1)
+        if received is None or self._limit is None:
+            return None
+        return Ns(received - market.delay + self._limit + 1)

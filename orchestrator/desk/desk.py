@@ -26,10 +26,12 @@ from domain.instrument import Instrument
 from domain.orders import RESTING, Certainty, InFlight, OrderState, TrackedOrder
 from domain.units import NS_PER_S, USD, Ns, Side, Sz, Tif, millis, seconds
 from orchestrator.analytics import Analytics
+from orchestrator.budget.futile import FutileConfig, FutileRetries
 from orchestrator.budget.rejection import RejectionConfig, RejectionRateLimiter
 from orchestrator.connectivity.requests import RequestLedger
 from orchestrator.desk.accumulator import AccumulatorConfig, EventAccumulator, QuoteUpdateTrigger
-from orchestrator.desk.data_quality import DataQuality, DataQualityConfig, QuoteGate
+from orchestrator.desk.anomalies import HINTS, Anomaly
+from orchestrator.desk.data_quality import DataQuality, QuoteGate
 from orchestrator.desk.execution import Execution, IdSource
 from orchestrator.desk.fill_tracker import FillTracker, FillTrackerConfig
 from orchestrator.desk.inventory import Inventory
@@ -37,10 +39,16 @@ from orchestrator.desk.market import Market
 from orchestrator.desk.order_tracker import OrderTracker, TrackerConfig
 from orchestrator.desk.outcomes import Outcomes
 from orchestrator.desk.quote_engine import QuoteEngine, QuoteEngineConfig, Step, Stop, Targets
+from orchestrator.desk.sanity import DataQualityConfig
+from orchestrator.desk.unwinding import GATE as UNWINDING
+from orchestrator.desk.unwinding import Unwinding
 from orchestrator.desk.uptime import EMPTY, ONE_SIDED, TWO_SIDED, Uptime
 from orchestrator.reconcile.base import CancelOrder, Plan, reconcile
 from orchestrator.risk.aggregator import CALM, AggregatedRisk
+from orchestrator.risk.exchange_limits import ExpectedMargin
+from orchestrator.risk.ladder import StalenessConfig
 from orchestrator.risk.position_limit import PositionLimit
+from orchestrator.risk.recovery import RecoveryConfig, RecoveryManager
 from orchestrator.risk.stance import FREE, Stance
 from strategy.ladder import LadderLevel
 
@@ -49,11 +57,25 @@ HISTORY = seconds(5)
 BURST = seconds(60)
 """Troubles of one kind with no longer pauses than this are one burst: one alert."""
 ON_BOOK = RESTING | {OrderState.CANCEL_PENDING}
+MAX_IN_VAIN = 3
+FUTILE = seconds(60)
+"""After so many refusals of the same cancel, the least time to the next one (S25)."""
 FINAL_GATES = frozenset(("stopping", "kill"))
 """Gates of the account that do not open again by themselves: nothing in flight is waited for."""
 STARTING = "starting"
 WARMING = "warming"
 """Gates of the account before the first quote: behind the second, each desk names the input that it waits for."""
+LADDER = StalenessConfig()
+NO_NEWS = frozenset(
+    (
+        Anomaly.STALE_DATA,
+        Anomaly.CROSSED_BOOK,
+        Anomaly.PRICE_JUMP,
+        Anomaly.FROZEN_BOOK,
+        Anomaly.TIMESTAMP_REGRESSION,
+    )
+)
+"""What is wrong with data and closes the gate, which people are told of with its numbers; or is late, and no more."""
 NO_TARGETS: tuple[LadderLevel, ...] = ()
 
 
@@ -68,6 +90,10 @@ class DeskConfig:
     fill_tracker: FillTrackerConfig = field(default_factory=FillTrackerConfig)
     rejections: RejectionConfig | None = field(default_factory=RejectionConfig)
     """How long a side waits after refusals in a row."""
+    futile: FutileConfig | None = field(default_factory=FutileConfig)
+    """When exactly the same order is not asked for any more."""
+    recovery: RecoveryConfig | None = field(default_factory=RecoveryConfig)
+    """The way out where a position that has to shrink does not; off: only quotes ever reduce it."""
     size_tolerance: Annotated[float, Interval(ge=0, lt=1)] = 0.2
     """An order whose size differs by no more keeps its place (C-22); 0 is the exact rule."""
     max_actions: Annotated[int, Ge(1)] = 40
@@ -79,6 +105,8 @@ class LimitsGate(StrEnum):
 
     MISMATCH = "limits_mismatch"
     """The venue enforces other numbers than those that prices and sizes are made with."""
+    DOUBTED = "limits_doubted"
+    """The venue refused an order for its form: its terms are asked for before anything else is placed."""
     BELOW_LOT = "limit_below_lot"
     """The position limit is less than one lot."""
 
@@ -94,12 +122,13 @@ class Desk:
         ids: IdSource,
         analytics: Analytics,
         alert: Callable[[Alert], None],
+        ladder: StalenessConfig | None = LADDER,
     ) -> None:
-        """Compose the parts; nothing is known yet."""
+        """Compose the parts; nothing is known yet. Without a ladder no data is too old."""
         self.config = config
         self.instrument = instrument
-        self.market = Market(millis(config.data_quality.max_future_ms))
-        self.quality = DataQuality(config.data_quality)
+        self.market = Market(config.data_quality)
+        self.quality = DataQuality(ladder)
         self.accumulator = EventAccumulator(config.accumulator)
         self.engine = QuoteEngine(config.engine, instrument)
         self.tracker = OrderTracker(config.tracker)
@@ -108,11 +137,14 @@ class Desk:
         self.uptime = Uptime()
         self.fill_tracker = FillTracker(config.fill_tracker)
         self.rejections = None if config.rejections is None else RejectionRateLimiter(config.rejections)
+        self.futile = None if config.futile is None else FutileRetries(config.futile)
         self.stance = FREE
         """What risk leaves this desk to do."""
         self.risk: AggregatedRisk = CALM
         """What the monitors said last, and how often they halted: for the figures."""
         self.halts = 0
+        self.expected = ExpectedMargin()
+        """How the instrument should be set up at the venue."""
         self.exchange_max_position: Sz | None = None
         """As the venue states it; nothing is quoted before it is known (EL-04)."""
         self.limits_gate: LimitsGate | None = None
@@ -125,7 +157,9 @@ class Desk:
         self.stops: dict[str, int] = {}
         self.stale_quote_alarms = 0
         """How often a side with quotes was not looked at for too long (EA-08)."""
-        self.outcomes = Outcomes(instrument.id, self.tracker, self.accumulator, self.rejections, alert)
+        recovery = None if config.recovery is None else RecoveryManager(config.recovery, instrument, alert)
+        self.outcomes = Outcomes(instrument.id, self.tracker, self.accumulator, self.rejections, alert, recovery)
+        self.outcomes.futile = self.futile
         self.execution = Execution(
             instrument,
             ledger,
@@ -135,7 +169,17 @@ class Desk:
             self.limit,
             self.outcomes,
             self.rejections,
+            futile=self.futile,
             max_actions=config.max_actions,
+        )
+        self.unwinding = Unwinding(
+            recovery,
+            instrument,
+            self.market,
+            self.inventory,
+            self.tracker,
+            self.execution,
+            self.rejections,
         )
         self._ledger = ledger
         self._analytics = analytics
@@ -143,8 +187,8 @@ class Desk:
         self._stale_after = millis(config.accumulator.stale_quotes_ms)
         self._alarmed_for: Ns | None = None
         """The cycle whose quotes the last alarm was about."""
-        self._n_future = 0
-        self._future_until = Ns(-1)
+        self._future_until = self._bad_until = Ns(-1)
+        self._n_anomalies = 0
         self._data_gate: QuoteGate | None = None
         """What is wrong with the market data, where that is the gate."""
         self._gated_until = Ns(-1)
@@ -160,15 +204,13 @@ class Desk:
         """The top changed."""
         if self.market.on_bbo(event):
             self._on_market(now)
-        else:
-            self._check_future(now)
+        self._check_data(now)
 
     def on_book(self, event: BookReported, now: Ns) -> None:
         """A snapshot arrived."""
         if self.market.on_book(event):
             self._on_market(now)
-        else:
-            self._check_future(now)
+        self._check_data(now)
 
     def on_trades(self, event: TradesPrinted, now: Ns) -> None:
         """Public trades, each once; history replayed at a subscribe has no mid to compare with."""
@@ -178,7 +220,12 @@ class Desk:
             if mid is not None and trade.exch_time >= market.exch_time - HISTORY:
                 self.engine.on_trade(trade.px, mid, market.estimator_time(trade.exch_time))
                 self.accumulator.on_trade(trade.side.opposite, now)
-        self._check_future(now)
+        self._check_data(now)
+
+    def on_market_lost(self) -> None:
+        """The market feed was lost."""
+        self.market.gaps += 1
+        self.on_market_gap()
 
     def on_market_gap(self) -> None:
         """The market feed was lost: nothing is known until data of the new connection arrives."""
@@ -186,12 +233,26 @@ class Desk:
         self.engine.on_gap(self.market.time)
         self._analytics.call("mid_gap", self.fill_tracker.on_gap)
 
+    def _check_data(self, now: Ns) -> None:
+        """Tell people once of a burst of data that cannot be true, and what to do about it (DQ-16)."""
+        found = self.market.sanity.anomalies
+        if found.total == self._n_anomalies:
+            return
+        self._n_anomalies = found.total
+        if found.latest is None or found.latest[1] in NO_NEWS:
+            return
+        channel, kind = found.latest
+        if kind is Anomaly.FUTURE_STAMP:
+            self._check_future(now)
+        else:
+            if now > self._bad_until:
+                text = f"{self.instrument.id} {channel}: {kind} ({found.counts[found.latest]} so far); {HINTS[kind]}"
+                self._alert(Alert(Severity.WARNING, "bad_data", text))
+            self._bad_until = Ns(now + BURST)
+
     def _check_future(self, now: Ns) -> None:
         """Tell people once of a burst of data stamped in the future: a clock is wrong, here or there."""
         found = self.market.n_future
-        if found == self._n_future:
-            return
-        self._n_future = found
         if now > self._future_until:
             text = f"{self.instrument.id}: market data stamped in the future is not used ({found} so far)"
             self._alert(Alert(Severity.WARNING, "future_data", text))
@@ -232,16 +293,25 @@ class Desk:
             ("size decimals", ours.sz_decimals, limits.sz_decimals),
             ("least notional in micro-USD", ours.min_notional, limits.min_notional),
             ("largest leverage", ours.max_leverage, limits.max_leverage),
+            ("leverage", self.expected.leverage or limits.leverage, limits.leverage),
+            ("margin mode", self.expected.mode or limits.mode, limits.mode),
+            ("price step in ticks", 1, limits.px_step),
+            ("size step in lots", 1, limits.sz_step),
         )
         differing = [f"{name} {mine}, the venue's {theirs}" for name, mine, theirs in pairs if mine != theirs]
         self.exchange_max_position = limits.max_position
         if not differing:
-            if self.limits_gate is LimitsGate.MISMATCH:
+            if self.limits_gate in (LimitsGate.MISMATCH, LimitsGate.DOUBTED):
                 self.limits_gate = None
         elif self.limits_gate is not LimitsGate.MISMATCH:
             self.limits_gate = LimitsGate.MISMATCH
             text = f"{ours.id}: our " + "; our ".join(differing)
             self._alert(Alert(Severity.CRITICAL, LimitsGate.MISMATCH, text))
+
+    def doubt_limits(self) -> None:
+        """They may not be what we have read: nothing is placed until they are read again."""
+        if self.limits_gate is None:
+            self.limits_gate = LimitsGate.DOUBTED
 
     def on_update(self, event: OrderUpdate, now: Ns, *, is_answer: bool = False) -> bool:
         """A status of an order; False if the order is not ours to know."""
@@ -292,6 +362,7 @@ class Desk:
         """Risk sees it otherwise: quote by it from the next cycle on, which is due; less risk does not wait."""
         was, self.stance = self.stance, stance
         self.limit.reduce_only = stance.reduce_only
+        self.execution.adds_levels = stance.adds_levels
         if stance.reduce_only and not was.reduce_only:
             self.accumulator.force(now)
         else:
@@ -299,6 +370,8 @@ class Desk:
 
     def decide(self, account_gate: str | None, now: Ns) -> None:
         """Run a quote cycle if one is due; requests go to the ledger."""
+        self.quality.count_old(self.market, now)
+        self.unwinding.look(self.stance, now)
         gate = self._gate(account_gate, now)
         if gate != self.gate:
             self.gate = gate
@@ -314,6 +387,7 @@ class Desk:
         trigger = self.accumulator.take(now)
         if trigger is not None:
             self._cycle(trigger)
+        self.unwinding.take(now, may_send=self.gate == UNWINDING)
         for alarm in self.tracker.alarms:
             self._alert(alarm)
         self.tracker.alarms.clear()
@@ -333,6 +407,8 @@ class Desk:
         self._data_gate = self.quality.should_gate_quotes(self.market, now)
         if self._data_gate is not None:
             return self._data_gate.reason.value
+        if self.unwinding.gate is not None:
+            return self.unwinding.gate
         if self.targets is None:  # the start did not wait for the last of several instruments
             self.awaits = self.engine.missing_input(self.market, now)
         return None if self.awaits is None else f"{WARMING}: {self.awaits}"
@@ -352,7 +428,9 @@ class Desk:
 
     def next_deadline(self) -> Ns | None:
         """When a cycle is due if nothing else happens, when the data becomes stale, or the quotes on it."""
-        due = self.accumulator.due_at()
+        due, step = self.accumulator.due_at(), self.unwinding.deadline()
+        if step is not None and (due is None or step < due):
+            due = step
         if self.gate is not None:
             return due
         waits = None if self.rejections is None else self.rejections.deadline()
@@ -397,7 +475,10 @@ class Desk:
         elif self.gate is not None:
             outcome = Stop(Step.RISK, self.gate)
         else:
-            outcome = self.engine.compute(self.market, self.inventory, self.limit, now, self.stance)
+            self.limit.weigh(now)
+            leaving = self.tracker.leaving_exposure()
+            outcome = self.engine.compute(self.market, self.inventory, self.limit, now, self.stance, leaving)
+            outcome = self.unwinding.keep(outcome, self.stance, now)
         if isinstance(outcome, Stop):
             self._stopped(outcome)
             self.targets = None
@@ -423,21 +504,30 @@ class Desk:
             if targets is not None and not trigger.scope.includes(side):
                 continue
             wanted = NO_TARGETS if targets is None else targets.of(side)
-            reconcile(wanted, orders, side, plan, self.config.size_tolerance)
+            tolerance, reduces = self.config.size_tolerance, self.limit.reduce_only
+            reconcile(wanted, orders, side, plan, tolerance, reduce_only=reduces)
         return plan
 
     def _doubtful(self, now: Ns) -> list[TrackedOrder]:
-        """Orders of unknown fate that may rest while nothing should: cancelled again, at our patience's pace."""
+        """Orders of unknown fate that may rest while nothing should: cancelled again, at our patience's pace.
+
+        A cancel that finds nothing is followed by ever later ones, and after three by one a minute (S25): what
+        became of the order tells the question about it.
+        """
         cancellable = RESTING | {OrderState.PENDING_NEW, OrderState.CANCEL_PENDING}
-        pace = self._ledger.timeout
         return [
             order
             for order in self.tracker.orders.values()
             if order.certainty is Certainty.UNKNOWN
             and order.in_flight is InFlight.NONE
             and order.state in cancellable
-            and (order.cancel_sent_at is None or _missed(order) or now - order.cancel_sent_at >= pace)
+            and (order.cancel_sent_at is None or _missed(order) or now - order.cancel_sent_at >= self._pause(order))
         ]
+
+    def _pause(self, order: TrackedOrder) -> Ns:
+        """From a cancel of an order of unknown fate to the next one."""
+        in_vain = order.cancels_in_vain
+        return Ns(self._ledger.timeout << in_vain) if in_vain < MAX_IN_VAIN else FUTILE
 
     def _in_flight(self) -> list[TrackedOrder]:
         """Placements without an answer: at the end they are cancelled by client id, not waited for."""

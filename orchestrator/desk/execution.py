@@ -10,7 +10,8 @@ from domain.commands import AnyAction, Modify, Place
 from domain.ids import cloid_of
 from domain.instrument import Instrument
 from domain.orders import TrackedOrder
-from domain.units import Cloid, Ns, Side, Tif, millis
+from domain.units import Cloid, Ns, Px, Side, Sz, Tif, millis
+from orchestrator.budget.futile import FutileRetries
 from orchestrator.budget.proactive import BudgetGate
 from orchestrator.budget.rejection import RejectionRateLimiter
 from orchestrator.connectivity.requests import RequestLedger
@@ -38,9 +39,21 @@ class GateReason(StrEnum):
     """The venue takes no more requests just now."""
     QUOTA = "quota"
     """The account's allowance of actions is used up."""
+    SIGNER = "signer"
+    """The venue does not take our signature: whatever is signed waits for the next try."""
+    NO_ROUTE = "no_route"
+    """Every way to the venue has failed again and again: it is left alone until a probe gets through."""
+    FUTILE = "futile"
+    """The venue has refused exactly this order, for the same reason, three times."""
+    CAUTION = "caution"
+    """Market data is old: a level that has no order yet gets none."""
 
 
-GATE_OF_BUDGET = {BudgetGate.RATE_LIMIT: GateReason.RATE_LIMIT, BudgetGate.QUOTA: GateReason.QUOTA}
+GATE_OF_BUDGET = {
+    BudgetGate.RATE_LIMIT: GateReason.RATE_LIMIT,
+    BudgetGate.QUOTA: GateReason.QUOTA,
+    BudgetGate.NO_ROUTE: GateReason.NO_ROUTE,
+}
 
 
 class IdSource:
@@ -71,6 +84,7 @@ class Execution:
         outcomes: Outcomes,
         rejections: RejectionRateLimiter | None,
         *,
+        futile: FutileRetries | None,
         max_actions: int,
     ) -> None:
         """Nothing was sent; ``outcomes`` will hear what came of it, and remembers that something was held back."""
@@ -80,6 +94,8 @@ class Execution:
         self.actions_gated: dict[GateReason, int] = {}
         self.budget_opens_at: Ns | None = None
         """When what the budget held back may go."""
+        self.adds_levels = True
+        """Whether a level that has no order yet may get one; one that takes the place of another always may."""
         self._instrument = instrument
         self._ledger = ledger
         self._ids = ids
@@ -87,6 +103,7 @@ class Execution:
         self._inventory = inventory
         self._limit = limit
         self._rejections = rejections
+        self._futile = futile
         self._max_actions = max_actions
         self._outcomes = outcomes
         self._is_short = False
@@ -94,9 +111,15 @@ class Execution:
 
     def execute(self, plan: Plan, now: Ns) -> bool:
         """Send what the plan asks for, one request per kind of action; False if a gate held back all of it."""
+        if self._ledger.is_barred:
+            self.actions_generated += len(plan.actions)
+            for _ in plan.actions:
+                self._gated(GateReason.SIGNER)
+            return False
         cancels: list[TrackedOrder] = []
         modifies: list[tuple[TrackedOrder, LadderLevel]] = []
         places: list[tuple[Side, LadderLevel]] = []
+        n_new = 0
         for action in plan.actions:
             match action:
                 case CancelOrder(order=order):
@@ -112,9 +135,12 @@ class Execution:
                     cancels.append(order)
                 case ModifyOrder(order=order, level=level):
                     modifies.append((order, level))
+                case PlaceNew() if not self.adds_levels:
+                    n_new += 1
+                    self._gated(GateReason.CAUTION)
                 case PlaceNew(side=side, level=level):
                     places.append((side, level))
-        self.actions_generated += len(cancels) + len(modifies) + len(places)
+        self.actions_generated += len(cancels) + len(modifies) + len(places) + n_new
         sent = self._send_cancels(cancels, now)
         sent += self._send_modifies(modifies, now)
         sent += self._send_places(places, now)
@@ -123,6 +149,22 @@ class Execution:
             self._is_short = False
             self.budget_opens_at = max(self._ledger.opens_at(now), Ns(now + BUDGET_RETRY))
         return sent > 0
+
+    def take(self, side: Side, sz: Sz, px: Px, now: Ns) -> bool:
+        """Send one reduce-only order that takes what it gets and leaves nothing (EX-09); False where it may not go."""
+        other = self._tracker.inner_px(side.opposite)
+        if other is not None and side * (other - px) <= 0:
+            return False
+        bid, ask = self._tracker.fillable_exposure()
+        if not self._limit.admits(side, sz, self._inventory.position, bid if side is Side.BUY else ask):
+            return False
+        if self._ledger.is_barred or self._ledger.gate(1, now) is not None:
+            return False
+        place = Place(self._instrument.id, self._ids.next_cloid(), side, px, sz, Tif.IOC, reduce_only=True)
+        self._tracker.on_place_sent(place, now, expires_at=Ns(now + self._ledger.timeout))
+        self.actions_generated += 1
+        self.actions_sent += self._send([place], now)
+        return True
 
     def _send_cancels(self, orders: list[TrackedOrder], now: Ns) -> int:
         actions: list[AnyAction] = []
@@ -160,7 +202,9 @@ class Execution:
         return len(actions)
 
     def _place(self, side: Side, level: LadderLevel) -> Place:
-        return Place(self._instrument.id, self._ids.next_cloid(), side, level.px, level.sz, Tif.ALO)
+        """What may only reduce says so itself: the venue keeps it to that, whatever happens on its way (S16)."""
+        cloid, reduce_only = self._ids.next_cloid(), self._limit.reduce_only
+        return Place(self._instrument.id, cloid, side, level.px, level.sz, Tif.ALO, reduce_only)
 
     def _inner_first(self, wanted: list[tuple[Side, LadderLevel]]) -> list[tuple[Side, LadderLevel]]:
         """If not all can go, the best level of both sides comes before the second of any (C-10)."""
@@ -183,6 +227,9 @@ class Execution:
         """
         if self._rejections is not None and self._rejections.should_skip(side, now):
             return self._gated(GateReason.REJECTIONS)
+        reduces = self._limit.reduce_only
+        if self._futile is not None and self._futile.is_futile(side, level.px, level.sz, now, reduce_only=reduces):
+            return self._gated(GateReason.FUTILE)
         bid, ask = self._tracker.fillable_exposure()
         fillable = bid if side is Side.BUY else ask
         if not self._limit.admits(side, level.sz, self._inventory.position, fillable):

@@ -144,6 +144,17 @@ class OrderTracker:
                 ask += order.fillable
         return Sz(bid), Sz(ask)
 
+    def leaving_exposure(self) -> tuple[Sz, Sz]:
+        """(bid, ask) lots that may still fill although no quote counts on them: being cancelled, or ended unsettled."""
+        bid = ask = 0
+        for order in self.orders.values():
+            if order.state in _STATUS_OF_CANCELLING or order.is_terminal:
+                if order.side is Side.BUY:
+                    bid += order.fillable
+                else:
+                    ask += order.fillable
+        return Sz(bid), Sz(ask)
+
     def net_pending_change(self) -> Pos:
         """Resting bids minus resting asks (OL-18)."""
         bid, ask = self.pending_exposure()
@@ -247,6 +258,7 @@ class OrderTracker:
             case Cancelled():
                 self._confirm_cancel(order, now)
             case _:
+                order.cancels_in_vain += isinstance(result, Refused) and result.reason is Reason.NOT_OPEN
                 order.certainty = Certainty.UNKNOWN
 
     def on_modify_result(self, order: TrackedOrder, successor: Cloid, result: Result, now: Ns) -> None:
@@ -447,6 +459,7 @@ class OrderTracker:
     def _bind(self, order: TrackedOrder, oid: Oid) -> None:
         if order.oid is None:
             order.oid = oid
+            order.cancels_in_vain = 0
             self._by_oid[oid] = order.cloid
 
     def _is_late(self, order: TrackedOrder, now: Ns) -> bool:
@@ -474,6 +487,7 @@ class OrderTracker:
         if order.in_flight is not InFlight.NONE:
             return
         order.certainty = Certainty.KNOWN
+        order.cancels_in_vain = 0
         if order.state is _S.CANCEL_PENDING:
             self._advance(order, _S.PARTIALLY_FILLED if order.filled else _S.OPEN, now)
 

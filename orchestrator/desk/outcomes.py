@@ -6,12 +6,28 @@ Knows nothing of targets and cycles: it tells the tracker what is so, and the ac
 from collections.abc import Callable, Sequence
 
 from domain.commands import Alert, AnyAction, Cancel, Modify, Place, Severity
-from domain.events import PAYLOAD_REASONS, AnyResult, Executed, NotSent, Refused, Replied, Resting, Result
-from domain.units import NS_PER_S, InstrumentId, Ns, Side
-from orchestrator.budget.rejection import RejectionRateLimiter
+from domain.events import (
+    PAYLOAD_REASONS,
+    SAYS_NOTHING_OF_ORDERS,
+    AnyResult,
+    Executed,
+    NotSent,
+    Reason,
+    Refused,
+    Replied,
+    Resting,
+    Result,
+)
+from domain.units import NS_PER_S, InstrumentId, Ns, Side, Tif
+from orchestrator.budget.futile import FutileRetries
+from orchestrator.budget.rejection import RejectionRateLimiter, speaks_against
 from orchestrator.connectivity.requests import Pending
 from orchestrator.desk.accumulator import EventAccumulator
 from orchestrator.desk.order_tracker import OrderTracker
+from orchestrator.risk.recovery import RecoveryManager
+
+OF_THE_FORM = frozenset((Reason.OFF_TICK, Reason.MIN_NOTIONAL, Reason.INVALID_PRICE, Reason.INVALID_SIZE))
+"""Refusals that follow from an instrument's terms, and never come where those are what we take them for."""
 
 
 class Outcomes:
@@ -24,6 +40,7 @@ class Outcomes:
         accumulator: EventAccumulator,
         rejections: RejectionRateLimiter | None,
         alert: Callable[[Alert], None],
+        recovery: RecoveryManager | None = None,
     ) -> None:
         """Nothing is under way yet."""
         self.is_gated = True
@@ -34,10 +51,15 @@ class Outcomes:
         """Whether something that was wanted did not go, because something else was in the way."""
         self.refusals: dict[str, int] = {}
         """What the venue refused, by its reason."""
+        self.on_wrong_form: Callable[[Ns], None] | None = None
+        """Told of refusals of orders for their form, which should not be: the venue's terms may have changed."""
+        self.futile: FutileRetries | None = None
+        """Remembers exactly which orders were refused; None: nobody does."""
         self._instrument = instrument
         self._tracker = tracker
         self._accumulator = accumulator
         self._rejections = rejections
+        self._recovery = recovery
         self._alert = alert
 
     def on_reply(self, pending: Pending, event: Replied, now: Ns) -> None:
@@ -45,6 +67,10 @@ class Outcomes:
         actions, results = pending.request.actions, event.results
         self.has_news = True
         match results:
+            case (Refused(reason=reason),) if reason in SAYS_NOTHING_OF_ORDERS:
+                self.refusals[reason] = self.refusals.get(reason, 0) + 1
+                self.on_silence(pending, now)
+                return
             case (Refused(reason=reason),) if reason in PAYLOAD_REASONS:
                 results *= len(actions)
         for index, action in enumerate(actions):
@@ -52,8 +78,8 @@ class Outcomes:
                 self._on_result(action, results[index], now)
             else:
                 self._on_silence(action, now)
-        if self._rejections is not None and not isinstance(actions[0], Cancel):
-            self._judge(self._rejections, actions, results, now)
+        if not isinstance(actions[0], Cancel):
+            self._judge(actions, results, now)
 
     def on_not_sent(self, pending: Pending, event: NotSent, now: Ns) -> None:
         """Nothing left: as if the actions had never been decided."""
@@ -90,6 +116,8 @@ class Outcomes:
         tracker = self._tracker
         if isinstance(result, Refused):
             self.refusals[result.reason] = self.refusals.get(result.reason, 0) + 1
+            if result.reason in OF_THE_FORM and self.on_wrong_form is not None:
+                self.on_wrong_form(now)
         match action:
             case Place(cloid=cloid, side=side):
                 tracker.on_place_result(cloid, result, now)
@@ -109,29 +137,65 @@ class Outcomes:
                     if self.is_gated or isinstance(result, Refused):
                         self._accumulator.on_side_event(order.side, now)
 
-    def _judge(
-        self, rejections: RejectionRateLimiter, actions: Sequence[AnyAction], results: Sequence[AnyResult], now: Ns
-    ) -> None:
-        """What an answer says of each side, once however many orders it is about (RC-10)."""
+    def _judge(self, actions: Sequence[AnyAction], results: Sequence[AnyResult], now: Ns) -> None:
+        """What an answer says of each side, once however many orders it is about (RC-10).
+
+        What takes says nothing of the quotes of its side.
+        """
         accepted: set[Side] = set()
         refused: dict[Side, Refused] = {}
         for action, result in zip(actions, results, strict=False):
             place = action.place if isinstance(action, Modify) else action
-            if not isinstance(place, Place):
+            if not isinstance(place, Place) or place.tif is Tif.IOC:
                 continue
+            if self.futile is not None:
+                self._remember(self.futile, place, result, now)
             if isinstance(result, Refused):
                 refused.setdefault(place.side, result)
             elif isinstance(result, Resting | Executed):
                 accepted.add(place.side)
         for side in Side:
             if side in accepted:
-                rejections.record_success(side)
+                self._on_accepted(side)
             elif side in refused:
-                wait = rejections.record_rejection(side, refused[side], now)
-                if wait:
-                    why = f"{rejections.sides[side].consecutive} refusals in a row, the last: {refused[side].text}"
-                    text = f"{self._instrument} {side.name} waits {wait / NS_PER_S:g} s: {why}"
-                    self._alert(Alert(Severity.WARNING, "side_waits", text))
+                self._on_refused(side, refused[side], now)
+        if self._recovery is not None:
+            self._judge_reducing(self._recovery, actions, results, now)
+
+    def _remember(self, futile: FutileRetries, place: Place, result: AnyResult, now: Ns) -> None:
+        if isinstance(result, Refused):
+            futile.on_refused(place, result, now)
+        elif isinstance(result, Resting | Executed):
+            futile.on_accepted(place)
+
+    def _on_accepted(self, side: Side) -> None:
+        if self._rejections is not None:
+            self._rejections.record_success(side)
+
+    def _on_refused(self, side: Side, refused: Refused, now: Ns) -> None:
+        rejections = self._rejections
+        wait = Ns(0) if rejections is None else rejections.record_rejection(side, refused, now)
+        if rejections is not None and wait:
+            why = f"{rejections.sides[side].consecutive} refusals in a row, the last: {refused.text}"
+            text = f"{self._instrument} {side.name} waits {wait / NS_PER_S:g} s: {why}"
+            self._alert(Alert(Severity.WARNING, "side_waits", text))
+
+    def _judge_reducing(
+        self, recovery: RecoveryManager, actions: Sequence[AnyAction], results: Sequence[AnyResult], now: Ns
+    ) -> None:
+        """Whether a position can still be reduced by orders that rest (RS-13)."""
+        why = None
+        for action, result in zip(actions, results, strict=False):
+            place = action.place if isinstance(action, Modify) else action
+            if not isinstance(place, Place) or not place.reduce_only or place.tif is Tif.IOC:
+                continue
+            if isinstance(result, Resting | Executed):
+                recovery.record_success()
+                return
+            if isinstance(result, Refused) and speaks_against(result):
+                why = result.text
+        if why is not None:
+            recovery.record_rejection(why, now)
 
     def _on_silence(self, action: AnyAction, now: Ns) -> None:
         tracker = self._tracker

@@ -35,6 +35,7 @@ from strategy.ladder import Ladder, LadderConfig, LadderLevel, build_ladder
 from strategy.volatility import BipowerVolatility, VolatilityConfig
 
 FEE_UNIT = 1e-9
+NONE_LEAVING = (Sz(0), Sz(0))
 
 
 class Step(StrEnum):
@@ -117,6 +118,8 @@ class QuoteEngine:
         stationary = config.quote.model is InventoryModel.STATIONARY
         self.intensity = TradeIntensity(config.intensity) if stationary else None
         self.maker_fee = Frac(instrument.maker_fee * FEE_UNIT)
+        self.order_value: float | None = None
+        """What one order may be worth, in micro-USD; None: anything."""
         self.first_data: Ns | None = None
         self.gamma: float | None = None
         self.quotes = 0
@@ -194,11 +197,17 @@ class QuoteEngine:
     # --- the cycle ------------------------------------------------------------------------------
 
     def compute(
-        self, market: Market, inventory: Inventory, limit: PositionLimit, now: Ns, stance: Stance = FREE
+        self,
+        market: Market,
+        inventory: Inventory,
+        limit: PositionLimit,
+        now: Ns,
+        stance: Stance = FREE,
+        leaving: tuple[Sz, Sz] = NONE_LEAVING,
     ) -> Targets | Stop:
         """Steps 1, 2, 4 and 5; the caller has asked the gates (step 3) and found them open.
 
-        ``stance`` is what risk leaves to do: wider, smaller.
+        ``stance`` is what risk leaves to do: wider, smaller. ``leaving`` (bid, ask) may still fill and serves no quote.
 
         An estimator that is not finite and positive stops the cycle. One that is not fresh does not: what it saw
         counts less with time (the half-lives of kappa and sigma, by the venue's clock), so in silence kappa glides to
@@ -220,7 +229,7 @@ class QuoteEngine:
         confidence = self.confidence(time)
         unsure = confidence < self.config.min_confidence
         quote = self._quote(mid, inventory, limit, kappa / stance.spread_factor, sigma, time, now, unsure=unsure)
-        ladder = self._ladder(quote, inventory, limit, mid, stance.size_factor, unsure=unsure)
+        ladder = self._ladder(quote, inventory, limit, mid, stance.size_factor, leaving, unsure=unsure)
         if not ladder.bids and not ladder.asks:
             return Stop(Step.LADDER, "no_level")
         return Targets(ladder.bids, ladder.asks, quote, confidence)
@@ -245,7 +254,7 @@ class QuoteEngine:
             self._gamma_renew_at = Ns(now + self._gamma_refresh)
         params = QuoteParams(
             fair=mid,
-            q=inventory.position / limit.lots,
+            q=limit.use(inventory.position),
             gamma=self.gamma,
             kappa=kappa / config.unsure_widening if unsure else kappa,
             sigma=sigma,
@@ -267,6 +276,7 @@ class QuoteEngine:
         limit: PositionLimit,
         mid: float,
         size_factor: float,
+        leaving: tuple[Sz, Sz],
         *,
         unsure: bool,
     ) -> Ladder:
@@ -275,11 +285,23 @@ class QuoteEngine:
         if unsure:
             notional *= config.unsure_size
         size = Sz(round(notional * USD / mid))
-        return build_ladder(
+        bid_leaving, ask_leaving = leaving
+        ladder = build_ladder(
             quote,
             config.ladder,
             self.instrument,
             size=size,
-            bid_capacity=limit.room(Side.BUY, inventory.position, size),
-            ask_capacity=limit.room(Side.SELL, inventory.position, size),
+            bid_capacity=limit.room(Side.BUY, inventory.position, size, bid_leaving),
+            ask_capacity=limit.room(Side.SELL, inventory.position, size, ask_leaving),
         )
+        if self.order_value is None:
+            return ladder
+        return ladder._replace(bids=self._cut(ladder.bids), asks=self._cut(ladder.asks))
+
+    def _cut(self, levels: tuple[LadderLevel, ...]) -> tuple[LadderLevel, ...]:
+        """No order is worth more than it may be (RK-22); where that is less than the venue takes, there is none."""
+        most, least = self.order_value or 0.0, self.instrument.min_notional
+        if all(level.px * level.sz <= most for level in levels):
+            return levels
+        cut = (LadderLevel(px, Sz(min(sz, int(most // px)))) for px, sz in levels)
+        return tuple(level for level in cut if level.px * level.sz >= least)

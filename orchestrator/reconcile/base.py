@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from domain.orders import Certainty, InFlight, OrderState, TrackedOrder
-from domain.units import Side
+from domain.units import Side, Tif
 from strategy.ladder import LadderLevel
 
 
@@ -63,12 +63,17 @@ def reconcile(
     side: Side,
     plan: Plan,
     size_tolerance: float,
+    *,
+    reduce_only: bool = False,
 ) -> None:
-    """Add to ``plan`` what makes the orders of one side serve its targets (best first)."""
+    """Add to ``plan`` what makes the orders of one side serve its targets (best first).
+
+    ``reduce_only``: whether orders should say so; one that does not is replaced. What takes serves no target.
+    """
     free: list[TrackedOrder] = []
     holding: list[TrackedOrder] = []
     for order in orders:
-        if order.side is not side or order.is_terminal:
+        if order.side is not side or order.is_terminal or order.tif is Tif.IOC:
             continue
         if order.is_resting and order.in_flight is InFlight.NONE and _is_known(order):
             free.append(order)
@@ -78,7 +83,7 @@ def reconcile(
         plan.actions.extend(CancelOrder(order) for order in free)
         return
     left = list(targets)
-    unmatched = _match_same_price(left, free, plan, size_tolerance)
+    unmatched = _match_same_price(left, free, plan, size_tolerance, reduce_only=reduce_only)
     _hold(left, holding, plan)
     unmatched.sort(key=lambda order: -side * order.px)
     for order in unmatched:
@@ -90,13 +95,13 @@ def reconcile(
 
 
 def _match_same_price(
-    left: list[LadderLevel], free: list[TrackedOrder], plan: Plan, size_tolerance: float
+    left: list[LadderLevel], free: list[TrackedOrder], plan: Plan, size_tolerance: float, *, reduce_only: bool
 ) -> list[TrackedOrder]:
     """Keep or modify what stands at a target's price; returns the orders that do not."""
     by_px = {level.px: level for level in left}
     unmatched = []
     for order in free:
-        level = by_px.pop(order.px, None)
+        level = by_px.pop(order.px, None) if order.reduce_only is reduce_only else None
         if level is None:
             unmatched.append(order)
             continue

@@ -20,6 +20,8 @@ class AggregatedRisk:
     """The widest that any asks for."""
     size_factor: float = 1.0
     """The smallest that any asks for."""
+    adds_levels: bool = True
+    """Whether nobody minds new levels."""
 
     @property
     def max_severity(self) -> RiskLevel:
@@ -55,4 +57,5 @@ def aggregate(assessments: Iterable[Assessment]) -> AggregatedRisk:
         spread = max(spread, each.spread_factor)
         size = min(size, each.size_factor)
     concerns = tuple(each for each in told if each.level > RiskLevel.NORMAL)
-    return AggregatedRisk(worst, concerns, load, spread, size)
+    adds_levels = all(each.adds_levels for each in concerns)
+    return AggregatedRisk(worst, concerns, load, spread, size, adds_levels)

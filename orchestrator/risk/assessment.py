@@ -32,6 +32,8 @@ class Assessment:
     """The half-spread should be wider by this factor."""
     size_factor: float = 1.0
     """Sizes should be this share of the usual."""
+    adds_levels: bool = True
+    """Whether a level that has no order yet may get one."""
 
 
 FINE = Assessment("", RiskLevel.NORMAL)

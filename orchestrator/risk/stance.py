@@ -15,6 +15,10 @@ class Stance:
     """Its half-spread is wider by this factor."""
     size_factor: float = 1.0
     """Its sizes are this share of the usual."""
+    must_shrink: bool = False
+    """Whether its position is too large as it is: quotes that reduce it may not be all that is done."""
+    adds_levels: bool = True
+    """Whether a level that has no order yet may get one (C-04)."""
 
 
 FREE = Stance()

@@ -31,7 +31,7 @@ class RiskState(NamedTuple):
     mid: float | None = None
     """In base ticks; None while there is no sound book."""
     data_age: Ns | None = None
-    """None while nothing is known of the market."""
+    """Since the last data that could be quoted on, lost connections included; None before the first."""
     velocity: Frac = Frac(0.0)
     """How fast the mid moves, per second."""
     displacement: Frac = Frac(0.0)
@@ -54,6 +54,14 @@ class RiskState(NamedTuple):
     """Requests that the venue turned away for being too many, lately."""
     sz_scale: int = 1
     """Lots per unit of size, for texts."""
+    exchange_limit: Sz | None = None
+    """Largest position that the venue allows, whatever the account is worth; None: not known."""
+    margin_used: float | None = None
+    """Share of the account's value that positions tie up; None where they need no margin."""
+    invalid_messages: int = 0
+    """Messages of market data in a row that could not be true."""
+    reconnects: int = 0
+    """Since the last data: 1 once a connection was lost, and one more for each that failed or brought nothing."""
 
     def size(self, lots: int) -> str:
         """Lots as people write them."""
@@ -85,6 +93,10 @@ class RiskState(NamedTuple):
     def worst_case_exceeds_limits(self) -> bool:
         """Either of the two."""
         return self.worst_case_exceeds_long() or self.worst_case_exceeds_short()
+
+    def exceeds_exchange_limit(self) -> bool:
+        """Whether the venue would not let the position become as large as it is."""
+        return self.exchange_limit is not None and abs(self.position) > self.exchange_limit
 
     def worst_case_position_value(self) -> Usd | None:
         """Largest exposure that may come, at the mid (RK-07); None without a mid."""
@@ -119,6 +131,13 @@ class Trail:
         """Forget: after a gap in the data there is no move across it."""
         self._ema = None
 
+    def glance(self, mid: float, time: Ns) -> Frac:
+        """How far a mid is from the average that is not believed and so leaves no trace in it; 0 without a past."""
+        if self._ema is None:
+            return Frac(0.0)
+        faded = exp(min(self._time - time, 0) / self._constant)
+        return Frac(abs(mid / (self._mid + (self._ema - self._mid) * faded) - 1.0))
+
     def distance(self, mid: float, time: Ns) -> Frac:
         """Take in the mid of a moment on the venue's clock; how far it is from the average before it."""
         ema = self._ema
@@ -136,13 +155,18 @@ class ProfitAndLoss:
     """What the account is worth against its beginning: the loss of a day, the distance from its best.
 
     A life begins with what earlier lives of the journal left: their loss counts as of today. A person who lifts a
-    kill accepts what was lost: both figures begin anew.
+    kill accepts what was lost: both figures begin anew, in later lives too (`begin`).
     """
 
     def __init__(self) -> None:
         """Nothing won, nothing lost."""
         self.pnl = 0.0
         self.peak = 0.0
+        self.has_news = False
+        """Whether losses count from somewhere else than they did when that was last recorded."""
+        self._is_known = False
+        self._forgives = False
+        """A person has accepted a loss that we have not seen yet."""
         self._hours: deque[tuple[Ns, float]] = deque(((Ns(0), 0.0),))
 
     @property
@@ -158,6 +182,9 @@ class ProfitAndLoss:
     def update(self, pnl: float, now: Ns) -> None:
         """The account is worth so much more than at the beginning."""
         self.pnl = pnl
+        self._is_known = True
+        if self._forgives:
+            self.forgive(now)
         self.peak = max(self.peak, pnl)
         hours = self._hours
         if now - hours[-1][0] >= SAMPLE:
@@ -166,9 +193,17 @@ class ProfitAndLoss:
                 hours.popleft()
 
     def forgive(self, now: Ns) -> None:
-        """Count from here."""
-        self.peak = self.pnl
-        self._hours = deque(((now, self.pnl),))
+        """Count from here, or from the first result that is known."""
+        self._forgives = not self._is_known
+        if self._is_known:
+            self.peak = self.pnl
+            self._hours = deque(((now, self.pnl),))
+            self.has_news = True
+
+    def begin(self, forgiven: Usd) -> None:
+        """What was lost down to this result was accepted in an earlier life."""
+        self.pnl = self.peak = float(forgiven)
+        self._hours = deque(((Ns(0), self.pnl),))
 
 
 def usd(micro: float) -> str:

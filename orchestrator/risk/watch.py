@@ -7,17 +7,23 @@ whether it may quote, what of it, how wide and how big; and the one kill switch 
 from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from domain.commands import Alert, Severity
-from domain.events import Reason, Refused, Replied
-from domain.units import Frac, InstrumentId, Ns, Sz, millis, seconds
+from domain.events import Fill, OrderUpdate, Reason, Refused, Replied
+from domain.units import Frac, InstrumentId, Ns, Sz, Usd, millis, seconds
 from orchestrator.desk.desk import Desk
 from orchestrator.risk.aggregator import AggregatedRisk, aggregate
 from orchestrator.risk.assessment import RiskLevel
 from orchestrator.risk.halt import Halt, HaltConfig
 from orchestrator.risk.kill_switch import KillSwitch
+from orchestrator.risk.limits import LimitsConfig, RiskLimits
+from orchestrator.risk.liquidation import LiquidationWatch
+from orchestrator.risk.margin import MarginTracker
 from orchestrator.risk.monitors import Monitor, MonitorsConfig, monitors_of
 from orchestrator.risk.monitors.cascade import CascadeConfig
+from orchestrator.risk.monitors.margin import MarginMonitor
+from orchestrator.risk.monitors.position import PositionMonitor
 from orchestrator.risk.monitors.rate_limit import RateLimitConfig
 from orchestrator.risk.monitors.staleness import DataStalenessMonitor
 from orchestrator.risk.monitors.velocity import VelocityConfig
@@ -26,6 +32,13 @@ from orchestrator.risk.state import ProfitAndLoss, RiskState, Trail
 
 TOO_MANY = frozenset((Reason.RATE_LIMITED, Reason.TOO_MANY_IN_FLIGHT))
 """Refusals of a request for being one too many."""
+
+SHRINKERS = frozenset((PositionMonitor.name, MarginMonitor.name))
+"""Monitors that find the position itself too large."""
+
+STOOD_STILL = seconds(10)
+WAKING = seconds(1)
+"""After so long without a look it was us who stood still: what waits to be read is read before old data halts."""
 
 LOOK_EVERY = millis(500)
 """Without a reason risk looks so often, and only where there is an event at all."""
@@ -47,6 +60,10 @@ class RiskConfig(MonitorsConfig):
     """The monitors, one table each, and how a halt ends."""
 
     halt: HaltConfig = field(default_factory=HaltConfig)
+    limits: LimitsConfig | None = field(default_factory=LimitsConfig)
+    """Limits of the whole account in money."""
+    liquidation_kills: bool = True
+    """Whether a liquidation of the account kills (C-19)."""
 
 
 class RateErrors:
@@ -129,7 +146,7 @@ class DeskRisk:
             self._displacement.restart()
         else:
             self._noticeable = mid2 * NOTICEABLE
-            self._believe(mid2 / 2, desk.market.n_quotes + desk.market.n_books)
+            self._believe(mid2 / 2, desk.market.n_taken)
         if self._mark and not inventory.awaits_mark:
             self.pnl = inventory.cash + inventory.position * self._mark
         self.limit_value = desk.limit.lots * self._mark
@@ -156,7 +173,15 @@ class DeskRisk:
         if self._doubts >= BELIEVED_AFTER:
             self._mark, self._doubts = mid, 0
 
-    def state(self, account: ProfitAndLoss, limits_value: float, rate_errors: int, now: Ns) -> RiskState:
+    def state(
+        self,
+        account: ProfitAndLoss,
+        limits_value: float,
+        rate_errors: int,
+        now: Ns,
+        margin: MarginTracker | None,
+        attempts: int,
+    ) -> RiskState:
         """The state of this moment."""
         desk, mid2 = self.desk, self._mid2
         market = desk.market
@@ -164,14 +189,18 @@ class DeskRisk:
         mid = None
         if mid2 is not None:
             mid = mid2 / 2
-            velocity = Frac(self._velocity.distance(mid, market.time) / self._velocity_s)
-            displacement = self._displacement.distance(mid, market.time)
+            fast, far = self._velocity, self._displacement
+            if self._doubts:
+                velocity, displacement = fast.glance(mid, market.time), far.glance(mid, market.time)
+            else:
+                velocity, displacement = fast.distance(mid, market.time), far.distance(mid, market.time)
+            velocity = Frac(velocity / self._velocity_s)
         return RiskState(
             desk.instrument.id,
             desk.inventory.position,
             desk.limit.lots,
             mid,
-            market.age(now),
+            market.ladder_age(now),
             velocity,
             displacement,
             *self._pending,
@@ -182,6 +211,10 @@ class DeskRisk:
             limits_value,
             rate_errors,
             desk.instrument.sz_scale,
+            None if margin is None else margin.most(desk.instrument.id),
+            None if margin is None else margin.usage(),
+            market.sanity.streak,
+            max(attempts, market.gaps),
         )
 
 
@@ -194,14 +227,22 @@ class RiskWatch:
         desks: Mapping[InstrumentId, Desk],
         kill_switch: KillSwitch,
         alert: Callable[[Alert], None],
+        margin: MarginTracker | None = None,
+        attempts: Callable[[], int] = int,
     ) -> None:
-        """Switch on what the config has."""
+        """Switch on what the config has; ``attempts``: how often in a row the market feed could not be had."""
         self.monitors: tuple[Monitor, ...] = monitors_of(config)
         self.account = ProfitAndLoss()
         self.desks = {name: DeskRisk(desk, config) for name, desk in desks.items()}
         self.rate_errors = RateErrors(seconds((config.rate_limit or RateLimitConfig()).window_s))
+        self.limits = None if config.limits is None else RiskLimits(config.limits, desks)
+        self.liquidation = LiquidationWatch(kill_switch, alert, kills=config.liquidation_kills)
+        self._margin = margin
         self._kill_switch = kill_switch
         self._alert = alert
+        self._attempts = attempts
+        self._looked_at = Ns(0)
+        self._waking_until = Ns(0)
         self._staleness = next((each for each in self.monitors if isinstance(each, DataStalenessMonitor)), None)
         self._risks = list(self.desks.values())
         self._all_are_due = False
@@ -211,16 +252,29 @@ class RiskWatch:
         if config.position is not None:
             for desk in desks.values():
                 desk.limit.soft_share = config.position.soft_share
+                desk.limit.proactive_share = config.position.proactive_share
 
     # --- events ---------------------------------------------------------------------------------
 
     def on_replied(self, event: Replied, now: Ns) -> None:
-        """Count a request that was turned away for being too many."""
+        """Count a request that was turned away for being too many; read what the venue says of the margin."""
         for result in event.results:
+            if self._margin is not None:
+                self._margin.hear(result, now)
             if type(result) is Refused and result.reason in TOO_MANY:
                 self.rate_errors.add(now)
                 self._all_are_due = True
                 return
+
+    def on_update(self, event: OrderUpdate, now: Ns) -> None:
+        """A status of an order of ours."""
+        self.liquidation.on_update(event)
+        if event.reason is Reason.MARGIN and self._margin is not None:
+            self._margin.on_refused(now)
+
+    def on_fill(self, fill: Fill) -> None:
+        """A new fill."""
+        self.liquidation.on_fill(fill)
 
     def on_kill_reset(self, now: Ns) -> None:
         """A person has looked: losses and halts count from here."""
@@ -234,6 +288,9 @@ class RiskWatch:
 
     def look(self, now: Ns) -> None:
         """Look where something happened; desks get their stance, the kill switch its reason."""
+        if now - self._looked_at > STOOD_STILL:
+            self._waking_until = Ns(now + WAKING)
+        self._looked_at = now
         if self._all_are_due or (self._wake_at is not None and now >= self._wake_at):
             due = self._risks
         else:
@@ -248,8 +305,9 @@ class RiskWatch:
         if len(profits) == len(self._risks):
             self.account.update(sum(profits), now)
         limits_value = sum(risk.limit_value for risk in self._risks)
+        attempts = max(self._attempts(), now < self._waking_until)
         for risk in due:
-            state = risk.state(self.account, limits_value, errors, now)
+            state = risk.state(self.account, limits_value, errors, now, self._margin, attempts)
             found = aggregate([monitor.assess(state) for monitor in self.monitors])
             if found.max_severity > RiskLevel.NORMAL or not risk.is_calm:
                 self._act(risk, found, now)
@@ -259,16 +317,28 @@ class RiskWatch:
         """When to look even if nothing happens."""
         return self._wake_at
 
+    def figures(self) -> dict[str, Any]:
+        """What of the account belongs into a snapshot."""
+        margin = self._margin
+        told = None if margin is None else margin.margin
+        return {
+            "account_value": None if told is None else told.value,
+            "margin_used": None if margin is None else margin.usage(),
+            "margin_reports": 0 if margin is None else margin.reports,
+            "gross_usd": None if self.limits is None else Usd(round(self.limits.gross())),
+            "forced_fills_seen": self.liquidation.forced_fills,
+        }
+
     # --- inside ---------------------------------------------------------------------------------
 
     def _next_wake(self, now: Ns) -> Ns | None:
         """Data grows old, a halt may end, refusals are forgotten."""
-        times = [self.rate_errors.next_change()]
+        times = [self.rate_errors.next_change(), self._waking_until if now < self._waking_until else None]
         for risk in self._risks:
             times.append(risk.halt.deadline())
-            market = risk.desk.market
-            if self._staleness is not None and market.recv_time is not None:
-                times.append(self._staleness.next_look(Ns(market.recv_time - market.delay), now))
+            known_at = risk.desk.market.known_at
+            if self._staleness is not None and known_at is not None:
+                times.append(self._staleness.next_look(known_at, now))
         return min((time for time in times if time is not None), default=None)
 
     def _act(self, risk: DeskRisk, found: AggregatedRisk, now: Ns) -> None:
@@ -285,7 +355,9 @@ class RiskWatch:
         elif halt.calms(found.halt_load, now):
             self._alert(Alert(Severity.INFO, "risk_recovered", f"{name} may quote again"))
         risk.is_calm = not found.concerns and not halt.is_halted
-        stance = Stance(halt.cause, found.reduce_only, found.spread_factor, found.size_factor)
+        must_shrink = any(c.level >= RiskLevel.REDUCE_ONLY and c.monitor in SHRINKERS for c in found.concerns)
+        factors = (found.spread_factor, found.size_factor)
+        stance = Stance(halt.cause, found.reduce_only, *factors, must_shrink, adds_levels=found.adds_levels)
         desk.risk, desk.halts = found, halt.count
         if stance != desk.stance:
             desk.take_stance(stance, now)

@@ -65,7 +65,10 @@ class Resolver:
         """No case is open."""
         self.config = config
         self.asked = 0
-        self.settled_by_absence = 0
+        self.never_arrived = 0
+        """Placements that had expired and were not known."""
+        self.windows_over = 0
+        """Confirmed cancels whose final size nobody told, and whose time for fills was over."""
         self.vanished = 0
         """Orders that had rested and were taken for gone because nothing of the venue's knows them."""
         self._ledger = ledger
@@ -105,6 +108,12 @@ class Resolver:
                 due = tracker.unclear_at(order)
                 if due is not None and due <= now:
                     self._consider(order, now)
+        self._revision = -1
+
+    def on_reconnect(self, now: Ns) -> None:
+        """The venue can be reached again: questions that had no answers while it could not be are due now."""
+        for case in self._cases.values():
+            case.next_at, case.tries = min(case.next_at, now), 0
         self._revision = -1
 
     def _look(self) -> None:
@@ -180,7 +189,9 @@ class Resolver:
             self.vanished += 1
             self._alert(Alert(Severity.WARNING, "order_vanished", f"{order!r}: the venue does not know it any more"))
         if is_vanished or self._is_absent(desk, order, case, pending.sent_at, now):
-            self.settled_by_absence += 1
+            if not is_vanished:
+                self.windows_over += order.state is OrderState.CANCEL_CONFIRMED
+                self.never_arrived += order.state is not OrderState.CANCEL_CONFIRMED
             desk.tracker.give_up(order, now)
             desk.accumulator.on_side_event(order.side, now)
 

@@ -29,14 +29,17 @@ from domain.events import (
     NotSent,
     OpenOrdersReport,
     PositionsReport,
+    Reason,
     Replied,
 )
 from domain.lifecycle import step
 from domain.units import InstrumentId, Ns, Pos, millis, seconds
+from orchestrator.budget.futile import is_definite
 from orchestrator.connectivity.feeds import FeedMachine
 from orchestrator.connectivity.requests import Pending, RequestLedger, fills_told, first_result
 from orchestrator.desk.desk import Desk
 from orchestrator.fills import FillProcessor, next_page, position_drift
+from orchestrator.sync.statements import cause_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,8 +52,18 @@ class StartUpConfig:
     """Failed clean slates before people are alerted; trying goes on, slower."""
     slow_retry_ms: Annotated[float, Gt(0)] = 5_000.0
     """Between tries after that alert, in ms."""
+    stuck_tries: Annotated[int, Ge(1)] | None = 5
+    """So many tries of one step that bring nothing, and people are alerted: an instrument that the venue does not list,
+    a venue that does not answer. Trying goes on at the slow pace."""
+    refused_retry_ms: Annotated[float, Gt(0)] = 60_000.0
+    """Between tries of a step after three definite refusals, or answers that do not know an instrument, in ms (S25)."""
     fills_overlap_s: Annotated[float, Ge(0)] = 10.0
     """A later life asks for fills from this long before the last one that it knows."""
+
+
+REFUSALS = 3
+OF_NO_KNOWN_REASON = frozenset((Reason.OTHER,))
+"""A question that was refused like this may be answered a moment later: an internal error, an overload."""
 
 
 class StartUpState(StrEnum):
@@ -100,6 +113,10 @@ class StartUp:
         self.state = StartUpState.WAIT_FEED
         self.is_later_life = False
         self.cancel_tries = 0
+        self.tries = 0
+        """Of the step that we are at, in a row, all in vain."""
+        self._refusals = 0
+        """Those of them to which the venue has said no."""
         self._ledger = ledger
         self._user_feed = user_feed
         self._desks = desks
@@ -190,7 +207,8 @@ class StartUp:
         if self.state is _S.CANCEL_ALL:
             self._go(_S.LIST_ORDERS)
             return
-        match self.state, first_result(event):
+        asked, result = self.state, first_result(event)
+        match asked, result:
             case _S.LIST_ORDERS, OpenOrdersReport() as report:
                 self._on_orders(report, now)
             case _S.SYNC_FILLS, FillsReport() as report:
@@ -202,6 +220,9 @@ class StartUp:
                 self._on_limits(report, now)
             case _:
                 pass
+        if self.state is asked and self._retry_at > now:
+            self._refusals += isinstance(result, LimitsReport) or is_definite(result, OF_NO_KNOWN_REASON)
+            self._in_vain(now)
 
     def on_not_sent(self, pending: Pending, event: NotSent, now: Ns) -> None:
         """Try the step again."""
@@ -216,8 +237,26 @@ class StartUp:
     def _again(self, now: Ns) -> None:
         self._is_waiting = False
         self._retry_at = Ns(now + millis(self.config.retry_ms))
+        self._in_vain(now)
         if self.state is _S.CANCEL_ALL:
             self._go(_S.LIST_ORDERS)
+
+    def _in_vain(self, now: Ns) -> None:
+        """A try has brought nothing: slower from some number on, and told once."""
+        config = self.config
+        self.tries += 1
+        if self.tries == config.stuck_tries:
+            text = f"{self.state} after {self.tries} tries{self._missing()}"
+            self._alert(Alert(Severity.CRITICAL, "start_up_stuck", text))
+        if self._refusals >= REFUSALS:
+            self._retry_at = Ns(now + millis(config.refused_retry_ms))
+        elif config.stuck_tries is not None and self.tries >= config.stuck_tries:
+            self._retry_at = Ns(now + millis(config.slow_retry_ms))
+
+    def _missing(self) -> str:
+        """Instruments whose limits the venue has not told."""
+        names = [str(name) for name, desk in self._desks.items() if desk.exchange_max_position is None]
+        return f": the venue tells no limits of {', '.join(names)}" if self.state is _S.SYNC_LIMITS and names else ""
 
     def _on_orders(self, report: OpenOrdersReport, now: Ns) -> None:
         self._strays = [
@@ -263,7 +302,9 @@ class StartUp:
             elif report.as_of > desk.inventory.stated_at:
                 desk.inventory.restate(position, report.as_of, desk.market.mid)
             if desk.inventory.position != had:
-                self._alert(position_drift(desk.instrument, had, desk.inventory.position))
+                cause = "opening" if opens else cause_of(desk)
+                stated_now = desk.inventory.position
+                self._alert(position_drift(desk.instrument, had, stated_now, found_by="start_up", cause=cause))
         if opens:
             self._fills.open(report.as_of, now)
         return True
@@ -282,4 +323,6 @@ class StartUp:
         self._retry_at = now
 
     def _go(self, to: StartUpState) -> None:
+        if to not in (self.state, _S.LIST_ORDERS, _S.CANCEL_ALL):
+            self.tries = self._refusals = 0
         self.state = step(TRANSITIONS, self.state, to, "start-up")

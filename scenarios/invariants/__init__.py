@@ -1,9 +1,18 @@
 """What must hold, checked at every event of every run: one file a family, every rule in one tuple."""
 
 from scenarios.invariants.accounting import AppliedAtOnce, AppliedOnce, Cash, NothingInvented, Position, ZeroSum
+from scenarios.invariants.alerting import Alerted
 from scenarios.invariants.base import Invariant, Scope
+from scenarios.invariants.bounded import Bounded
+from scenarios.invariants.control import CrashSafe, Killed, NamedState, NoSilentDeath
+from scenarios.invariants.data import SaneBook, StaleMeansWithdrawn
+from scenarios.invariants.evidence import Ambiguity, DoubtsEnd, NoFalseEnd
 from scenarios.invariants.exposure import Exposure, ExposureLimit, NoSelfCross, ReduceOnly
+from scenarios.invariants.liveness import Agreement, CancelSucceeds, NothingInLimbo, Shrinks, TwoSided
 from scenarios.invariants.orders import Lifecycle, NoUnknownOrders, SettleBeforeRelease
+from scenarios.invariants.rates import MetersNeverMet, NoDeathSpiral, NoFutileRetry, SpacedAttempts
+from scenarios.invariants.sending import Causal, IntentFirst, LimitsRead, OneName, WellFormed
+from scenarios.invariants.signing import RunOnce
 from scenarios.invariants.venue import (
     CancelOnce,
     Conserved,
@@ -23,22 +32,48 @@ INVARIANTS: tuple[type[Invariant], ...] = (
     Cash,
     ZeroSum,
     Lifecycle,
+    NoFalseEnd,
     SettleBeforeRelease,
     NoUnknownOrders,
+    OneName,
+    IntentFirst,
+    Ambiguity,
     ExposureLimit,
     ReduceOnly,
     NoSelfCross,
+    WellFormed,
+    LimitsRead,
+    SaneBook,
+    StaleMeansWithdrawn,
+    Causal,
+    Killed,
+    MetersNeverMet,
+    NoFutileRetry,
+    SpacedAttempts,
+    Bounded,
+    NoSilentDeath,
+    CrashSafe,
+    TwoSided,
+    Agreement,
+    NothingInLimbo,
+    CancelSucceeds,
+    Shrinks,
+    DoubtsEnd,
+    NoDeathSpiral,
+    NamedState,
+    Alerted,
     FirstInFirstOut,
     PostOnlyNeverTakes,
     NoTradeThrough,
     NotCrossed,
     OneEnd,
+    RunOnce,
     CancelOnce,
     Conserved,
     OneHistory,
 )
 """Every rule. The order is that of their work: S2 advances the ledger that S4, S1 and S5 read, S8 follows the
-orders that S10, S11, S15 and S17 look at."""
+orders that S9, S10, S11, S14, S15, S17, L2, L3 and L6 look at, S21 the market that S20 and L1 judge by."""
 
 
 def build_all(scope: Scope) -> tuple[Invariant, ...]:
@@ -46,6 +81,7 @@ def build_all(scope: Scope) -> tuple[Invariant, ...]:
     once = AppliedOnce(scope)
     lives = Lifecycle(scope)
     exposure = Exposure(lives)
+    sane = SaneBook(scope)
     shared: dict[type[Invariant], Invariant] = {
         AppliedOnce: once,
         AppliedAtOnce: AppliedAtOnce(scope, once.ledger),
@@ -55,7 +91,16 @@ def build_all(scope: Scope) -> tuple[Invariant, ...]:
         SettleBeforeRelease: SettleBeforeRelease(scope, lives),
         NoUnknownOrders: NoUnknownOrders(scope, lives),
         ExposureLimit: ExposureLimit(scope, exposure, lives),
+        ReduceOnly: ReduceOnly(scope, exposure),
         NoSelfCross: NoSelfCross(scope, exposure, lives),
+        NoFalseEnd: NoFalseEnd(scope, lives),
+        Ambiguity: Ambiguity(scope, lives),
+        SaneBook: sane,
+        StaleMeansWithdrawn: StaleMeansWithdrawn(scope, sane.delivered),
+        TwoSided: TwoSided(scope, sane.delivered),
+        Agreement: Agreement(scope, lives),
+        NothingInLimbo: NothingInLimbo(scope, lives),
+        DoubtsEnd: DoubtsEnd(scope, lives),
     }
     return tuple(shared.get(kind) or kind(scope) for kind in INVARIANTS)
 

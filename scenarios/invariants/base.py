@@ -10,10 +10,21 @@ from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
 from domain.commands import AnyCommand
-from domain.events import AnyEvent, ChannelKind, Fill, OpenOrder, OrderStatus, OrderUpdate, PublicTrade
+from domain.events import (
+    AnyEvent,
+    ChannelKind,
+    Fill,
+    Level,
+    MarginMode,
+    OpenOrder,
+    OrderStatus,
+    OrderUpdate,
+    PublicTrade,
+)
 from domain.instrument import Instrument
+from domain.limits import VenueLimits
 from domain.orders import TrackedOrder
-from domain.units import USD, Cloid, InstrumentId, Ns, Oid, Pos, Px, Side, Sz, Tif, Usd, millis
+from domain.units import USD, Cloid, InstrumentId, Ns, Oid, Pos, Px, Side, Sz, Tif, Usd, millis, seconds
 
 # --- the trader's belief, as the checks read it (the orchestrator's own shape) -------------------
 
@@ -68,10 +79,66 @@ class LimitView(Protocol):
     """The hard position limit; zero until it is known."""
 
     lots: Sz
+    reduce_only: bool
+    """Nothing may add to the position."""
+
+    def capacity(self, side: Side, position: Pos) -> Sz:
+        """Lots that a side may still add."""
+        ...
+
+
+class MarketView(Protocol):
+    """The market as the trader has it."""
+
+    bid: Level | None
+    ask: Level | None
+    exch_time: Ns
+    recv_time: Ns | None
+
+
+class ExpectedView(Protocol):
+    """Settings of the account that the trader relies on; None: it takes what there is."""
+
+    @property
+    def leverage(self) -> int | None:
+        """Position value over initial margin."""
+        ...
+
+    @property
+    def mode(self) -> MarginMode | None:
+        """Whose money answers for a position."""
+        ...
+
+
+class StanceView(Protocol):
+    """What risk leaves a desk to do."""
+
+    @property
+    def must_shrink(self) -> bool:
+        """Whether its position is too large."""
+        ...
 
 
 class DeskView(Protocol):
     """One instrument of the trader."""
+
+    gate: str | None
+    """Why it does not want to quote; None where it does."""
+
+    @property
+    def expected(self) -> ExpectedView:
+        """How its margin should be set."""
+        ...
+
+    @property
+    def stance(self) -> StanceView:
+        """What risk leaves it to do."""
+        ...
+
+    @property
+    def market(self) -> MarketView:
+        """What it knows of the market."""
+        ...
 
     @property
     def tracker(self) -> TrackerView:
@@ -99,6 +166,20 @@ class FillsView(Protocol):
 
 class BeliefView(Protocol):
     """The trader, read from outside."""
+
+    @property
+    def halt_reason(self) -> str | None:
+        """Why its kill switch is latched; None where it is not."""
+        ...
+
+    @property
+    def phase(self) -> str:
+        """The name of what it is doing."""
+        ...
+
+    def next_deadline(self) -> Ns | None:
+        """When it wants to be woken even if nothing happens."""
+        ...
 
     @property
     def desks(self) -> Mapping[InstrumentId, DeskView]:
@@ -187,6 +268,105 @@ class TruthView(Protocol):
         """Hash of everything that the venue did and said so far."""
         ...
 
+    def mark(self, instrument: InstrumentId) -> Px | None:
+        """Mark price, which is not made of what the trader sees; None before the first."""
+        ...
+
+    def refusals(self) -> Mapping[str, int]:
+        """What the meters of the account and of its IP address turned away so far, by limit."""
+        ...
+
+    def is_squeezed(self) -> bool:
+        """Whether somebody else uses up some of these limits now."""
+        ...
+
+    def actions(self) -> tuple[int, int]:
+        """Actions of the account that were counted, and how many its volume allows."""
+        ...
+
+    def scheduled(self) -> Ns | None:
+        """When the dead-man switch of the account cancels everything; None: it is not set."""
+        ...
+
+    @property
+    def limits(self) -> VenueLimits:
+        """The numbers of these meters."""
+        ...
+
+    def keepers(self) -> Iterable[object]:
+        """Whatever keeps something of the account at the venue, and on the way to it."""
+        ...
+
+
+# --- the run around both -------------------------------------------------------------------------
+
+
+class FaultView(Protocol):
+    """One fault of the run."""
+
+    kind: str
+    starts_at: Ns
+    ends_at: Ns
+
+    @property
+    def is_active(self) -> bool:
+        """Whether it strikes, or what it has done still holds."""
+        ...
+
+    @property
+    def injected(self) -> int:
+        """How often it did what it is for."""
+        ...
+
+
+class RunView(Protocol):
+    """What goes on around trader and venue."""
+
+    @property
+    def faults(self) -> Sequence[FaultView]:
+        """All faults of the run, those that have not begun included."""
+        ...
+
+    @property
+    def alerts(self) -> Mapping[str, int]:
+        """Alerts that people got, by name."""
+        ...
+
+    @property
+    def is_running(self) -> bool:
+        """Whether the trader's process lives."""
+        ...
+
+    @property
+    def is_between_lives(self) -> bool:
+        """Whether a fault has killed it and will start it again."""
+        ...
+
+    @property
+    def is_stopping(self) -> bool:
+        """Whether the run is over and the trader was asked to stop."""
+        ...
+
+    @property
+    def failure(self) -> str | None:
+        """Name of the failure by which the safety net took over; None where it did not."""
+        ...
+
+    @property
+    def is_durable(self) -> bool:
+        """Whether everything that the trader wrote to its journal would survive."""
+        ...
+
+    @property
+    def is_recorded(self) -> bool:
+        """Whether the market is a record, which may have gaps of its own."""
+        ...
+
+    @property
+    def memories(self) -> Sequence[object]:
+        """What the trader's process keeps beside its core."""
+        ...
+
 
 # --- what happened -------------------------------------------------------------------------------
 
@@ -211,6 +391,16 @@ class Published(NamedTuple):
     """Counts what is addressed to the account, without a gap."""
 
 
+class Ran(NamedTuple):
+    """A trading request that the venue carried out."""
+
+    signer: str
+    """Empty where it was not signed."""
+    nonce: int | None
+    expires_at: Ns | None
+    """By the venue's clock; None: never."""
+
+
 @dataclass(slots=True)
 class Block:
     """The venue executed a block and published."""
@@ -233,11 +423,10 @@ class Block:
     """Messages that our links should have taken over since the block before."""
     entered: int = 0
     """Messages that they did take over; what becomes of them there is not the venue's doing."""
-
-    @property
-    def touched_us(self) -> bool:
-        """Whether anything of ours changed."""
-        return bool(self.updates or self.fills)
+    runs: Sequence[Ran] = ()
+    """Requests of ours that were carried out."""
+    signed: Sequence[tuple[str, int]] = ()
+    """Signers and nonces of what left the trader since the block before, in that order."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -248,6 +437,20 @@ class Bounds:
     """From a fill at the venue to us, while the way is sound (S4)."""
     in_flight: Ns = millis(10_000)
     """How long an order may rest that we do not know (S11)."""
+    stale: Ns = seconds(15)
+    """Market data older than this is not quoted on (S20): the trader's own number."""
+    withdraw: Ns = seconds(5)
+    """Within this after that everything of ours is being cancelled (S20), and after a kill (S23) twice this."""
+    heal: Ns = seconds(60)
+    """After the last fault (L1, L2)."""
+    limbo: Ns = seconds(60)
+    """How long an order may be under way or in doubt while no fault is at work (L3, L6)."""
+    settle: Ns = seconds(5)
+    """After this long without news of an order both sides have heard all of it (L2)."""
+    alert: Ns = seconds(60)
+    """From the end of a fault to the alert about it (L9)."""
+    collar: float = 0.1
+    """Largest distance of a price from the mark, as a fraction of it (S18)."""
 
 
 Report = Callable[[str, str, tuple[str, ...]], None]
@@ -266,6 +469,16 @@ class Scope:
     now: Ns = Ns(0)
     healthy_since: Ns | None = None
     """Since when the user feed has been up and no fault at work; None while it is not so."""
+    calm_since: Ns | None = Ns(0)
+    """Since when no fault has been at work; None while one is."""
+    decided_at: Ns = Ns(0)
+    """When the trader decided last."""
+    is_held_back: Callable[[InstrumentId, Side, Ns], bool] = lambda _name, _side, _now: False
+    """Whether the venue's own refusals or its limits make the trader wait with a side."""
+    is_limited: bool = True
+    """Whether the trader keeps a budget, with the venue's numbers."""
+    run: RunView | None = None
+    """None: nobody knows of faults, alerts or processes, and rules about them have nothing to do."""
 
 
 class Invariant:
@@ -284,13 +497,28 @@ class Invariant:
         """Forget what was known of the trader's belief: it begins a new life."""
 
     def on_step(self, step: Step) -> None:
-        """Look at what one event of the trader touched."""
+        """Look at what a decision, or an event that tells of us, touched."""
 
     def on_fills(self, step: Step) -> None:
         """Look at a step that handed over fills; called after every rule's ``on_step``."""
 
     def on_decision(self, step: Step) -> None:
         """Look at what the trader decided; called after every rule's ``on_step``."""
+
+    def on_commands(self, step: Step) -> None:
+        """Look at a decision that sends something; called after every rule's ``on_decision``."""
+
+    def on_data(self, step: Step) -> None:
+        """Look at a step that took in a state of the market (BboChanged, BookReported)."""
+
+    def on_news(self, step: Step) -> None:
+        """Look at a step that took in anything but market data and the passing of time."""
+
+    def on_sent(self, command: AnyCommand, now: Ns) -> None:
+        """Look at what leaves the trader's process, at that moment."""
+
+    def on_second(self, now: Ns) -> None:
+        """Look at what takes its time; called after the first block of each second, behind every ``on_block``."""
 
     def on_ours(self, block: Block) -> None:
         """Look at a block in which something of ours changed; called before any rule's ``on_block``."""

@@ -3,10 +3,17 @@
 from collections.abc import Callable, Iterable
 from time import perf_counter_ns
 
+from domain.commands import AnyCommand
+from domain.events import BboChanged, BookReported, TradesPrinted, Woke
 from domain.units import NS_PER_S, Ns
 from scenarios.invariants import build_all
 from scenarios.invariants.base import Block, Invariant, Scope, Step
 from scenarios.result import Violation
+
+DATA = frozenset((BboChanged, BookReported))
+"""States of the market: most of all events, and the only ones that ``on_data`` is about."""
+SILENT = frozenset((TradesPrinted, Woke))
+"""Other events that tell nothing of us. What they did is seen in the decision that follows at the same instant."""
 
 Story = Callable[[tuple[str, ...]], str]
 """What is recorded of some cloids and trade ids."""
@@ -20,18 +27,24 @@ class Checker:
     """All invariants of one trader."""
 
     def __init__(self, *, every: int = 1, full_every: int = 200, stop_after: int = 1_000) -> None:
-        """``every``: look at each n-th step only; ``full_every``: blocks between two looks at everything."""
+        """``every``: look at each n-th decision that sends nothing; ``full_every``: blocks between two full looks."""
         self._every = every
         self._full_every = full_every
         self._stop_after = stop_after
         self._story: Story | None = None
-        self._steps = 0
+        self._decisions = 0
         self._blocks = 0
         self._known: set[tuple[str, tuple[str, ...] | str]] = set()
         self._invariants: tuple[Invariant, ...] = ()
         self._on_step: list[Callable[[Step], None]] = []
         self._on_fills: list[Callable[[Step], None]] = []
         self._on_decision: list[Callable[[Step], None]] = []
+        self._on_commands: list[Callable[[Step], None]] = []
+        self._on_data: list[Callable[[Step], None]] = []
+        self._on_news: list[Callable[[Step], None]] = []
+        self._on_sent: list[Callable[[AnyCommand, Ns], None]] = []
+        self._on_second: list[Callable[[Ns], None]] = []
+        self._next_second = Ns(0)
         self._on_ours: list[Callable[[Block], None]] = []
         self._on_block: list[Callable[[Block], None]] = []
         self._full: list[Callable[[Ns], None]] = []
@@ -57,6 +70,11 @@ class Checker:
         self._on_step = [check.on_step for check in self._invariants if _has(check, "on_step")]
         self._on_fills = [check.on_fills for check in self._invariants if _has(check, "on_fills")]
         self._on_decision = [check.on_decision for check in self._invariants if _has(check, "on_decision")]
+        self._on_commands = [check.on_commands for check in self._invariants if _has(check, "on_commands")]
+        self._on_data = [check.on_data for check in self._invariants if _has(check, "on_data")]
+        self._on_news = [check.on_news for check in self._invariants if _has(check, "on_news")]
+        self._on_sent = [check.on_sent for check in self._invariants if _has(check, "on_sent")]
+        self._on_second = [check.on_second for check in self._invariants if _has(check, "on_second")]
         self._on_ours = [check.on_ours for check in self._invariants if _has(check, "on_ours")]
         self._on_block = [check.on_block for check in self._invariants if _has(check, "on_block")]
         self._full = [check.full for check in self._invariants if _has(check, "full")]
@@ -65,18 +83,42 @@ class Checker:
 
     def step(self, step: Step) -> None:
         """After the trader applied an event and decided."""
-        self._steps += 1
-        if self._every > 1 and self._steps % self._every and not step.fills and not step.commands:
+        kind = type(step.event)
+        if kind in SILENT:
             return
         started = perf_counter_ns()
+        if kind in DATA:
+            for check in self._on_data:
+                check(step)
+        elif step.event is None:
+            self._look_at_decision(step)
+        else:
+            for check in self._on_step:
+                check(step)
+            if step.fills:
+                for check in self._on_fills:
+                    check(step)
+            for check in self._on_news:
+                check(step)
+        self.spent_ns += perf_counter_ns() - started
+
+    def _look_at_decision(self, step: Step) -> None:
+        self._decisions += 1
+        if self._every > 1 and self._decisions % self._every and not step.commands:
+            return
         for check in self._on_step:
             check(step)
-        if step.fills:
-            for check in self._on_fills:
+        for check in self._on_decision:
+            check(step)
+        if step.commands:
+            for check in self._on_commands:
                 check(step)
-        if step.event is None:
-            for check in self._on_decision:
-                check(step)
+
+    def sent(self, command: AnyCommand, now: Ns) -> None:
+        """As a command leaves the trader's process."""
+        started = perf_counter_ns()
+        for look in self._on_sent:
+            look(command, now)
         self.spent_ns += perf_counter_ns() - started
 
     def block(self, block: Block) -> None:
@@ -88,6 +130,10 @@ class Checker:
                 look(block)
         for look in self._on_block:
             look(block)
+        if block.now >= self._next_second:
+            self._next_second = Ns(block.now - block.now % NS_PER_S + NS_PER_S)
+            for watch in self._on_second:
+                watch(block.now)
         if self._blocks % self._full_every == 0:
             self._look_at_everything(block.now)
         self.spent_ns += perf_counter_ns() - started

@@ -4,12 +4,15 @@ At the venue counts what rests there and what of ours may still arrive; in our b
 """
 
 from collections.abc import Mapping, Sequence
+from itertools import chain
 
 from domain.commands import AnyCommand, Modify, Place, Request
 from domain.events import OrderStatus, Reason
-from domain.units import Cloid, InstrumentId, Px, Side, Sz
+from domain.orders import InFlight
+from domain.units import NS_PER_S, Cloid, InstrumentId, Ns, Px, Side, Sz
 from scenarios.invariants.base import Block, DeskView, Invariant, Scope, Step
 from scenarios.invariants.orders import Lifecycle
+from scenarios.invariants.sending import placements
 
 
 class Sides:
@@ -138,11 +141,71 @@ class ExposureLimit(Invariant):
             self.fail(f"we hold {held}, {may}, the limit is {most} ({where})", *sides.cloids)
 
 
+WITHDRAWN = Ns(15 * NS_PER_S)
+"""What adds to a position is on its way out so soon after only reducing is allowed."""
+
+
 class ReduceOnly(Invariant):
-    """S16: a reduce-only order never adds to a position and never turns it round."""
+    """S16: a reduce-only order never adds to a position and never turns it round.
+
+    Nor does anything that is placed while only reducing is allowed. What the venue holds is judged at each fill and
+    with each move of the position; the trader's own rule where it places, and, where orders rest that would add, once
+    it has had the time to withdraw them.
+    """
 
     id = "S16"
-    rule = "reduce-only orders only reduce"
+    rule = "reduce-only orders only reduce, and so does everything that is placed while only reducing is allowed"
+
+    def __init__(self, scope: Scope, exposure: Exposure) -> None:
+        """Everything is allowed."""
+        super().__init__(scope)
+        self._exposure = exposure
+        self._since: dict[InstrumentId, Ns] = {}
+
+    def on_life(self) -> None:
+        """Another process judges for itself."""
+        self._since.clear()
+
+    def on_commands(self, step: Step) -> None:
+        """Look at each placement that may only reduce."""
+        for place, _, _ in placements(step.commands):
+            desk = self.scope.belief.desks.get(place.instrument)
+            if desk is None or not (place.reduce_only or desk.limit.reduce_only):
+                continue
+            self.compared += 1
+            room = max(-place.side * desk.inventory.position, 0)
+            sides = self._exposure.in_books(self.scope)[place.instrument]
+            total = sides.bids if place.side > 0 else sides.asks
+            if total > room:
+                held, wanted = (self.size(place.instrument, lots) for lots in (desk.inventory.position, total))
+                text = f"we hold {held} and {wanted} of one side may fill, where only reducing is allowed"
+                self.fail(text, place.cloid)
+
+    def on_second(self, now: Ns) -> None:
+        """What adds and rests must have been asked to go."""
+        for name, desk in self.scope.belief.desks.items():
+            if not desk.limit.reduce_only:
+                self._since.pop(name, None)
+            elif now - self._since.setdefault(name, now) > WITHDRAWN:
+                self._check_left(name, desk, now)
+
+    def _check_left(self, name: InstrumentId, desk: DeskView, now: Ns) -> None:
+        """Look at orders that have rested all the time; between two looks more may have been allowed for a moment."""
+        run = self.scope.run
+        if run is None or not run.is_running or self.scope.calm_since is None:
+            return
+        position = desk.inventory.position
+        for cloid, order in desk.tracker.orders.items():
+            self.compared += 1
+            if (
+                now - order.state_changed_at <= WITHDRAWN
+                or not order.is_resting
+                or order.in_flight is not InFlight.NONE
+            ):
+                continue
+            if order.side * position >= 0:
+                held = self.size(name, position)
+                self.fail(f"{order} rests and adds to {held}, where only reducing is allowed", cloid)
 
     def on_ours(self, block: Block) -> None:
         """Look at each fill of such an order, and at what of it rests."""
@@ -198,18 +261,20 @@ class NoSelfCross(Invariant):
 
     def on_ours(self, block: Block) -> None:
         """The same at the venue; and it never had to keep us from trading with ourselves."""
+        names = chain((update.cloid for update in block.updates), (fill.cloid for fill in block.fills))
+        another_hand = None in names
         for update in block.updates:
             if update.status is OrderStatus.CANCELED:
                 self.compared += 1
-                if update.reason is Reason.SELF_TRADE:
+                if update.reason is Reason.SELF_TRADE and not another_hand:
                     self.fail(f"order {update.oid} was taken out by self-trade prevention", update.cloid or "")
         for name, sides in self._exposure.at_venue(block, self.scope).items():
             self._judge(name, sides, "at the venue")
 
     def _judge(self, name: InstrumentId, sides: Sides, where: str) -> None:
         bid, ask = sides.bid, sides.ask
-        if bid is None or ask is None:
-            return
+        if bid is None or ask is None or not (bid[1] and ask[1]):
+            return  # one of another hand has no client id
         self.compared += 1
         if bid[0] >= ask[0]:
             bid_px, ask_px = self.price(name, bid[0]), self.price(name, ask[0])

@@ -171,8 +171,9 @@ class OneEnd(Invariant):
             self._follow(update.oid, update.status, update.cloid)
         for fill in block.fills:
             self._chain(fill)
-        self._check_numbers(block)
-        if block.touched_us or block.published:
+        if block.published or block.numbered != self._number:
+            self._check_numbers(block)
+        if block.updates or block.fills or block.published:
             self._check_channel(ChannelKind.ORDER_UPDATES, block.updates, block)
             self._check_channel(ChannelKind.FILLS, block.fills, block)
         if block.entered != block.owed:

@@ -14,6 +14,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import ClassVar, NamedTuple, Protocol
 
 from domain.units import Ns, seconds
+from sim.disk import Disk
 from sim.envelope import Envelope, LinkName, Parcel, RequestKind
 from sim.faults.timing import THROUGHOUT, Aimed, Dice, Schedule, Throughout, Timing, listen
 from sim.feed import Session
@@ -223,6 +224,45 @@ def lose(
         return ()
 
     return tamper(injected, world, session, links, judge, fault.when)
+
+
+def trouble_disk(
+    injected: Injected,
+    world: World,
+    session: Session,
+    when: Timing,
+    *,
+    counts: str,
+    begin: Callable[[Disk], None],
+    end: Callable[[Disk], None],
+) -> Injected:
+    """Do something to the disk below the journal at the begin of each strike, and undo it at its end.
+
+    ``counts``: the disk's count that the fault's main one follows. A process that ended because its journal could not
+    be written is started at the end: somebody has seen to the disk.
+    """
+    had = 0
+
+    def start(_: Injected) -> None:
+        nonlocal had
+        disk = session.process.disk if session.process is not None else None
+        if disk is not None:
+            had = disk.counts[counts]
+            begin(disk)
+            injected.linger(lambda: disk.free_at > world.env.now)
+
+    def stop(_: Injected) -> None:
+        process = session.process
+        if process is None or process.disk is None:
+            return
+        end(process.disk)
+        if injected.main is not None:
+            injected.counts[injected.main] += process.disk.counts[counts] - had
+        if process.has_lost_journal and not process.is_running:
+            injected.counts["restarts"] += 1
+            process.start_trader()
+
+    return launch(injected, world, start, stop, session=session, when=when)
 
 
 DATA_LINKS = (LinkName.MARKET_DATA, LinkName.USER_DATA)

@@ -9,11 +9,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, ClassVar, Literal
 
-from annotated_types import Interval
+from annotated_types import Interval, MinLen
 
 from domain.commands import AnyAction, AnyCommand, Cancel, Modify, Request
 from domain.events import Fill, OpenOrder, OrderStatus
 from domain.units import AccountId, Ns, Oid
+from sim.envelope import RequestKind, kind_of
 from sim.faults.aim import aim
 from sim.faults.base import Injected, Range, launch, prepare
 from sim.faults.timing import THROUGHOUT, Timing
@@ -30,7 +31,7 @@ class CancelRace:
     """Names this fault."""
     at_s: Annotated[float, Interval(ge=0, le=1e9)] = 10.0
     """When it begins, in seconds of the run."""
-    duration_s: Annotated[float, Interval(gt=0, le=600)] = 10.0
+    duration_s: Annotated[float, Interval(gt=0, le=1e6)] = 10.0
     """How long cancels and modifies are raced, in seconds of their sending."""
     when: Timing = THROUGHOUT
     """When it strikes in that time."""
@@ -38,6 +39,8 @@ class CancelRace:
     """Share of the orders being cancelled that are raced."""
     fill: Annotated[float, Interval(gt=0, le=1)] = 1.0
     """Share of what remains of the order that the taker is meant to take."""
+    requests: Annotated[tuple[RequestKind, ...], MinLen(1)] = (RequestKind.CANCEL, RequestKind.MODIFY)
+    """What is raced: `cancel`, `modify`; nothing else leaves an order behind."""
 
     ranges: ClassVar[Mapping[str, Range]] = {"share": Range(0.05, 0.5), "fill": Range(0.1, 1.0)}
 
@@ -66,6 +69,8 @@ class _Race:
     def on_send(self, command: AnyCommand, _now: Ns) -> None:
         """Race the orders whose cancel or modify leaves the trader now."""
         if not self.injected.is_striking or not isinstance(command, Request):
+            return
+        if kind_of(command) not in self.config.requests:
             return
         resting = self.world.venue.resting(self.account)
         for action in command.actions:

@@ -1,6 +1,6 @@
 """The trader's process dies, and another one begins where the journal ends."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Annotated, ClassVar, Literal
 
@@ -8,7 +8,7 @@ from annotated_types import Interval
 
 from sim.faults.base import Injected, Range, launch, prepare
 from sim.faults.timing import THROUGHOUT, Timing
-from sim.feed import Session
+from sim.feed import Process, Session
 from sim.world import World
 
 
@@ -23,7 +23,7 @@ class Crash:
     """Names this fault."""
     at_s: Annotated[float, Interval(ge=0, le=1e9)] = 10.0
     """When it begins, in seconds of the run."""
-    duration_s: Annotated[float, Interval(gt=0, le=3_600)] = 5.0
+    duration_s: Annotated[float, Interval(gt=0, le=1e6)] = 5.0
     """Seconds in which it can strike; a strike under way ends with them."""
     when: Timing = THROUGHOUT
     """When it strikes in that time."""
@@ -33,19 +33,31 @@ class Crash:
     def install(self, world: World, session: Session) -> Injected:
         """Counts `crashes`, and `resting` orders that were left alone at those moments."""
         injected = prepare(self, world, session, "crashes")
-        is_ours = False
+        return die_and_return(injected, world, session, self.when)
 
-        def begin(_: Injected) -> None:
-            nonlocal is_ours
-            process = session.process
-            is_ours = process is not None and process.is_running
-            if process is not None and is_ours:
-                injected.counts["resting"] += len(world.venue.resting(session.account))
-                injected.counts["crashes"] += 1
-                process.kill_trader()
 
-        def end(_: Injected) -> None:
-            if session.process is not None and is_ours:
-                session.process.start_trader()
+def die_and_return(
+    injected: Injected,
+    world: World,
+    session: Session,
+    when: Timing,
+    on_death: Callable[[Process], None] = lambda _: None,
+) -> Injected:
+    """Kill the process at the begin of each strike and start it at its end; ``on_death``: what else happens to it."""
+    is_ours = False
 
-        return launch(injected, world, begin, end, session=session, when=self.when)
+    def begin(_: Injected) -> None:
+        nonlocal is_ours
+        process = session.process
+        is_ours = process is not None and process.is_running
+        if process is not None and is_ours:
+            injected.counts["resting"] += len(world.venue.resting(session.account))
+            injected.counts["crashes"] += 1
+            process.kill_trader()
+            on_death(process)
+
+    def end(_: Injected) -> None:
+        if session.process is not None and is_ours:
+            session.process.start_trader()
+
+    return launch(injected, world, begin, end, session=session, when=when)

@@ -29,7 +29,7 @@ class Disconnect:
     """Names this fault."""
     at_s: Annotated[float, Interval(ge=0, le=1e9)] = 10.0
     """When it begins, in seconds of the run."""
-    duration_s: Annotated[float, Interval(gt=0, le=600)] = 5.0
+    duration_s: Annotated[float, Interval(gt=0, le=1e6)] = 5.0
     """Seconds from the cut until attempts to connect can succeed again."""
     when: Timing = THROUGHOUT
     """When it strikes in that time; attempts to connect fail for as long as a strike lasts."""

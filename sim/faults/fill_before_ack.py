@@ -4,12 +4,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, ClassVar, Literal
 
-from annotated_types import Interval
+from annotated_types import Interval, MinLen
 
 from domain.commands import AnyCommand, Modify, Place, Request
 from domain.events import AnyEvent, Channel, ChannelKind, Fill, OrderStatus, OrderUpdate, Replied
 from domain.units import AccountId, Cloid, Ns, Oid, RequestId, millis
-from sim.envelope import Envelope, LinkName, Parcel
+from sim.envelope import Envelope, LinkName, Parcel, RequestKind, kind_of
 from sim.faults.aim import aim
 from sim.faults.base import Injected, Range, prepare, tamper
 from sim.faults.timing import THROUGHOUT, Dice, Timing
@@ -29,7 +29,7 @@ class FillBeforeAck:
     """Names this fault."""
     at_s: Annotated[float, Interval(ge=0, le=1e9)] = 10.0
     """When it begins, in seconds of the run."""
-    duration_s: Annotated[float, Interval(gt=0, le=3_600)] = 60.0
+    duration_s: Annotated[float, Interval(gt=0, le=1e6)] = 60.0
     """Seconds in which it can strike; a strike under way ends with them."""
     when: Timing = THROUGHOUT
     """When it strikes in that time."""
@@ -39,6 +39,8 @@ class FillBeforeAck:
     """For how long, in ms."""
     fill: Annotated[float, Interval(gt=0, le=1)] = 0.5
     """Share of the order that the taker is meant to take."""
+    requests: Annotated[tuple[RequestKind, ...], MinLen(1)] = (RequestKind.PLACE, RequestKind.MODIFY)
+    """Whose orders: `place`, `modify`; nothing else makes one."""
 
     ranges: ClassVar[Mapping[str, Range]] = {"share": Range(0.05, 0.5), "hold_ms": Range(100.0, 5_000.0)}
 
@@ -72,6 +74,8 @@ class _Early:
     def on_send(self, command: AnyCommand, _now: Ns) -> None:
         """Choose among what is sent."""
         if not self._injected.is_striking or not isinstance(command, Request):
+            return
+        if kind_of(command) not in self._config.requests:
             return
         for action in command.actions:
             place = action.place if isinstance(action, Modify) else action

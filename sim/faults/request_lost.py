@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar, Literal
 
 from annotated_types import Interval, MinLen
 
-from sim.envelope import RequestKind
+from sim.envelope import LinkName, RequestKind
 from sim.faults.base import REQUEST_LINKS, Injected, Range, lose, prepare
 from sim.faults.timing import THROUGHOUT, Timing
 from sim.feed import Session
@@ -21,7 +21,7 @@ class RequestLost:
     """Names this fault."""
     at_s: Annotated[float, Interval(ge=0, le=1e9)] = 10.0
     """When it begins, in seconds of the run."""
-    duration_s: Annotated[float, Interval(gt=0, le=3_600)] = 60.0
+    duration_s: Annotated[float, Interval(gt=0, le=1e6)] = 60.0
     """Seconds in which it can strike; a strike under way ends with them."""
     when: Timing = THROUGHOUT
     """When it strikes in that time."""
@@ -29,9 +29,11 @@ class RequestLost:
     """Share of the requests that are lost."""
     requests: Annotated[tuple[RequestKind, ...], MinLen(1)] = tuple(RequestKind)
     """What they ask for: `place`, `cancel`, `modify`, `query`."""
+    links: Annotated[tuple[LinkName, ...], MinLen(1)] = REQUEST_LINKS
+    """Which ways lose them: `order_socket`, `order_rest`, or both. Subscriptions get through."""
 
     ranges: ClassVar[Mapping[str, Range]] = {"share": Range(0.005, 0.3)}
 
     def install(self, world: World, session: Session) -> Injected:
         """Counts `lost` in all, and `place`, `cancel`, `modify`, `query` of them."""
-        return lose(prepare(self, world, session, "lost"), world, session, REQUEST_LINKS, self)
+        return lose(prepare(self, world, session, "lost"), world, session, self.links, self)

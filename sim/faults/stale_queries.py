@@ -1,6 +1,7 @@
 """Questions are answered from a copy of the venue that is behind, now more, now less."""
 
 from bisect import bisect_right
+from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, ClassVar, Generic, Literal, TypeVar
@@ -30,6 +31,9 @@ from sim.world import World
 
 T = TypeVar("T")
 
+_SWEEP_AT_LEAST = 64
+"""Values that are kept in any case: sweeping has to be worth it."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StaleQueries:
@@ -43,7 +47,7 @@ class StaleQueries:
     """Names this fault."""
     at_s: Annotated[float, Interval(ge=0, le=1e9)] = 10.0
     """When it begins, in seconds of the run."""
-    duration_s: Annotated[float, Interval(gt=0, le=3_600)] = 60.0
+    duration_s: Annotated[float, Interval(gt=0, le=1e6)] = 60.0
     """Seconds in which it can strike; a strike under way ends with them."""
     when: Timing = THROUGHOUT
     """When it strikes in that time."""
@@ -61,7 +65,7 @@ class StaleQueries:
         """Counts `different` answers, which the present would have given otherwise, of all `stale` ones."""
         injected = prepare(self, world, session, "different")
         dice, lags = injected.dice(world, "stale"), injected.dice(world, "lag")
-        past = _Past(world, session.account)
+        past = _Past(world, session.account, seconds(self.lag_s))
 
         def judge(envelope: Envelope) -> tuple[Parcel, ...] | None:
             events = envelope.payload
@@ -82,16 +86,28 @@ class StaleQueries:
 
 
 class _History(Generic[T]):
-    """Values by the time from which they held."""
+    """Values by the time from which they held, as far back as anybody may ask."""
 
-    def __init__(self, before: T) -> None:
+    def __init__(self, before: T, reach: Ns) -> None:
         self._times: list[Ns] = []
         self._values: list[T] = []
         self._before = before
+        self._reach = reach
+        self._sweep_above = _SWEEP_AT_LEAST
 
     def add(self, now: Ns, value: T) -> None:
         self._times.append(now)
         self._values.append(value)
+        if len(self._times) > self._sweep_above:
+            gone = bisect_right(self._times, now - self._reach) - 1  # one that held at the farthest time stays
+            if gone > 0:
+                del self._times[:gone], self._values[:gone]
+            self._sweep_above = max(_SWEEP_AT_LEAST, 2 * len(self._times))
+
+    @property
+    def last(self) -> Ns:
+        """When it changed last."""
+        return self._times[-1]
 
     def at(self, then: Ns) -> T:
         i = bisect_right(self._times, then)
@@ -99,14 +115,15 @@ class _History(Generic[T]):
 
 
 class _Past:
-    """What an account looked like at any time since the fault was installed."""
+    """What an account looked like lately, ``reach`` back at most."""
 
-    def __init__(self, world: World, account: AccountId) -> None:
+    def __init__(self, world: World, account: AccountId, reach: Ns) -> None:
         self._venue = world.venue
         self._account = account
-        self._orders = _History[tuple[OpenOrder, ...]](())
-        self._money = _History[tuple[tuple[PositionEntry, ...], Usd, tuple[Transfers, ...]]](((), Usd(0), ()))
-        self._statuses: dict[Cloid, _History[OrderUpdate | None]] = {}
+        self._reach = reach
+        self._orders = _History[tuple[OpenOrder, ...]]((), reach)
+        self._money = _History[tuple[tuple[PositionEntry, ...], Usd, tuple[Transfers, ...]]](((), Usd(0), ()), reach)
+        self._statuses = OrderedDict[Cloid, _History[OrderUpdate | None]]()
         self._is_touched, self._cash = True, Usd(0)
         self._note(0, Ns(0))
         world.on_block.append(self._note)
@@ -125,8 +142,13 @@ class _Past:
         if account != self._account:
             return
         self._is_touched = True
-        if update.cloid is not None:
-            self._statuses.setdefault(update.cloid, _History(None)).add(update.exch_time, update)
+        if update.cloid is None:
+            return
+        statuses, now = self._statuses, update.exch_time
+        statuses.setdefault(update.cloid, _History(None, self._reach)).add(now, update)
+        statuses.move_to_end(update.cloid)
+        while next(iter(statuses.values())).last < now - self._reach:  # as it was then it still is
+            statuses.popitem(last=False)
 
     def _on_fill(self, account: AccountId, _fill: Fill) -> None:
         self._is_touched = self._is_touched or account == self._account

@@ -25,7 +25,7 @@ class SwizzleClog:
     """Names this fault."""
     at_s: Annotated[float, Interval(ge=0, le=1e9)] = 10.0
     """When it begins, in seconds of the run."""
-    duration_s: Annotated[float, Interval(gt=0, le=3_600)] = 120.0
+    duration_s: Annotated[float, Interval(gt=0, le=1e6)] = 120.0
     """Seconds in which it can strike; a strike under way ends with them."""
     when: Timing = NOW_AND_THEN
     """When it strikes in that time."""

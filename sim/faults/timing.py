@@ -81,6 +81,7 @@ Timing = Throughout | Poisson | Aimed
 
 THROUGHOUT = Throughout()
 NOW_AND_THEN = Poisson()
+AFTER_FILLS = Aimed(at=Moment.FILLED, for_s=10.0, rest_s=20.0)
 
 
 class Dice:

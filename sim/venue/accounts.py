@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from domain.errors import InvariantViolation
 from domain.events import Transfers
 from domain.instrument import Instrument
+from domain.transfers import OWNER
 from domain.units import AccountId, FeeRate, InstrumentId, Pos, Px, Side, Sz, Usd, fee_of
 from sim.liquidity.base import NOBODY
 from sim.venue.config import MarginTerms
@@ -46,6 +47,8 @@ class Account:
     ) -> None:
         self.id = account
         self.deposited = deposit
+        """Paid in less taken out by the owner."""
+        self.opened_with = deposit
         self.cash = deposit
         self.fees_paid = Usd(0)
         self.closed_pnl = Usd(0)
@@ -99,8 +102,20 @@ class Account:
         return instrument.taker_fee if is_taker else instrument.maker_fee
 
     def transferred(self) -> tuple[Transfers, ...]:
-        """Sums of the transfers, in the order in which each instrument first had one."""
-        return tuple(Transfers(name, total) for name, total in self.transfers.items())
+        """Sums of the transfers, in the order in which each instrument first had one; what the owner moved last."""
+        moved = tuple(Transfers(name, total) for name, total in self.transfers.items())
+        by_owner = self.moved_by_owner
+        return (*moved, Transfers(OWNER, by_owner)) if by_owner else moved
+
+    @property
+    def moved_by_owner(self) -> Usd:
+        """What the owner paid in since the account was opened, less what was taken out."""
+        return Usd(self.deposited - self.opened_with)
+
+    def deposit(self, amount: Usd) -> None:
+        """The owner pays in; negative is taken out."""
+        self.cash = Usd(self.cash + amount)
+        self.deposited = Usd(self.deposited + amount)
 
     def transfer(self, instrument: InstrumentId, amount: Usd) -> None:
         """Receive money that no fill brings; negative is paid. An isolated position's margin bears its own."""

@@ -13,6 +13,7 @@ from domain.commands import Cancel, Modify, Place, Request
 from domain.units import AccountId, Ns, Tif
 from sim.liquidity.base import Op, OpKind
 from sim.venue.config import ActionClass, VenueConfig
+from sim.venue.signers import Signature
 
 N_CLASSES = len(ActionClass)
 
@@ -27,6 +28,7 @@ class Arrival(NamedTuple):
     expires_at: Ns | None
     action_class: ActionClass
     sent_at: Ns
+    signature: Signature | None = None
 
 
 def class_of(request: Request) -> ActionClass:
@@ -53,11 +55,22 @@ class Mempool:
     def __len__(self) -> int:
         return len(self._heap)
 
-    def add(self, account: AccountId, request: Request, now: Ns, expires_at: Ns | None, sent_at: Ns) -> None:
+    def add(
+        self,
+        account: AccountId,
+        request: Request,
+        now: Ns,
+        expires_at: Ns | None,
+        sent_at: Ns,
+        signature: Signature | None = None,
+    ) -> None:
         """Take in a request that arrives at `now`."""
         action_class = class_of(request)
         effective = Ns(now + self._delays[action_class])
-        heappush(self._heap, Arrival(effective, self._arrived, account, request, expires_at, action_class, sent_at))
+        heappush(
+            self._heap,
+            Arrival(effective, self._arrived, account, request, expires_at, action_class, sent_at, signature),
+        )
         self._arrived += 1
 
     def take(self, now: Ns) -> list[Arrival]:

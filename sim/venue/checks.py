@@ -1,6 +1,6 @@
 """Whether the venue takes an order: the payload as a whole first, then each order by itself.
 
-The checks of one order run in a fixed order: post-only, reduce-only, least notional, largest position.
+The checks of one order run in a fixed order: tick, post-only, reduce-only, least notional, largest position.
 Post-only is first because third parties measured it before the notional; that it stands before
 reduce-only, too, is ours (the recordings do not contradict it).
 """
@@ -43,6 +43,8 @@ def payload_error(
 def _order_error(place: Place, market: Market, reference: Reference, band: float) -> Refused | None:
     if place.sz <= 0:
         return texts.INVALID_SIZE if place.sz else texts.ZERO_SIZE
+    if place.sz % market.sz_step:
+        return texts.INVALID_SIZE
     if not market.instrument.is_on_grid(place.px):
         return texts.INVALID_PRICE
     price = market.reference_price(reference)
@@ -57,6 +59,8 @@ def _order_error(place: Place, market: Market, reference: Reference, band: float
 def order_error(place: Place, account: Account, market: Market, config: VenueConfig) -> Refused | None:
     """Why this order is rejected before it meets the book, None if it is not."""
     instrument, liquidity = market.instrument, market.liquidity
+    if place.px % (market.px_step * instrument.tick_at(place.px)):
+        return texts.off_tick(instrument)
     if place.tif is Tif.ALO and liquidity.would_cross(place.side, place.px):
         return texts.would_cross(instrument, liquidity.best_bid(), liquidity.best_ask())
     if place.reduce_only and not account.reducible(instrument.id, place.side):

@@ -398,9 +398,11 @@ class Engine:
 
     def _adds_to_capped(self, account: Account, place: Place) -> bool:
         cap, name = self.config.open_interest_cap, place.instrument
-        if cap is None or abs(account.position(name) + place.side * place.sz) <= abs(account.position(name)):
+        if abs(account.position(name) + place.side * place.sz) <= abs(account.position(name)):
             return False
-        return self.clearing.ledger.open_interest(name) * self.margins.mark(name) >= cap
+        if self.switches.capped[name]:
+            return True
+        return cap is not None and self.clearing.ledger.open_interest(name) * self.margins.mark(name) >= cap
 
     def _forced(
         self, client: Client, name: InstrumentId, side: Side, px: Px, lots: Sz, why: LiquidationMark

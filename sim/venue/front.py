@@ -26,6 +26,7 @@ from sim.venue.checks import payload_error
 from sim.venue.clearinghouse import Clearinghouse, Outside
 from sim.venue.config import ClassOrder, MarginTerms, VenueConfig
 from sim.venue.engine import Engine, OidSource
+from sim.venue.hands import Hands
 from sim.venue.intake import Intake
 from sim.venue.margin import Margins
 from sim.venue.mark import Prices
@@ -40,6 +41,7 @@ from sim.venue.publications import (
     publish_account,
 )
 from sim.venue.reports import Client, Reports, Taps
+from sim.venue.signers import Signature, Signers
 from sim.venue.switches import Switches
 
 FlowOp = Op
@@ -90,6 +92,10 @@ class Venue:
         self._intake = Intake(self.limits)
         self._engine = Engine(config, self._markets, self.ledger, self._reports, self.switches, self.limits.price_band)
         self._clearinghouse = Clearinghouse(config, self._markets, self._engine, self.ledger, self._reports)
+        self.signers = Signers(self.limits.nonces)
+        """Who may act for which account."""
+        self.hands = Hands(self._engine, self._markets, self.ledger, self._reports)
+        """What others do to accounts and instruments."""
         self._clients = self._engine.clients
         self._encode = msgpack.Encoder().encode
         self._digest = blake2b(digest_size=32)
@@ -146,8 +152,11 @@ class Venue:
         *,
         sent_at: Ns | None = None,
         ip: str | None = None,
+        signature: Signature | None = None,
     ) -> None:
         """A request has arrived. Trading actions wait for a block, queries are answered at once.
+
+        Without a ``signature`` nobody asks who sent a trading request, nor whether it came before.
 
         ``expires_at`` is the request's ``expires_in`` as a moment, counted from ``sent_at``; where the way
         here did not say when that was, both count from the arrival. What comes from an ``ip`` is weighed there.
@@ -160,7 +169,10 @@ class Venue:
             raise ValueError(f"a request holds actions or queries, not both: {request}")
         if len(actions) > 1 and any(isinstance(action, ScheduleCancel) for action in actions):
             raise ValueError(f"a scheduled cancel stands alone: {request}")
-        refusal = self._intake.refusal(client, request, now, ip)
+        if kinds == {False}:
+            signature = None  # questions are not signed
+        signature = self.signers.recovered(signature)
+        refusal = self.signers.error(signature, account) or self._intake.refusal(client, request, now, ip)
         if refusal is not None:
             self.outbox.append(client.news.reply(account, request.request_id, (refusal,)))
         elif kinds == {False}:
@@ -171,7 +183,7 @@ class Venue:
             sent_at = now if sent_at is None else sent_at
             if expires_at is None and request.expires_in is not None:
                 expires_at = Ns(sent_at + request.expires_in)
-            self._mempool.add(account, request, now, expires_at, sent_at)
+            self._mempool.add(account, request, now, expires_at, sent_at, signature)
 
     def run_block(
         self,
@@ -193,6 +205,7 @@ class Venue:
         arrivals = self._mempool.take(now)
         self._cancel_on_our_own(now)
         self._clearinghouse.begin_block(now)
+        self.hands.run()
         if not self.switches.is_everyday:
             admits = self.switches.admits
             flow = {name: [op for op in ops if admits(name, op)] for name, ops in flow.items()}
@@ -252,6 +265,10 @@ class Venue:
     def actions_of(self, account: AccountId) -> AddressMeter:
         """The meter of an account's actions."""
         return self._clients[account].actions
+
+    def scheduled_cancel(self, account: AccountId) -> Ns | None:
+        """When the dead-man switch of an account fires; None: it is not set."""
+        return self._clients[account].dead_man.at
 
     def usage(self, account: AccountId, ip: str) -> Usage:
         """What an account, trading from an IP address, has used of its allowances."""
@@ -316,6 +333,10 @@ class Venue:
         """What accounts are worth and tie up."""
         return self._engine.margins
 
+    def records_of(self, account: AccountId) -> tuple[object, ...]:
+        """What is kept of an account, for whoever measures it. Not to be changed."""
+        return (self._clients[account],)
+
     def publications_of(self, account: AccountId) -> int:
         """How many publications were addressed to an account so far."""
         return self._clients[account].news.told
@@ -356,16 +377,29 @@ class Venue:
 
     def _execute(self, arrival: Arrival) -> None:
         client, request = self._clients[arrival.account], arrival.request
+        signature, signers = arrival.signature, self.signers
         results: tuple[AnyResult, ...]
+        refusal = signers.error(signature, arrival.account) or signers.nonce_error(signature, self.time)
+        if refusal is not None:
+            self._reports.replied(client, request.request_id, (refusal,))
+            return
+        is_run = True
         if arrival.expires_at is not None and self.time > arrival.expires_at:
             client.actions.charge_stale(len(request.actions))
             results = (texts.EXPIRED,)
+            is_run = False
+            signers.use(signature)
         elif request.actions and isinstance(request.actions[0], ScheduleCancel):
             results = (self._set_dead_man(client, request.actions[0], arrival.sent_at),)
         elif error := payload_error(request.actions, self._markets, self.config, self.limits):
             results = (error,)
+            is_run = False  # nobody ran it, so it uses no nonce
         else:
             results = tuple([self._engine.run(client, action) for action in request.actions])
+        if is_run:
+            signers.use(signature)
+            for tap in self.taps.on_run:
+                tap(client.account.id, signature, arrival.expires_at)
         self._reports.replied(client, request.request_id, results)
 
     def _set_dead_man(self, client: Client, action: ScheduleCancel, sent_at: Ns) -> AnyResult:

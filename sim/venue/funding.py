@@ -89,6 +89,8 @@ class FundingMeter:
     def __init__(self, config: FundingConfig, instrument: InstrumentId) -> None:
         self.config = config
         self.n_samples = 0
+        self.extremes: list[float] = []
+        """Rates of an hour that faults dictate, as fractions; the latest counts."""
         self._impact = config.impact_of(instrument)
         self._sum = 0.0
         self._sampled_at: Ns | None = None
@@ -112,6 +114,9 @@ class FundingMeter:
     @property
     def hourly(self) -> float:
         """Rate of an hour that the samples so far amount to; that of the interest alone without any."""
+        if self.extremes:
+            cap = self.config.cap_per_hour
+            return min(max(self.extremes[-1], -cap), cap)
         average = self._sum / self.n_samples if self.n_samples else 0.0
         return rate_of_hour(average, self.config)
 

@@ -34,6 +34,10 @@ class Market:
         self.prices = Prices(config.mark)
         """Oracle and mark."""
         self.funding = None if config.funding is None else FundingMeter(config.funding, instrument.id)
+        self.px_steps: list[int] = []
+        """Faults that make ticks wider: the widest counts, in ticks of the price grid."""
+        self.sz_steps: list[int] = []
+        """The same for lots."""
         self.is_touched = False
         """Whether something may have changed since the last block."""
         self.printed: list[PublicTrade] = []
@@ -47,6 +51,16 @@ class Market:
         self._next_book_at = NO_TIME
         self._tids: set[Tid] = set()
         """Trade ids of watched accounts: theirs must never repeat."""
+
+    @property
+    def px_step(self) -> int:
+        """Ticks of the price grid of which a price must be a multiple."""
+        return max(self.px_steps, default=1)
+
+    @property
+    def sz_step(self) -> int:
+        """Lots of which a size must be a multiple."""
+        return max(self.sz_steps, default=1)
 
     # --- trades ---------------------------------------------------------------------------------
 

@@ -13,10 +13,12 @@ from domain.commands import (
     QueryQuota,
 )
 from domain.events import (
+    AccountMargin,
     AnyResult,
     FillsReport,
     InstrumentLimits,
     LimitsReport,
+    MarginMode,
     OpenOrdersReport,
     OrderStatusReport,
     PositionsReport,
@@ -24,10 +26,10 @@ from domain.events import (
     Refused,
 )
 from domain.limits import VenueLimits
-from domain.units import Cloid, InstrumentId, Ns
+from domain.units import Cloid, InstrumentId, Ns, Usd
 from sim.venue import texts
 from sim.venue.accounts import Account
-from sim.venue.margin import Margins
+from sim.venue.margin import Margins, leverage_of
 from sim.venue.market import Market
 from sim.venue.reports import Client
 
@@ -80,7 +82,9 @@ def limits_report(
     for name in instruments:
         if name not in markets:
             return texts.unknown_instrument(name)
-    return LimitsReport(now, tuple(limits_of(client.account, markets[name]) for name in instruments))
+    account = client.account
+    limits = tuple(limits_of(account, markets[name]) for name in instruments)
+    return LimitsReport(now, limits, margin_of(account, Margins(markets)))
 
 
 def limits_of(account: Account, market: Market) -> InstrumentLimits:
@@ -92,4 +96,23 @@ def limits_of(account: Account, market: Market) -> InstrumentLimits:
         instrument.min_notional,
         instrument.max_leverage,
         account.max_position(instrument.id),
+        None if account.margin is None else leverage_of(account.margin, instrument),
+        MarginMode.ISOLATED if account.is_isolated(instrument.id) else MarginMode.CROSS,
+        tuple((tier.lower_bound, tier.max_leverage) for tier in instrument.margin_tiers),
+        px_step=market.px_step,
+        sz_step=market.sz_step,
+    )
+
+
+def margin_of(account: Account, margins: Margins) -> AccountMargin | None:
+    """What the account is worth and ties up; None where it has credit without end."""
+    if account.margin is None:
+        return None
+    isolated = [name for name, position in account.positions.items() if position and account.is_isolated(name)]
+    own = sum(margins.isolated_value(account, name) for name in isolated)
+    needed = sum(margins.maintenance_of(account, name) for name in isolated)
+    return AccountMargin(
+        Usd(margins.value(account) + own),
+        Usd(margins.initial(account) + own),
+        Usd(margins.maintenance(account) + needed),
     )

@@ -10,6 +10,7 @@ from sim.venue.dead_man import DeadMan
 from sim.venue.meters import AddressMeter, OpenOrderCap
 from sim.venue.orders import AccountOrders, OwnOrder
 from sim.venue.publications import News
+from sim.venue.signers import Signature
 
 
 class Client:
@@ -36,6 +37,8 @@ class Taps:
         """Every status of every order of a watched account, in the order in which they come about."""
         self.on_fill: list[Callable[[AccountId, Fill], None]] = []
         """Every fill, at its match."""
+        self.on_run: list[Callable[[AccountId, Signature | None, Ns | None], None]] = []
+        """Every trading request that is carried out, with its signature and its expiry."""
         self.on_terminal: list[Callable[[OwnOrder], None]] = []
         """Every order at its one end."""
 

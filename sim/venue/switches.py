@@ -14,26 +14,38 @@ class Switches:
     """Which orders the venue does not take at present. Cancels it always takes."""
 
     def __init__(self) -> None:
+        self.cancel_only = 0
+        """How many hold the mode in which nothing but cancels is taken."""
+        self.capped: Counter[InstrumentId] = Counter()
+        """How many hold each instrument at its cap of open interest, whatever the configured one is."""
         self.halted: Counter[InstrumentId] = Counter()
         """How many hold each instrument: it does not trade, and takes no orders."""
+        self.no_reduce_only = 0
+        """How many hold the mode in which no reduce-only order is taken that would rest."""
         self.post_only = 0
         """How many hold the mode in which nothing but post-only orders is taken, as after an upgrade."""
 
     @property
     def is_everyday(self) -> bool:
         """Whether nothing holds."""
-        return not self.post_only and not self.halted.total()
+        return not self.post_only and not self.cancel_only and not self.halted.total()
 
     def refusal(self, place: Place, instrument: Instrument) -> Refused | None:
         """Why an order is not taken now."""
         if self.halted[instrument.id]:
             return texts.halted(instrument)
+        if self.cancel_only:
+            return texts.cancel_only(instrument)
         if self.post_only and place.tif is not Tif.ALO:
             return texts.post_only_mode(instrument)
+        if self.no_reduce_only and place.reduce_only and place.tif is not Tif.IOC:
+            return texts.would_increase(instrument)
         return None
 
     def admits(self, name: InstrumentId, op: Op) -> bool:
         """Whether an operation of the crowd happens: it is refused like everybody."""
         if op[0] is not OpKind.PLACE:
             return True
-        return not self.halted[name] and (not self.post_only or op[6] is Tif.ALO)
+        if self.cancel_only or self.halted[name]:
+            return False
+        return not self.post_only or op[6] is Tif.ALO

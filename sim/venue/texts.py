@@ -57,6 +57,29 @@ def too_many_in_flight(request: RequestId) -> Refused:
     return Refused(Reason.TOO_MANY_IN_FLIGHT, f"too many pending post requests id={request}")
 
 
+# --- who signed it --------------------------------------------------------------------------------
+
+
+def unknown_signer(address: str) -> Refused:
+    """A key that may not act for the account, or no key of anybody (recorded)."""
+    return Refused(Reason.UNKNOWN_SIGNER, f"User or API Wallet {address} does not exist.")
+
+
+def duplicate_nonce(nonce: int) -> Refused:
+    """A nonce that this signer has used (recorded)."""
+    return Refused(Reason.INVALID_NONCE, f"Invalid nonce: duplicate nonce {nonce}")
+
+
+def nonce_too_low(nonce: int, least: int) -> Refused:
+    """Not above the smallest that the venue remembers, or too old (recorded)."""
+    return Refused(Reason.INVALID_NONCE, f"Invalid nonce: nonce too low {nonce} < {least}")
+
+
+def nonce_too_high(nonce: int, most: int) -> Refused:
+    """Too far in the future. Our wording."""
+    return Refused(Reason.INVALID_NONCE, f"Invalid nonce: nonce too high {nonce} > {most}")
+
+
 # --- the scheduled cancel -----------------------------------------------------------------------
 
 
@@ -135,6 +158,16 @@ def post_only_mode(instrument: Instrument) -> Refused:
     """Not a post-only order, just after an upgrade (recorded)."""
     text = "Only post-only orders allowed immediately after a network upgrade"
     return of_order(Reason.POST_ONLY_MODE, text, instrument)
+
+
+def cancel_only(instrument: Instrument) -> Refused:
+    """Any order, while the venue takes nothing but cancels. Our wording."""
+    return of_order(Reason.CANCEL_ONLY, "Only cancels are allowed.", instrument)
+
+
+def off_tick(instrument: Instrument) -> Refused:
+    """A price between two ticks of the venue, where those are wider than the price grid."""
+    return of_order(Reason.OFF_TICK, "Price must be divisible by tick size.", instrument)
 
 
 def halted(instrument: Instrument) -> Refused:

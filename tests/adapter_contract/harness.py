@@ -36,12 +36,17 @@ class Harness(Protocol):
     """After that the adapter has noticed that a connection is dead."""
     clock_offset: Ns
     """The truth: the venue's clock minus that of the adapter's events."""
+    nonces: list[int]
+    """With what the adapter has signed, in the order of sending."""
 
     def now(self) -> Ns:
         """The time that the adapter's events carry."""
 
     def advance(self, duration: float) -> None:
         """Let time pass."""
+
+    def set_clock(self, seconds_ahead: float) -> None:
+        """Let the wall clock that nonces and expiries are made with be wrong."""
 
     def trade(self, side: Side, px: Px, sz: Sz) -> None:
         """Another party takes up to `sz` at `px` or better, in the next block."""
@@ -83,6 +88,8 @@ class SimulatedHarness:
         self.until_missed = 20.5
         self.clock_offset = Ns(0)
         self.adapter = SimulatedAdapter(self.session)
+        self.nonces = []
+        self.session.on_sign.append(lambda nonce, _: self.nonces.append(nonce))
         self.world.run(Ns(1))
 
     def now(self):
@@ -97,6 +104,9 @@ class SimulatedHarness:
 
     def cut(self, feed):
         self.session.cut(feed, Reason.CLOSED_BY_VENUE)
+
+    def set_clock(self, seconds_ahead):
+        self.session.skews[:] = [lambda _: seconds(seconds_ahead)]
 
     def go_silent(self, feed):
         self.session.cut(feed, Reason.CLOSED_BY_VENUE, notice_after=None)

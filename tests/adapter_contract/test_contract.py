@@ -776,3 +776,23 @@ def test_ac54_a_connection_that_answers_no_ping_is_one_feed_down(trader, feed):
     assert trader.events == [down]
     trader.up(feed)
     assert trader.of(FeedUp)[-1].epoch == 2
+
+
+def test_ac55_nonces_ascend_over_lives_and_clocks(trader):
+    """Protects against a replay of ourselves: below the bound that was reserved, and from there on in the next life."""
+    harness, adapter = trader.harness, trader.adapter
+    trader.start(subscribe=ACCOUNT)
+    harness.set_clock(100)
+    first = adapter.reserve_nonces()
+    for _ in range(3):
+        trader.request(place(trader, LOW))
+        trader.request(QueryPositions())
+    n_first = len(harness.nonces)
+    adapter.stop()
+    harness.set_clock(-100)
+    adapter.start(trader.take, first)
+    trader.request(place(trader, LOW), route=Route.REST)
+    assert n_first == 3, "questions are not signed"
+    assert len(harness.nonces) == 4
+    assert harness.nonces == sorted(set(harness.nonces))
+    assert harness.nonces[2] < first <= harness.nonces[3] < adapter.reserve_nonces()

@@ -8,6 +8,7 @@ from msgspec.structs import replace
 
 from domain.events import ChannelKind, ClockSync, Reason, Subscribed
 from domain.units import Ns
+from exchange_adapters.nonces import NonceSource
 from exchange_adapters.simulated import SimulatedAdapter
 from sim.feed import Session
 from sim.venue.dead_man import DeadMan
@@ -66,8 +67,8 @@ def nothing_is_lost(monkeypatch):
 
 
 def sends_into_a_dead_feed(monkeypatch):
-    def request(self, request):
-        self._arrive(None, self.world.env.now, self.life, request)
+    def request(self, request, nonce):
+        self._arrive(None, self.world.env.now, self.life, nonce, request)
 
     monkeypatch.setattr(Session, "request", request)
 
@@ -106,7 +107,7 @@ def overtakes(monkeypatch):
 def forgets_when_it_was_sent(monkeypatch):
     arrive = Session._arrive
     monkeypatch.setattr(
-        Session, "_arrive", lambda self, epoch, _, life, request: arrive(self, epoch, self.world.env.now, life, request)
+        Session, "_arrive", lambda self, epoch, _, life, *rest: arrive(self, epoch, self.world.env.now, life, *rest)
     )
 
 
@@ -155,6 +156,16 @@ def stamps_nothing(monkeypatch):
     )
 
 
+def signs_by_the_wall_clock(monkeypatch):
+    monkeypatch.setattr(NonceSource, "next", lambda self, now_ms: now_ms)
+
+
+def begins_anew(monkeypatch):
+    """A life that knows nothing of where the last one ended."""
+    begin = NonceSource.__init__
+    monkeypatch.setattr(NonceSource, "__init__", lambda self, first=0: begin(self))
+
+
 BROKEN = {
     sink_inside_submit: 1,
     epochs_stand_still: 2,
@@ -174,6 +185,8 @@ BROKEN = {
     compares_no_clocks: 53,
     never_pings: 54,
     hears_no_pong: 54,
+    signs_by_the_wall_clock: 55,
+    begins_anew: 55,
 }
 
 

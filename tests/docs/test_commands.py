@@ -14,7 +14,18 @@ import pytest
 
 from tests.docs.pages import ROOT, blocks_of, name_of, page_mark, pages
 
-COPIED = ("domain", "strategy", "orchestrator", "sim", "exchange_adapters", "runtime", "scenarios", "makerlab", "tests")
+COPIED = (
+    "domain",
+    "strategy",
+    "orchestrator",
+    "sim",
+    "exchange_adapters",
+    "runtime",
+    "scenarios",
+    "studies",
+    "makerlab",
+    "tests",
+)
 UPDATE = bool(os.environ.get("MAKERLAB_UPDATE_DOCS"))
 NUMBER = re.compile(r"(?<![A-Za-z_])[-+]?\d[\d,]*(?:\.\d+)?(?:e[-+]\d+)?")
 HEX = re.compile(r"\b(?:0x)?[0-9a-f]{12,}\b")

@@ -38,6 +38,8 @@ from domain.units import Epoch, InstrumentId, Ns, RequestId, Side
 from orchestrator.core import Orchestrator, TraderConfig
 from orchestrator.desk.desk import DeskConfig
 from orchestrator.desk.quote_engine import Step
+from orchestrator.desk.sanity import DataQualityConfig
+from orchestrator.risk.ladder import StalenessConfig
 from orchestrator.risk.watch import RiskConfig
 from tests.orchestrator.desks import AT_ONCE
 from tests.orchestrator.messages import BTC, BUY, ETH, MID, SELL, TICK, bbo, book, cloid, fill, ms, requests, s, trades
@@ -249,7 +251,8 @@ def stopped_at(step: Step) -> dict[str, int]:
     elif step is Step.LADDER:
         stage = Stage(TraderConfig(desk=DeskConfig(engine=replace(AT_ONCE, level_notional_usd=1.0)))).begin()
     else:
-        stage = quoting(config=replace(QUICK, risk=calm, feeds=replace(QUICK.feeds, silence=None)))
+        desk = replace(QUICK.desk, data_quality=DataQualityConfig(max_jump=None, max_deviation=None))
+        stage = quoting(config=replace(QUICK, desk=desk, risk=calm, supervisor=None))
     if step is Step.ESTIMATORS:
         stage.desk.engine.kappa._trades = float("nan")
     elif step is Step.RISK:
@@ -443,7 +446,7 @@ def test_fifty_disconnects_heal_by_themselves():
 
 def test_a_silent_feed_is_withdrawn_from_after_fifteen_seconds():
     """C-04, S20: the connection lives, the data does not move."""
-    stage = quoting(config=replace(QUICK, risk=RiskConfig(staleness=None)))
+    stage = quoting(config=replace(QUICK, risk=RiskConfig(staleness=StalenessConfig(caution_s=None))))
     stage.venue.tops, silent = {}, stage.venue.tops
     stage.run_for(s(14))
     assert stage.is_two_sided()
@@ -457,7 +460,7 @@ def test_a_silent_feed_is_withdrawn_from_after_fifteen_seconds():
 
 def test_a_market_that_fell_silent_is_subscribed_to_anew():
     """CN-13, DQ-17: the subscriptions of this connection are dead, those of the next one live; told once, counted."""
-    stage = quoting(config=replace(QUICK, risk=RiskConfig(staleness=None)))
+    stage = quoting(config=replace(QUICK, risk=RiskConfig(staleness=StalenessConfig(caution_s=None))))
     tops, stage.venue.tops = stage.venue.tops, {}
     stage.run_until(lambda: stage.venue.epochs[Feed.MARKET] == 2, within=s(23))
     assert stage.desk.market.mid2 is None  # what was known of the book is history

@@ -20,7 +20,7 @@ from tests.orchestrator.tiny_venue import quoting as quoting_with
 from tests.scenarios.runs import outcome, result_of
 
 S = DeadManState
-CALM = replace(QUICK, feeds=replace(QUICK.feeds, silence=None))
+CALM = replace(QUICK, supervisor=None)
 """The tiny venue has no books, and a feed is not to be taken for dead here for its silence."""
 FEW_TRADED = Refused(Reason.SCHEDULE_NOT_ALLOWED, "Cannot set scheduled cancel time until enough volume traded.")
 

@@ -17,6 +17,7 @@ from orchestrator.desk.desk import DeskConfig
 from orchestrator.desk.execution import GateReason
 from orchestrator.desk.fill_tracker import FillTracker, FillTrackerConfig
 from orchestrator.desk.quote_engine import QuoteEngineConfig, Step
+from orchestrator.desk.sanity import DataQualityConfig
 from orchestrator.report import desk_snapshot
 from strategy.glft import QuoteConfig
 from strategy.ladder import LadderConfig
@@ -303,7 +304,7 @@ def stop_at(step: Step) -> Bench:
         bench = Bench()
         bench.quote(0, gate="kill")
     elif step is Step.STRATEGY:
-        bench = Bench()
+        bench = Bench(DeskConfig(engine=AT_ONCE, data_quality=DataQualityConfig(max_deviation=None)))
         bench.desk.on_bbo(bbo(1, 2, 0), 0)
         bench.decide(0)
     elif step is Step.LADDER:
@@ -390,7 +391,9 @@ def test_stale_data_withdraws_within_one_cycle():
         assert bench.decide(s(at)) == []
     assert bench.desk.next_deadline() == s(15) + 1
     assert kinds(bench.decide(s(15) + 1)) == ["Cancel"] * 2 * LEVELS
-    assert told(bench) == [("stale_data", "ETH: market data is 15,000 ms old, 15,000 ms are allowed")]
+    assert told(bench) == [
+        ("stale_data", "ETH: market data is 15,000 ms old, 15,000 ms are allowed; nothing new comes: look at the feed")
+    ]
     bench.answer(s(15.1))
     assert bench.decide(s(15.2)) == []
     assert bench.quote(s(16)) != []
@@ -402,7 +405,9 @@ def test_a_crossed_book_withdraws_at_once():
     bench.desk.on_bbo(bbo(MID + 1, MID, ms(30)), ms(30))
     assert kinds(bench.decide(ms(30))) == ["Cancel"] * 2 * LEVELS
     assert bench.desk.gate == "crossed_book"
-    assert told(bench) == [("crossed_book", "ETH: the book has no sound mid: best bid 2000.0001, best ask 2000")]
+    hint = "look at the feed, then at the venue's status"
+    text = f"ETH: the book has no sound mid: best bid 2000.0001, best ask 2000; {hint}"
+    assert told(bench) == [("crossed_book", text)]
 
 
 def test_an_empty_side_is_told_by_name():
@@ -527,23 +532,40 @@ def test_orders_in_doubt_are_cancelled_blindly_while_nothing_should_rest():
     assert bench.desk.tracker.fillable_exposure() != (0, 0)
 
 
-def test_doubts_are_cancelled_at_the_pace_of_our_patience():
-    """S23: the first blind cancel goes at once, the next when a request may fall silent, each order on its own."""
+def test_doubts_are_cancelled_ever_later_and_after_three_times_once_a_minute():
+    """S23, S25: the first blind cancel goes at once; what the venue does not find is not asked after for ever."""
     bench = Bench()
     placed = bench.quote(0)
     bench.refuse(ms(20))  # an answer without a result: all unknown
     pace = bench.ledger.timeout
     sent = []
-    for at in range(0, 4 * pace, ms(100)):
+    for at in range(0, s(150), ms(100)):
         now = s(1) + at
         actions = bench.decide(now, gate="kill")
         if actions:
             assert [action.cloid for action in actions] == [action.cloid for action in placed]
             sent.append(now)
             bench.refuse(now, *[Refused(Reason.NOT_OPEN, "")] * len(actions))
+    gaps = [later - earlier for earlier, later in pairwise(sent)]
     assert sent[0] == s(1)
-    assert len(sent) >= 3
-    assert all(pace <= later - earlier < pace + s(5) for earlier, later in pairwise(sent))
+    for gap, wanted in zip(gaps, [2 * pace, 4 * pace, s(60), s(60)], strict=False):
+        assert wanted <= gap < wanted + s(5)
+    assert len(gaps) >= 4
+
+
+def test_an_order_that_shows_itself_is_cancelled_at_once_however_often_that_was_in_vain():
+    """S23: the pause is for what cannot be found; an order that rests after all must go."""
+    bench = Bench()
+    bench.quote(0)
+    bench.refuse(ms(20))
+    for at in range(1, 60):
+        if actions := bench.decide(s(at), gate="kill"):
+            bench.refuse(s(at), *[Refused(Reason.NOT_OPEN, "")] * len(actions))
+    order = next(iter(bench.desk.tracker.orders.values()))
+    assert order.cancels_in_vain >= 3
+    bench.desk.on_update(update(order, OrderStatus.OPEN, 77), s(60))
+    assert order.cancels_in_vain == 0
+    assert order.cloid in [action.cloid for action in bench.decide(s(60.5), gate="kill")]
 
 
 def test_an_order_in_doubt_is_left_alone_while_we_may_quote():

@@ -4,12 +4,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.commands import Alert, Connect, Disconnect, Subscribe
+from domain.commands import Connect, Disconnect, Subscribe
 from domain.events import Channel, ChannelKind, Feed, FeedDown, FeedUp, Reason, Subscribed
-from domain.units import NS_PER_S, Epoch, InstrumentId, Ns
+from domain.units import NS_PER_S, Epoch, Ns
 from orchestrator.connectivity.feeds import TRANSITIONS, FeedMachine, FeedsConfig, FeedState
-from orchestrator.connectivity.silence import SilenceConfig
-from tests.orchestrator.messages import ETH, ms, s
+from tests.orchestrator.messages import ms, s
 
 S = FeedState
 CHANNELS = (Channel(ChannelKind.ORDER_UPDATES), Channel(ChannelKind.FILLS))
@@ -216,118 +215,6 @@ def test_a_feed_that_is_not_wanted_is_closed_once_and_stays_down():
 
 # --- up, and silent -----------------------------------------------------------------------------
 
-BTC_ID = InstrumentId("BTC")
-PRICES = ChannelKind.BBO, ChannelKind.BOOK
-MARKET = tuple(Channel(kind, name) for name in (ETH.id, BTC_ID) for kind in (*PRICES, ChannelKind.TRADES))
-STEP = ms(500)
-
-
-class Watched:
-    """A market feed of two instruments whose venue sends what the test says, every half second."""
-
-    def __init__(self, silence: SilenceConfig | None = None):
-        self.feed = FeedMachine(Feed.MARKET, MARKET, FeedsConfig(silence=silence or SilenceConfig()))
-        self.now, self.epoch = Ns(0), 0
-        self.speaking = set(MARKET)
-        self.lost, self.alerts = [], []
-
-    def run(self, seconds: float) -> "Watched":
-        end = self.now + s(seconds)
-        while self.now < end:
-            for command in self.decide():
-                self.obey(command)
-            if self.feed.is_live:
-                for channel in sorted(self.speaking, key=str):
-                    self.feed.on_message(channel.kind, channel.instrument, self.now)
-            self.now = Ns(self.now + STEP)
-        return self
-
-    def decide(self):
-        out: list = []
-        if self.feed.decide(self.now, out):
-            self.lost.append(self.now / NS_PER_S)
-        return out
-
-    def obey(self, command):
-        if isinstance(command, Connect):
-            self.epoch += 1
-            self.feed.on_up(FeedUp(Feed.MARKET, Epoch(self.epoch), self.now), self.now)
-            for subscribe in self.decide():
-                self.feed.on_subscribed(Subscribed(subscribe.channel, Epoch(self.epoch), False, self.now))
-        elif isinstance(command, Alert):
-            self.alerts.append(command.text)
-
-    def waits(self):
-        return [round(later - earlier) for earlier, later in zip(self.lost, self.lost[1:], strict=False)]
-
-
-def test_a_market_that_speaks_is_left_alone():
-    """CN-06: whatever the top does, books go on; a day of it brings no reconnect and no alert."""
-    watched = Watched().run(5)
-    watched.speaking = {Channel(ChannelKind.BOOK, name) for name in (ETH.id, BTC_ID)}  # no trades, no new tops
-    watched.run(3_600)
-    assert (watched.lost, watched.alerts, watched.feed.silences) == ([], [], 0)
-
-
-def test_an_instrument_without_prices_brings_a_new_connection():
-    """CN-08, CN-13, CN-15: 20 s, though the other one and its own trades go on; once it is back all is as new."""
-    watched = Watched().run(10)
-    watched.speaking -= {Channel(kind, ETH.id) for kind in PRICES}
-    watched.run(19)
-    assert watched.lost == []
-    watched.run(2)
-    assert watched.lost == [29.5]  # the last was heard at 9.5 s
-    assert watched.alerts == ["market: no prices of ETH on a live connection"]
-    assert (watched.feed.downs, watched.feed.silences) == (1, 1)
-    watched.speaking = set(MARKET)
-    watched.run(10)
-    assert watched.feed.is_live
-    watched.speaking -= {Channel(kind, ETH.id) for kind in PRICES}
-    watched.run(21)
-    assert len(watched.lost) == 2  # not forty seconds: it had spoken
-    assert len(watched.alerts) == 2  # another episode
-
-
-def test_a_market_that_stands_still_brings_no_storm():
-    """CN-07, CN-13: a gap of 243 s costs three connections and one alert: one that brought nothing doubles the wait."""
-    watched = Watched().run(10)
-    watched.speaking = set()
-    watched.run(243)
-    assert watched.waits() == [41, 81]
-    assert len(watched.alerts) == 1
-    watched.run(3 * 3_600)
-    assert max(watched.waits()) in range(600, 605)  # longest_ms and the back-off
-    assert len(watched.alerts) == 1
-    assert len(watched.lost) < 30
-
-
-@pytest.mark.parametrize("kind", [*PRICES, ChannelKind.TRADES])
-def test_a_channel_that_was_acknowledged_and_never_spoke_is_dead(kind):
-    """Reliability 59: the connection lives, everything else comes; a minute is enough. Who spoke once may be silent."""
-    watched = Watched()
-    watched.speaking.remove(Channel(kind, BTC_ID))
-    watched.run(59.5)
-    assert watched.lost == []
-    watched.run(2)
-    assert watched.lost == [60]
-    assert watched.alerts == [f"market: no {kind} of BTC on a live connection"]
-    watched.speaking = set(MARKET)
-    watched.run(5)
-    watched.speaking.remove(Channel(kind, BTC_ID))
-    watched.run(3_600)
-    assert watched.lost == [60]
-    watched.feed.on_down(FeedDown(Feed.MARKET, Epoch(2), Reason.CLOSED_BY_VENUE, watched.now), watched.now)
-    watched.run(70)
-    assert len(watched.lost) == 2  # what it said on the last connection does not count on this one
-
-
-def test_without_the_watch_silence_is_nothing():
-    watched = Watched()
-    watched.feed = FeedMachine(Feed.MARKET, MARKET, FeedsConfig(silence=None))
-    watched.speaking = set()
-    watched.run(600)
-    assert (watched.lost, watched.feed.is_live) == ([], True)
-
 
 def asked(feed: FeedMachine, at: Ns, *, epoch: int = 1, patience: Ns = s(3)) -> Ns:
     """A request on the socket falls silent."""
@@ -335,45 +222,41 @@ def asked(feed: FeedMachine, at: Ns, *, epoch: int = 1, patience: Ns = s(3)) -> 
     return Ns(at + patience)
 
 
-def test_a_socket_that_answers_nothing_is_given_up():
-    """CN-13: data come and requests fall silent, three times in a row: a new connection; one alert."""
-    feed = machine()
-    go_live(feed, 1, Ns(0))
-    for at in (10, 20):
-        assert decide(feed, asked(feed, s(at))) == []
-    now = asked(feed, s(30))
-    alert, disconnect = decide(feed, now)
-    assert (alert.name, disconnect) == ("feed_silent", Disconnect(Feed.USER))
-    assert (feed.state, feed.silences, feed.downs) == (S.DOWN, 1, 1)
-    go_live(feed, 2, s(60))
-    assert decide(feed, asked(feed, s(70), epoch=2)) == []  # the count begins anew
-
-
-def test_one_answer_is_enough_to_trust_the_socket():
+def test_rounds_of_silence_are_counted_until_an_answer_comes():
     """Lost replies and bursts of silence are no dead connection: what was under way together counts once."""
     feed = machine()
     go_live(feed, 1, Ns(0))
     for at in range(10, 20):
         feed.on_unanswered(Epoch(1), s(5), s(at))  # ten at once
-    assert decide(feed, s(20)) == []
+    assert feed.unanswered == 1
     feed.on_answer(Epoch(1), s(20))
-    for at in range(20, 200, 20):
-        decide(feed, asked(feed, s(at)))
-        decide(feed, asked(feed, s(at + 10)))
-        feed.on_answer(Epoch(1), s(at + 14))
-        feed.on_unanswered(Epoch(1), s(at + 13), s(at + 16))  # it was under way when the answer came
-        assert feed.is_live
-    for at in (300, 310, 320):
+    assert feed.unanswered == 0
+    feed.on_unanswered(Epoch(1), s(19), s(22))  # it was under way when the answer came
+    assert feed.unanswered == 0
+    for at in (30, 40):
         asked(feed, s(at), epoch=0)  # of an older connection
-    assert decide(feed, s(330)) == []
-    for at in (340, 350, 360):
+    assert feed.unanswered == 0
+    for at in (50, 60):
         asked(feed, s(at))
         feed.on_answer(Epoch(0), s(at + 4))
-    assert decide(feed, s(370))[1:] == [Disconnect(Feed.USER)]
-    due = feed.deadline()
-    for at in (371, 372, 373):
-        asked(feed, s(at), patience=ms(1))  # told when the connection is gone
-    assert feed.deadline() == due
+    assert feed.unanswered == 2
+
+
+def test_a_connection_that_is_given_up_is_tried_again_and_forgets():
+    """CN-15: what an old connection did not answer says nothing of the new one."""
+    feed, out = machine(), []
+    go_live(feed, 1, Ns(0))
+    asked(feed, s(10))
+    assert set(feed.acknowledged) == set(CHANNELS)
+    feed.give_up(s(20), out)
+    assert out == [Disconnect(Feed.USER)]
+    assert (feed.state, feed.silences, feed.downs, feed.unanswered) == (S.DOWN, 1, 1, 0)
+    assert feed.acknowledged == {}
+    assert ms(800) <= feed.deadline() - s(20) <= ms(1_200)
+    asked(feed, s(15))
+    assert feed.unanswered == 0  # told when the connection is gone
+    go_live(feed, 2, s(60))
+    assert feed.unanswered == 0
 
 
 def test_a_missing_pong_is_counted_as_silence():

@@ -1,17 +1,22 @@
 """What is known of the market, how old it is, and whether it may be quoted on."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.events import BboChanged, ClockSync
 from domain.units import InstrumentId, Ns, Px, Sz
-from orchestrator.desk.data_quality import DataQuality, DataQualityConfig, QuoteGateReason
+from orchestrator.desk.data_quality import DataQuality, QuoteGateReason
 from orchestrator.desk.market import TRADES_REMEMBERED, Market
+from orchestrator.desk.sanity import DataQualityConfig
+from orchestrator.risk.ladder import StalenessConfig
 from tests.orchestrator.messages import bbo, book, ms, s, trades
 
-GATE = DataQuality(DataQualityConfig())
-TOLERANCE = ms(GATE.config.max_future_ms)
+GATE = DataQuality(StalenessConfig())
+BELIEVING = DataQualityConfig(max_jump=None, max_deviation=None, frozen_ms=None)
+"""Prices of these tests are small numbers: what jumps and what is too far is tested with `sanity`."""
 
 
 def reason(market: Market, now: int) -> str | None:
@@ -24,7 +29,7 @@ def reason(market: Market, now: int) -> str | None:
 
 def test_the_newer_of_snapshot_and_top_counts():
     """By the venue's clock, whichever channel is faster; what is older is counted and not used."""
-    market = Market(TOLERANCE)
+    market = Market(BELIEVING)
     assert market.on_book(book([90], [110], 100))
     assert market.on_bbo(bbo(95, 105, 200))
     assert (market.mid, market.exch_time) == (100.0, 200)
@@ -34,7 +39,7 @@ def test_the_newer_of_snapshot_and_top_counts():
 
 
 def test_mid_is_known_to_half_a_tick():
-    market = Market(TOLERANCE)
+    market = Market(BELIEVING)
     market.on_bbo(bbo(100, 101, 1))
     assert (market.mid2, market.mid) == (201, 100.5)
 
@@ -42,7 +47,7 @@ def test_mid_is_known_to_half_a_tick():
 @pytest.mark.parametrize(("bid", "ask"), [(100, 100), (101, 100), (None, 100), (100, None), (None, None)])
 def test_there_is_no_mid_of_a_book_that_is_not_sound(bid, ask):
     """S21: crossed, locked, one-sided and empty books have no mid."""
-    market = Market(TOLERANCE)
+    market = Market(BELIEVING)
     market.on_bbo(bbo(90, 110, 1))
     market.on_bbo(bbo(bid, ask, 2))
     assert (market.mid, market.mid2) == (None, None)
@@ -53,16 +58,16 @@ def test_there_is_no_mid_of_a_book_that_is_not_sound(bid, ask):
 @pytest.mark.parametrize("side", ["bid", "ask"])
 def test_impossible_prices_and_sizes_are_counted_and_not_used(level, side):
     """DQ-02, DQ-08: the state before stays, and such a message does not keep the data fresh."""
-    market = Market(TOLERANCE)
+    market = Market(BELIEVING)
     market.on_bbo(bbo(90, 110, 1))
     bad = {"bid": (Px(80), Sz(1), 1), "ask": (Px(120), Sz(1), 1)} | {side: (*level, 1)}
     assert not market.on_bbo(BboChanged(InstrumentId("ETH"), Ns(9), s(20), **bad))
-    assert (market.mid, market.n_bad, market.age(s(20))) == (100.0, 1, s(20) - 1)
+    assert (market.mid, market.sanity.anomalies.total, market.age(s(20))) == (100.0, 1, s(20) - 1)
 
 
 def test_a_repeated_time_is_not_fresh():
     """S20, reliability 66: restamped or non-advancing data counts as stale by the venue's clock."""
-    market = Market(TOLERANCE)
+    market = Market(BELIEVING)
     market.on_bbo(bbo(90, 110, 1, recv=5))
     for second in range(1, 20):
         market.on_bbo(bbo(90 + second, 120, 1, recv=s(second)))
@@ -70,13 +75,13 @@ def test_a_repeated_time_is_not_fresh():
 
 
 def test_before_the_first_message_nothing_is_known():
-    market = Market(TOLERANCE)
+    market = Market(BELIEVING)
     assert (market.age(s(5)), market.mid, market.best(bid=True), market.best(bid=False)) == (None, None, None, None)
 
 
 def test_a_lost_feed_forgets_what_it_told():
     """S21: nothing is quoted on data from before a gap, however young; the next message counts, same time or not."""
-    market = Market(TOLERANCE)
+    market = Market(BELIEVING)
     market.on_bbo(bbo(90, 110, 5, recv=ms(1)))
     market.forget()
     assert (market.mid, reason(market, ms(2))) == (None, QuoteGateReason.NO_DATA_RECEIVED)
@@ -87,7 +92,7 @@ def test_a_lost_feed_forgets_what_it_told():
 @given(st.lists(st.tuples(st.integers(0, 5), st.integers(-1, 9), st.integers(-1, 9), st.booleans()), max_size=20))
 def test_any_sequence_leaves_a_consistent_state(messages):
     """Time never goes back, and a mid means a sound two-sided book."""
-    market, latest = Market(TOLERANCE), -1
+    market, latest = Market(BELIEVING), -1
     for now, (time, bid, ask, is_book) in enumerate(messages):
         if is_book:
             market.on_book(book([bid] if bid else [], [ask] if ask else [], time, recv=now))
@@ -103,9 +108,9 @@ def test_any_sequence_leaves_a_consistent_state(messages):
 # --- the venue's clock ----------------------------------------------------------------------------
 
 
-def synced(offset: int = 0, error: int = 0, *, tolerance: int = TOLERANCE) -> Market:
+def synced(offset: int = 0, error: int = 0, *, tolerance_ms: float = 5_000.0) -> Market:
     """A market whose venue's clock is ahead of ours by ``offset``."""
-    market = Market(Ns(tolerance))
+    market = Market(replace(BELIEVING, max_future_ms=tolerance_ms))
     market.on_clock(ClockSync(Ns(offset), Ns(error)))
     return market
 
@@ -132,7 +137,7 @@ def test_the_gate_of_late_data_tells_its_age_and_is_known_in_advance():
 
 def test_without_the_venues_clock_the_receipt_counts():
     """Nobody can say how old a stamp of an unknown clock is, nor whether it lies in the future."""
-    market = Market(TOLERANCE)
+    market = Market(BELIEVING)
     assert market.on_bbo(bbo(90, 110, s(9_999), recv=s(1)))
     assert (market.age(s(2)), market.delay, market.n_future) == (s(1), 0, 0)
 
@@ -173,7 +178,7 @@ def test_a_new_comparison_of_the_clocks_judges_what_comes_after_it():
 @pytest.mark.parametrize(("ahead", "is_used"), [(ms(700), True), (ms(700) + 1, False), (s(3_600), False)])
 def test_a_stamp_in_the_future_is_counted_and_not_used(offset, ahead, is_used):
     """Beyond the error of the clocks (200 ms here) and a tolerance (500 ms): tops, books and trades alike."""
-    market = synced(offset, ms(200), tolerance=ms(500))
+    market = synced(offset, ms(200), tolerance_ms=500.0)
     now = s(1_000)
     market.on_bbo(bbo(90, 110, now + offset, recv=now))
     stamp = now + offset + ahead
@@ -196,7 +201,7 @@ def test_ten_messages_from_the_future_act_like_silence():
 
 def test_one_bad_stamp_cannot_blind_us_for_ever():
     """Believed before anybody knew the venue's clock: the next connection starts the venue's time over."""
-    market = Market(TOLERANCE)
+    market = Market(BELIEVING)
     market.on_bbo(bbo(90, 110, s(9_999), recv=s(1)))
     assert not market.on_bbo(bbo(91, 111, s(2)))
     market.forget()
@@ -208,7 +213,7 @@ def test_one_bad_stamp_cannot_blind_us_for_ever():
 
 def test_the_time_of_the_estimators_goes_on_and_never_back():
     """Kappa forgets by it: after a stamp that was too high it must neither go back nor stand still."""
-    market = Market(TOLERANCE)
+    market = Market(BELIEVING)
     market.on_bbo(bbo(90, 110, s(9_999), recv=s(1)))
     assert market.time == s(9_999)
     market.forget()
@@ -226,7 +231,7 @@ def test_the_time_of_the_estimators_goes_on_and_never_back():
 )
 def test_times_hold_together_whatever_the_stamps_are(messages):
     """Estimators see a clock that never goes back, no future is believed, and no delay is negative."""
-    market, now, latest, is_synced = Market(Ns(5)), 1_000, -1, False
+    market, now, latest, is_synced = Market(replace(BELIEVING, max_future_ms=5e-6)), 1_000, -1, False
     for gap, ahead, what in messages:
         now += gap
         if what == "gap":
@@ -249,26 +254,26 @@ def test_times_hold_together_whatever_the_stamps_are(messages):
 
 def test_replayed_trades_are_recognised():
     """MS-08: the first frame after a subscribe repeats history; each trade reaches the estimators once."""
-    market = Market(TOLERANCE)
+    market = Market(BELIEVING)
     assert [t.tid for t in market.new_trades(trades((1, 100, 1), (2, 100, 2), time=2))] == [1, 2]
     assert [t.tid for t in market.new_trades(trades((1, 100, 1), (2, 100, 2), (3, 100, 3), time=3))] == [3]
     assert (market.n_trades, market.n_repeated_trades) == (3, 2)
 
 
 def test_a_trade_repeated_within_a_frame_counts_once():
-    assert len(Market(TOLERANCE).new_trades(trades((1, 100, 1), (1, 100, 1), time=1))) == 1
+    assert len(Market(BELIEVING).new_trades(trades((1, 100, 1), (1, 100, 1), time=1))) == 1
 
 
 @pytest.mark.parametrize("px", [0, -5])
 def test_impossible_trades_are_counted_and_not_used(px):
-    market = Market(TOLERANCE)
+    market = Market(BELIEVING)
     assert market.new_trades(trades((1, px, 1), time=1)) == []
-    assert market.n_bad == 1
+    assert market.sanity.anomalies.by_name() == {"trades:invalid_price": 1}
 
 
 def test_memory_of_trades_is_bounded():
     """S27."""
-    market = Market(TOLERANCE)
+    market = Market(BELIEVING)
     for tid in range(TRADES_REMEMBERED + 500):
         market.new_trades(trades((tid, 100, tid), time=tid))
     assert len(market._tids) == TRADES_REMEMBERED
@@ -279,7 +284,7 @@ def test_memory_of_trades_is_bounded():
 
 def test_stale_at_fifteen_seconds():
     """DQ-13: open at 15.0 s, shut after it, open again with fresh data; the moment is known in advance."""
-    market = Market(TOLERANCE)
+    market = Market(BELIEVING)
     market.on_bbo(bbo(90, 110, 1, recv=s(1)))
     assert reason(market, s(16)) is None
     assert reason(market, s(16) + 1) == QuoteGateReason.STALE_DATA
@@ -291,7 +296,7 @@ def test_stale_at_fifteen_seconds():
 
 def test_a_gate_tells_the_numbers_behind_it():
     """DQ-11, DQ-12, DQ-14."""
-    market = Market(TOLERANCE)
+    market = Market(BELIEVING)
     assert reason(market, 0) == QuoteGateReason.NO_DATA_RECEIVED
     assert GATE.stale_at(market) is None
     market.on_bbo(bbo(110, 90, 1, recv=s(1)))
@@ -313,6 +318,6 @@ def test_a_gate_tells_the_numbers_behind_it():
 )
 def test_an_unsound_book_gates_at_once(bid, ask, why):
     """DQ-05, DQ-14, S21."""
-    market = Market(TOLERANCE)
+    market = Market(BELIEVING)
     market.on_bbo(bbo(bid, ask, 1))
     assert reason(market, 1) == why

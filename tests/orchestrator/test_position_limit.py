@@ -59,6 +59,29 @@ def test_the_last_lot_fits_and_one_more_does_not():
     assert limit.admits(SELL, Sz(160), Pos(60), Sz(0))
 
 
+LEAVING = (
+    # held, on its way out, share -> lots that bids may have, of a limit of 100 and a size of 30
+    (0, 0, 0.9, 100),
+    (0, 30, 0.9, 100),  # 60 in the worst case: far from the limit
+    (50, 10, 0.9, 50),  # 90: not beyond
+    (50, 11, 0.9, 39),  # 91: what is on its way out takes its room
+    (50, 11, None, 50),
+    (80, 15, 0.9, 5),
+    (80, 40, 0.9, 0),
+    (-50, 40, 0.9, 150),  # the reducing side is left alone
+)
+
+
+@pytest.mark.parametrize(("held", "leaving", "share", "room"), LEAVING)
+def test_near_the_limit_what_is_on_its_way_out_takes_room(held, leaving, share, room):
+    """RK-10: the next order is smaller from the start, instead of being held back; the worst case stays inside."""
+    limit = limit_of(100)
+    limit.proactive_share = share
+    assert limit.room(BUY, Pos(held), Sz(30), Sz(leaving)) == room
+    if share is not None and held >= 0 and held + leaving + 30 > 90:
+        assert held + leaving + room <= max(100, held + leaving)
+
+
 # --- the kill switch ----------------------------------------------------------------------------
 
 

@@ -6,9 +6,12 @@ from domain.units import USD, Ns, Pos, Px, Side, Sz
 from orchestrator.desk.inventory import Inventory
 from orchestrator.desk.market import Market
 from orchestrator.desk.quote_engine import QuoteEngine, QuoteEngineConfig, Step, Stop, Targets
+from orchestrator.desk.sanity import DataQualityConfig
 from orchestrator.risk.position_limit import PositionLimit
 from strategy.glft import InventoryModel, QuoteConfig
 from tests.orchestrator.messages import ETH, MID, TICK, bbo, s
+
+BELIEVING = DataQualityConfig(max_jump=None, max_deviation=None)
 
 
 class Stage:
@@ -16,7 +19,7 @@ class Stage:
 
     def __init__(self, *, lots: int = 500, **config):
         self.engine = QuoteEngine(QuoteEngineConfig(**config), ETH)
-        self.market, self.inventory, self.limit = Market(s(5)), Inventory(), PositionLimit()
+        self.market, self.inventory, self.limit = Market(BELIEVING), Inventory(), PositionLimit()
         self.limit.lots = Sz(lots)
 
     def top(self, now: int, mid: int = MID) -> None:

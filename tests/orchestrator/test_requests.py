@@ -8,6 +8,7 @@ from domain.commands import Cancel, Modify, Place, QueryOpenOrders, Request, Rou
 from domain.events import Cancelled, NotSent, Reason, Replied
 from domain.units import Epoch, Ns, Oid, Px, RequestId, Sz, Tif
 from orchestrator.connectivity.requests import MAX_OVERDUE, RequestLedger, RequestsConfig
+from orchestrator.connectivity.routes import RoutesConfig
 from tests.orchestrator.messages import BUY, ETH, cloid, live_feed, ms, s
 
 PLACE = Place(ETH.id, cloid(1), BUY, Px(100), Sz(1), Tif.ALO)
@@ -71,7 +72,7 @@ def test_without_the_socket_the_other_route_is_taken(diary):
 
 def test_a_socket_that_fell_silent_is_avoided_for_a_while(diary):
     """L4: it may be half-open. Silence by the other route says nothing about it."""
-    ledger = make(timeout_ms=3_000, distrust_ms=10_000)
+    ledger = make(timeout_ms=3_000, routes=RoutesConfig(distrust_ms=10_000))
     ledger.send((CANCEL,), diary, Ns(0))
     ledger.expire(s(3))
     routes = [ledger.send((CANCEL,), diary, s(at)).request.route for at in (3, 12.9, 13)]

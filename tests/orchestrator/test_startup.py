@@ -5,7 +5,7 @@ from dataclasses import replace
 import msgspec
 import pytest
 
-from domain.commands import Cancel, Place, QueryFills, QueryLimits, QueryOpenOrders, QueryOrder, QueryPositions
+from domain.commands import Alert, Cancel, Place, QueryFills, QueryLimits, QueryOpenOrders, QueryOrder, QueryPositions
 from domain.events import (
     Adjustment,
     Feed,
@@ -24,7 +24,7 @@ from orchestrator.core import TraderConfig
 from orchestrator.desk.desk import DeskConfig
 from orchestrator.fills import FillsConfig
 from orchestrator.risk.watch import RiskConfig
-from orchestrator.sync.startup import TRANSITIONS, StartUpState
+from orchestrator.sync.startup import TRANSITIONS, StartUpConfig, StartUpState
 from tests.orchestrator.desks import AT_ONCE
 from tests.orchestrator.messages import BTC, BUY, ETH, MID, SELL, TICK, cloid, ms, requests, s
 from tests.orchestrator.tiny_venue import Stage
@@ -194,7 +194,9 @@ def test_the_position_of_the_venue_becomes_ours():
     stage.venue.positions[ETH.id] = 170
     stage.begin().run(s(3))
     assert stage.desk.inventory.position == 170
-    assert [alert.text for alert in stage.told("position_drift")] == ["ETH: ours was 0, the venue's is 1.7"]
+    assert [alert.text for alert in stage.told("position_drift")] == [
+        "ETH: ours was 0, the venue's is 1.7; found_by=start_up cause=opening"
+    ]
     assert stage.desk.inventory.realized == 0
 
 
@@ -317,9 +319,38 @@ def test_limits_that_cannot_be_read_keep_the_market_free_of_us():
     stage = Stage()
     failing(stage, QueryLimits, 20, "refused")
     stage.begin().run(s(5))
-    assert (stage.actions(Place), stage.core.phase) == ([], "starting")
-    stage.run(s(15))
+    assert (stage.actions(Place), stage.core.phase, stage.alerts) == ([], "starting", ["start_up_stuck"])
+    assert asked_for_limits(stage) == 5
+    stage.run(s(100))  # the slow pace: one try in 5 s
     assert stage.is_two_sided()
+    assert stage.alerts.count("start_up_stuck") == 1
+
+
+def asked_for_limits(stage: Stage) -> int:
+    return sum(isinstance(action, QueryLimits) for action in stage.venue.log)
+
+
+@pytest.mark.parametrize("how", ["unlisted", "refused"])
+def test_an_instrument_that_the_venue_does_not_list_is_told_and_left_alone(how):
+    """S25: asked for three times, then once a minute; people hear of it by name. Once it is listed all goes on."""
+    stage = Stage()
+    refusal = Refused(Reason.UNKNOWN_INSTRUMENT, "no such coin") if how == "refused" else LimitsReport(Ns(0), ())
+    stage.venue.faults.answers = lambda action: refusal if isinstance(action, QueryLimits) else None
+    stage.begin().run(s(280))
+    assert asked_for_limits(stage) in range(6, 9)
+    assert stage.alerts == ["start_up_stuck"]
+    text = next(entry.text for _, entry in stage.story if isinstance(entry, Alert))
+    assert text == "sync_limits after 5 tries: the venue tells no limits of ETH"
+    stage.venue.faults.answers = lambda action: None
+    stage.run(s(360))
+    assert stage.is_two_sided()
+
+
+def test_a_start_without_an_alert_for_being_stuck():
+    stage = Stage(TraderConfig(start_up=StartUpConfig(stuck_tries=None)))
+    failing(stage, QueryLimits, 20, "lost")
+    stage.begin().run(s(60))
+    assert "start_up_stuck" not in stage.alerts
 
 
 def test_a_venue_that_allows_nothing_gets_nothing():

@@ -58,7 +58,7 @@ def test_a_statement_books_what_has_moved_since_the_first(say):
 
 def test_the_next_life_goes_on():
     """Protects sums over a crash: the fold hands on what was booked, and what moved meanwhile is ours."""
-    events = (FIRST, pushed(5, ETH=-100), pushed(6, ETH=-130, SOL=4))
+    events = (FIRST, answered(5, ETH=-100), pushed(6, ETH=-130, SOL=4))
     restored = folded(*events)
     core = trader(restored)
     assert cash(core) == [-30, 4]

@@ -28,12 +28,14 @@ from domain.commands import (
     QueryPositions,
     QueryQuota,
     RecordAdjustments,
+    RecordForgiven,
     Request,
     Route,
     ScheduleCancel,
     Subscribe,
 )
 from domain.events import (
+    AccountMargin,
     AnyEvent,
     BboChanged,
     BookReported,
@@ -123,6 +125,9 @@ class TinyVenue:
         self.stage = stage
         self.instruments = {instrument.id: instrument for instrument in instruments}
         self.max_position = Sz(max_position)
+        self.margin: AccountMargin | None = None
+        """What the account is worth and ties up; None: it has credit."""
+        self.leverage: int | None = None
         self.up, self.down = up, down
         self.faults = Faults()
         self.tops: dict[InstrumentId, tuple[int, int]] = {}
@@ -332,6 +337,7 @@ class TinyVenue:
             return LimitsReport(
                 now,
                 tuple(self._limits(self.instruments[name]) for name in action.instruments),
+                self.margin,
             )
         if isinstance(action, QueryQuota):
             return QuotaReport(now, Usd(0), 0, 10_000)
@@ -356,7 +362,7 @@ class TinyVenue:
 
     def _limits(self, instrument: Instrument) -> InstrumentLimits:
         enforced = (instrument.sz_decimals, instrument.min_notional, instrument.max_leverage)
-        return InstrumentLimits(instrument.id, *enforced, self.max_position)
+        return InstrumentLimits(instrument.id, *enforced, self.max_position, self.leverage)
 
     # --- trading --------------------------------------------------------------------------------
 
@@ -626,7 +632,7 @@ class Stage:
             self.commands.append(command)
             if type(command).__name__ == "Alert":
                 self.alerts.append(command.name)
-            elif not isinstance(command, RecordAdjustments):
+            elif not isinstance(command, RecordAdjustments | RecordForgiven):
                 self.venue.submit(command)
         self._check()
         for tap in self.taps:

@@ -155,6 +155,8 @@ def test_folding_the_fold_changes_nothing(seed, crash_ms, loses_replies, data):
             fills_since=once.fills_since,
             kill=once.kill,
             clean_stop=False,
+            fills_until=once.fills_until,
+            is_unread=once.is_opening,
         )
 
 

@@ -2,16 +2,25 @@
 
 import pytest
 
-from domain.commands import Connect, Disconnect, QueryFills, RecordAdjustments, Request, Subscribe
-from domain.events import Fill, Restored
-from domain.units import Ns
+from domain.commands import (
+    Connect,
+    Disconnect,
+    QueryFills,
+    QueryPositions,
+    RecordAdjustments,
+    RecordForgiven,
+    Request,
+    Subscribe,
+)
+from domain.events import Fill, PositionsReport, PositionsReported, Restored
+from domain.units import Ns, Usd
 from orchestrator.desk.inventory import Inventory
 from runtime.fold import fold
 from runtime.journal_format import Decided, Header, Opened, Took
 from tests.orchestrator.messages import BUY, ETH, SELL, ms, s
 from tests.orchestrator.tiny_venue import Stage, heal, quoting
 
-COMMANDS = (RecordAdjustments, Request, Connect, Disconnect, Subscribe)
+COMMANDS = (RecordAdjustments, RecordForgiven, Request, Connect, Disconnect, Subscribe)
 
 
 def restored(stage: Stage) -> Restored:
@@ -86,6 +95,28 @@ def test_the_next_life_undoes_what_the_last_one_adjusted():
     assert stage.is_two_sided()
 
 
+def test_a_statement_of_before_the_last_fill_of_an_earlier_life_is_not_compared():
+    """S1: the venue's answer is late, and lacks a fill that an earlier life has booked: that is no drift."""
+    stage = quoting()
+    stage.venue.take(SELL, 13)
+    stage.run_for(s(2))
+    told = restored(stage)
+    assert (told.ledgers[0].position, told.fills_until) == (13, stage.venue.fills[-1].exch_time)
+    stage.crash()
+    old = PositionsReport(Ns(told.fills_until - ms(1)), (), Usd(0))
+    stage.venue.faults.answers = lambda action: old if isinstance(action, QueryPositions) else None
+    stage.venue.faults.drops = lambda event: isinstance(event, PositionsReported)
+    stage.begin(told).run_for(s(5))
+    assert (stage.desk.inventory.position, stage.told("position_drift")) == (13, [])
+    again = restored(stage)
+    assert (again.life, again.fills_until) == (3, told.fills_until)
+    heal(stage)
+    stage.run_for(s(30))
+    assert stage.is_agreed()
+    assert stage.desk.inventory.restatements == 0
+    assert stage.is_two_sided()
+
+
 def test_history_stays_history_in_every_life():
     """X-09: fills of before the first statement that come late are booked by neither core nor fold, then or later."""
     stage = Stage()
@@ -106,6 +137,25 @@ def test_history_stays_history_in_every_life():
     stage._take(history)
     inventory = stage.desk.inventory
     assert (inventory.position, inventory.fills, stage.core.fills.before_opening) == (10, 0, 1)
+
+
+@pytest.mark.parametrize("died_after_ms", [1, 60, 120])
+def test_a_life_that_dies_before_it_read_the_account_leaves_that_to_the_next(died_after_ms):
+    """X-09, F-CRASH in the start-up: else the whole history of the account would count as ours."""
+    stage = Stage()
+    stage.venue.stray(BUY, 99_000, 30)
+    stage.run(s(30))
+    stage.venue.take(SELL, 10)
+    stage.begin().run_for(ms(died_after_ms))
+    told = restored(stage)
+    assert (told.life, told.opened_at, told.is_unread) == (2, -1, True)
+    stage.crash()
+    stage.begin(told).run_for(s(20))
+    inventory = stage.desk.inventory
+    assert (inventory.position, inventory.opening_position, inventory.fills) == (10, 10, 0)
+    again = restored(stage)
+    assert (again.ledgers[0].position, again.ledgers[0].opening, again.ledgers[0].cash) == (10, 10, 0)
+    assert again.opened_at > 0
 
 
 def test_a_record_of_adjustments_is_made_once_for_each_change():

@@ -121,8 +121,8 @@ def test_a_journal_that_cannot_be_written_stops_the_trader():
     run = ToyRun(seed=46, log=FullDisk()).start().run(20)
     assert run.driver.failure.name == JOURNAL_FAILED
     assert run.venue.resting() == []
-    decided = {c for r in run.records() if isinstance(r, Decided) for c in r.commands}
-    left = {c for _, c in run.venue.received if isinstance(c, Request) and not isinstance(c.actions[0], Cancel)}
+    decided = {c.actions for r in run.records() if isinstance(r, Decided) for c in r.commands if isinstance(c, Request)}
+    left = {c.actions for _, c in run.venue.received if isinstance(c, Request) and not isinstance(c.actions[0], Cancel)}
     assert left <= decided
 
 

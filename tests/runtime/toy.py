@@ -282,7 +282,10 @@ class ToyVenue:
 
     # --- the port ---------------------------------------------------------------------------------
 
-    def start(self, sink):
+    def reserve_nonces(self):
+        return 0
+
+    def start(self, sink, nonces_from=0):
         self._sink = sink
         self._connection += 1
 

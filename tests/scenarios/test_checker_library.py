@@ -23,7 +23,17 @@ from tests.scenarios.runs import outcome, result_of, running_of
 
 SHORT_S = 120
 
-COVERING = {"eth-volatile": 120, "cancel-fill-race": 60, "liquidation": 120, "two-markets": 60}
+COVERING = {
+    "eth-volatile": 120,
+    "cancel-fill-race": 60,
+    "liquidation": 120,
+    "two-markets": 60,
+    "crash": 150,
+    "half-open-market": 150,
+    "quota-exhausted": 60,
+    "risk-loss": 300,
+    "stuck-reduce-only": 150,
+}
 """Scenarios, with their seconds, that together give every rule work. The gate runs the whole library by itself."""
 
 REPEATED = {"eth-quiet": 40, "two-markets": 40, "liquidation": 100, "crash": 150, "swizzle-clog": 100}

@@ -120,5 +120,7 @@ def test_every_field_is_measured():
         "halted",
         "adjustments_left",
         "alerted",
+        "least",
+        "most",
     }
     assert len({kind.field for kind in KINDS}) == len(KINDS)

@@ -4,212 +4,26 @@ The states are made of the trader's own ledger classes and of a small hand-writt
 that never looks, or looks at the wrong side, is found here and not by an incident.
 """
 
-from dataclasses import dataclass, field
-from types import SimpleNamespace
+import re
+from pathlib import Path
 
 import pytest
 
-from domain.commands import Alert, Place, Request, Route, Severity
+from domain.commands import Place, Request, Route
 from domain.events import (
     ChannelKind,
-    Fill,
-    OpenOrder,
     OrderStatus,
-    OrderUpdate,
     PublicTrade,
     Reason,
     Restored,
     RestoredLedger,
-    Woke,
 )
-from domain.instrument import Instrument
-from domain.orders import PATH_KEPT, InFlight, OrderState, TrackedOrder
-from domain.units import InstrumentId, Ns, Side, Tif
+from domain.orders import PATH_KEPT, InFlight, OrderState
+from domain.units import Ns, Side, Tif
 from orchestrator.desk.inventory import Inventory
 from scenarios.invariants import INVARIANTS
-from scenarios.invariants.base import Block, Published, Scope, Step
-from scenarios.invariants.checker import Checker
 from scenarios.invariants.venue import INSIDE_EVERY
-
-ETH = InstrumentId("ETH")
-S = 1_000_000_000
-DECISION = (Alert(Severity.INFO, "decided", ""),)
-
-
-def fill(tid=1, oid=10, side=Side.BUY, px=100, sz=2, *, fee=1, start=0, t=1 * S, taker=False, cloid="c10"):
-    return Fill(ETH, t, t, tid, oid, cloid, side, px, sz, fee, taker, start, 0)
-
-
-def update(oid=10, status=OrderStatus.OPEN, reason=None, cloid="c10", remaining=5):
-    return OrderUpdate(ETH, S, 0, oid, cloid, Side.BUY, 100, 5, remaining, status, reason)
-
-
-def resting(oid=10, side=Side.BUY, px=100, remaining=5, *, cloid="c10", reduce_only=False):
-    return OpenOrder(ETH, oid, cloid, side, px, remaining, remaining, Tif.ALO, reduce_only, Ns(0))
-
-
-def order_truth(oid=10, *, filled=0, status=OrderStatus.OPEN, tif=Tif.ALO, reduce_only=False, px=100, cloid="c10"):
-    return SimpleNamespace(
-        oid=oid,
-        cloid=cloid,
-        side=Side.BUY,
-        px=px,
-        sz=5,
-        filled=filled,
-        tif=tif,
-        reduce_only=reduce_only,
-        status=status,
-    )
-
-
-@dataclass
-class HandMadeTruth:
-    positions: dict = field(default_factory=dict)
-    cash_now: int = 1_000
-    moved: int = 0
-    rest: list = field(default_factory=list)
-    orders: dict = field(default_factory=dict)
-    fills: dict = field(default_factory=dict)
-    top: tuple = (99, 101)
-    ahead: dict = field(default_factory=dict)
-    anybody: set = field(default_factory=set)
-    sums: list = field(default_factory=list)
-    structure: str | None = None
-    records: tuple = ("", "")
-    hashed: int = 0
-
-    def position(self, instrument):
-        return self.positions.get(instrument, 0)
-
-    def cash(self):
-        return self.cash_now
-
-    def transfers(self):
-        return self.moved
-
-    def resting(self):
-        return self.rest
-
-    def order(self, oid):
-        return self.orders.get(oid)
-
-    def order_of(self, cloid):
-        return next((o for o in self.orders.values() if o.cloid == cloid), None)
-
-    def fill(self, tid, oid):
-        return self.fills.get((tid, oid))
-
-    def best(self, instrument):
-        return self.top
-
-    def queue_ahead(self, instrument, oid):
-        return self.ahead.get(oid, ())
-
-    def rests(self, instrument, oid):
-        return oid in self.anybody
-
-    def imbalance(self):
-        return self.sums
-
-    def faults_in_structure(self, instrument):
-        return self.structure
-
-    def faults_in_records(self):
-        return self.records
-
-    def digest(self):
-        return f"hash of {self.hashed} blocks"
-
-
-class HandMadeTracker:
-    """Orders that tests change by hand, so every look finds another revision."""
-
-    def __init__(self):
-        self.orders, self.completed, self.looks = {}, {}, 0
-
-    @property
-    def revision(self):
-        self.looks += 1
-        return self.looks
-
-    def find(self, cloid, oid):
-        return self.orders.get(cloid) or self.completed.get(cloid)
-
-
-class Bench:
-    """A trader and a venue that agree, and the checker that looks at both."""
-
-    def __init__(self, **options):
-        self.tracker = HandMadeTracker()
-        self.desk = SimpleNamespace(tracker=self.tracker, inventory=Inventory(), limit=SimpleNamespace(lots=10))
-        self.fills = SimpleNamespace(applied=0, opening_as_of=0, is_holding=False)
-        self.truth = HandMadeTruth()
-        self.checker = Checker(full_every=1, **options)
-        self.bind()
-        self.t = self.number = self.told = 0
-        self.before = {}
-
-    def bind(self):
-        """Begin a life of the trader."""
-        belief = SimpleNamespace(desks={ETH: self.desk}, fills=self.fills)
-        self.scope = Scope({ETH: Instrument(ETH, 4)}, self.truth, belief, self.checker.report, healthy_since=Ns(0))
-        self.checker.bind(self.scope, story=lambda keys: "story of " + ", ".join(keys))
-
-    def step(self, *fills, commands=(), event=None):
-        self.t += 1
-        self.checker.step(Step(Ns(self.t), None if commands else event or Woke(), commands, fills))
-
-    def tell(self, channel, *events, number=None):
-        """Something leaves the venue for us, with the next number."""
-        self.told = self.told + 1 if number is None else number
-        return Published(channel, events, self.told)
-
-    def news(self, updates, fills):
-        """What a sound venue publishes."""
-        told = [(ChannelKind.ORDER_UPDATES, updates), (ChannelKind.FILLS, fills)]
-        return [self.tell(channel, *events) for channel, events in told if events]
-
-    def block(self, now=None, *, updates=(), fills=(), trades=(), published=None, **more):
-        self.t = self.t + 1 if now is None else now
-        self.number += 1
-        self.truth.hashed += 1
-        after = {order.oid: order for order in self.truth.rest}
-        by_market = {ETH: trades} if trades else {}
-        told = self.news(updates, fills) if published is None else published
-        more = {"number": self.number, "published": told, "numbered": self.told} | more
-        self.checker.block(Block(Ns(self.t), updates, fills, by_market, self.before, after, **more))
-        self.before = after
-
-    def believe(self, one):
-        """Book a fill in the trader's ledger."""
-        self.desk.inventory.apply(one)
-        self.fills.applied += 1
-
-    def happen(self, one):
-        """Book a fill at the venue."""
-        self.truth.fills[one.tid, one.oid] = one
-        self.truth.positions[ETH] = self.truth.position(ETH) + one.side * one.sz
-        self.truth.cash_now -= one.side * one.sz * one.px + one.fee
-
-    def trade(self, one):
-        """Let a fill happen and be believed, and look at both."""
-        self.happen(one)
-        self.block(updates=(update(one.oid),), fills=(one,))
-        self.believe(one)
-        self.step(one)
-
-    def order(self, cloid="c10", side=Side.BUY, px=100, sz=5):
-        order = TrackedOrder(ETH, cloid, side, px, sz, Tif.ALO, Ns(0))
-        self.tracker.orders[cloid] = order
-        return order
-
-    def says(self, name, *words):
-        """Whether a rule is broken for this reason, and not for another one."""
-        return any(v.name == name and all(w in v.text for w in words) for v in self.checker.violations)
-
-    @property
-    def broken(self):
-        return {violation.name for violation in self.checker.violations}
+from tests.scenarios.bench import DECISION, ETH, Bench, S, fill, order_truth, resting, update
 
 
 @pytest.fixture
@@ -336,6 +150,7 @@ def test_s2_what_a_life_was_told_it_knows(bench):
     ledger = RestoredLedger(ETH, 2, -201, 1)
     bench.desk.inventory.continue_from(ledger)
     bench.bind()
+    bench.truth.rest = []
     bench.step(event=Restored(2, 0, (), (ledger,), (1,), Ns(1)))
     bench.step(one)
     assert not bench.broken
@@ -351,6 +166,7 @@ def test_s1_what_a_journal_lost_is_under_way_again(bench):
     bench.trade(one)
     bench.desk.inventory, bench.fills.applied = Inventory(), 0
     bench.bind()
+    bench.truth.rest = []
     bench.step(event=Restored(2, 0))
     assert not bench.broken
     bench.believe(one)
@@ -1077,7 +893,8 @@ def test_e9_the_digest_moves_with_the_blocks(bench, hashed):
 
 def test_every_rule_of_the_tuple_is_red_in_a_test_above():
     """A rule added without a test that breaks it is found here."""
-    tested = {name.split("_")[1].upper() for name in globals() if name.startswith("test_")}
+    texts = [file.read_text(encoding="utf-8") for file in Path(__file__).parent.glob("test_*.py")]
+    tested = {found.upper() for text in texts for found in re.findall(r"\ndef test_([a-z]\d+)_\w*\(bench", text)}
     assert {rule.id for rule in INVARIANTS} <= tested
 
 

@@ -4,12 +4,13 @@ import pytest
 
 from domain.units import millis
 from scenarios.runner import run
-from tests.scenarios.runs import running_of
+from tests.scenarios.runs import result_of, running_of
 
 SPIKE = (
     'faults=[{kind="latency_spike", at_s=50, duration_s=40, factor=1.0, extra_ms=30000, links=["market_data"]}]',
     "expect.rejected_pct_max=100",
-    "trader.feeds.silence=off",
+    "trader.supervisor=off",
+    "trader.risk.staleness.halt_s=3600",
     "links.ping_every_ms=off",
 )
 """What the venue publishes from 50 to 90 s arrives 30 s late: so the trader sees nothing until 80 s, and then until
@@ -49,11 +50,23 @@ def test_the_adapters_clock_is_what_the_trader_counts_with(running):
     assert market.n_future == 0
 
 
+def test_what_a_dying_connection_still_tells_is_not_quoted_on():
+    """stale-book, seed 1: given up, the old connection told prices for a second; the new one quoted on them (S21)."""
+    result = result_of("stale-book", 110, seed=1)
+    assert result.metrics.checks["S21"] > 50
+    assert result.violations == []
+
+
 FUTURE = (
     'faults=[{kind="restamped", at_s=50, duration_s=40, stamp="future", by_s=60.0}]',
     "expect.rejected_pct_max=100",
+    "trader.supervisor=off",
+    "trader.risk.staleness.halt_s=3600",
+    "trader.risk.staleness.invalid_messages=off",
+    "trader.desk.data_quality.frozen_ms=off",
 )
-"""From 50 to 90 s everything of the market is stamped a minute too late."""
+"""From 50 to 90 s everything of the market is stamped a minute too late. Nobody connects anew for it, and nobody
+counts trades without a change of the top: the age of the data alone is what closes the gate."""
 
 
 def test_stamps_from_the_future_do_not_blind_the_trader():

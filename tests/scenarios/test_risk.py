@@ -13,6 +13,7 @@ SECONDS = {
     "risk-refusals": 150,
     "risk-rate": 600,
     "quota-exhausted": 150,
+    "stuck-reduce-only": 300,
 }
 MET_IN = {
     "velocity": "risk-flash",
@@ -22,6 +23,7 @@ MET_IN = {
     "position": "risk-loss",
     "staleness": "risk-stale",
     "rate_limit": "risk-rate",
+    "margin": "stuck-reduce-only",
 }
 
 

@@ -17,7 +17,9 @@ ELSEWHERE = {
         worst_case_usd is_book_balanced
         gate unknown_orders active_orders stale_orders net_pending resting_bid resting_ask orders requests_in_flight
         now phase kill life desks risk_level risk_reasons spread_factor size_factor position_utilization
-        waiting_sides quota_used quota_left dead_man""",
+        reach recovery account_value margin_used gross_usd
+        connection circuits sequence_gap_max audit sync_score sync_state
+        owner_moved waiting_sides quota_used quota_left dead_man""",
     "measured at the venue or on the wire": """volume fills taker_fills bought sold placed modified cancels_sent
         cancelled rejected filled two_sided_ns one_sided_ns""",
     "Quoting.gated_s": "gated_ns",
@@ -54,9 +56,18 @@ def lives():
         "actions_refused",
         "gated_ns",
         "side_rejections",
+        "data_anomalies",
     ):
         desk[name] = {"a": desk[name], "b": 1}
-    whole["analytics_errors"] = {"x": 2}
+    for name in (
+        "analytics_errors",
+        "supervisor_events",
+        "circuits_opened",
+        "requests_by_way",
+        "sync_triggers",
+        "drift_causes",
+    ):
+        whole[name] = {"x": 2}
     one = DeskSnapshot(**desk)
     life = Snapshot(**whole | {"desks": (one, replace(one, cycles_by_cause={"c": 5}))})
     return [life, replace(life, request_timeout=7_000_000)]

@@ -28,6 +28,7 @@ from sim.faults import (
     StaleQueries,
     SuccessAlthoughNotApplied,
 )
+from sim.faults.clock_skew import ClockShape
 from sim.faults.error_although_applied import Left
 from sim.world import ETH
 from tests.sim.fault_trader import ME, Trader
@@ -228,6 +229,28 @@ def test_a_clock_may_drift():
     place = Place(ETH.id, Cloid("0xd"), Side.BUY, Px(100), Sz(1), Tif.ALO)
     trader.adapter.submit(Request(RequestId(1), Route.REST, trader.session.epoch(Feed.USER), Ns(1), (place,)))
     assert trader.session.skew == -2 * NS_PER_S
+
+
+@pytest.mark.parametrize(
+    ("shape", "step_s", "offsets"),
+    [
+        (ClockShape.STEP, 2.0, [2, 2, 2, 2]),
+        (ClockShape.STROBE, 2.0, [2, -2, 2, -2]),
+        (ClockShape.BACKWARDS, 2.0, [-2, -4, -6, -8]),
+        (ClockShape.BACKWARDS, -2.0, [-2, -4, -6, -8]),
+    ],
+)
+def test_the_shapes_of_a_wrong_clock(shape, step_s, offsets):
+    """Protects the four ways in which clocks go wrong (the fourth is drift): what each shows every five seconds."""
+    trader = Trader(ClockSkew(step_s=step_s, shape=shape, every_s=5.0, duration_s=20))
+    found = []
+    for n in range(4):
+        trader.until(12 + 5 * n)
+        found.append(trader.session.skew // NS_PER_S)
+        assert trader.session.wall_clock == trader.world.env.now + trader.session.skew
+    assert found == offsets
+    trader.until(31)
+    assert trader.session.skew == 0
 
 
 def test_a_share_is_drawn_for_each_fault_alone():

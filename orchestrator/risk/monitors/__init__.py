@@ -4,12 +4,14 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from orchestrator.risk.assessment import Assessment
+from orchestrator.risk.ladder import StalenessConfig
 from orchestrator.risk.monitors.cascade import CascadeConfig, CascadeMonitor
 from orchestrator.risk.monitors.drawdown import DrawdownConfig, DrawdownMonitor
 from orchestrator.risk.monitors.loss import LossConfig, LossMonitor
+from orchestrator.risk.monitors.margin import MarginMonitor, MarginUseConfig
 from orchestrator.risk.monitors.position import PositionConfig, PositionMonitor
 from orchestrator.risk.monitors.rate_limit import RateLimitConfig, RateLimitMonitor
-from orchestrator.risk.monitors.staleness import DataStalenessMonitor, StalenessConfig
+from orchestrator.risk.monitors.staleness import DataStalenessMonitor
 from orchestrator.risk.monitors.velocity import PriceVelocityMonitor, VelocityConfig
 from orchestrator.risk.state import RiskState
 
@@ -34,8 +36,10 @@ class MonitorsConfig:
     drawdown: DrawdownConfig | None = field(default_factory=DrawdownConfig)
     velocity: VelocityConfig | None = field(default_factory=VelocityConfig)
     position: PositionConfig | None = field(default_factory=PositionConfig)
+    margin: MarginUseConfig | None = field(default_factory=MarginUseConfig)
     cascade: CascadeConfig | None = field(default_factory=CascadeConfig)
     staleness: StalenessConfig | None = field(default_factory=StalenessConfig)
+    """The whole ladder: without it data is never too old, for the data gate and the supervisor neither."""
     rate_limit: RateLimitConfig | None = field(default_factory=RateLimitConfig)
 
 
@@ -44,6 +48,7 @@ MONITORS = (
     DrawdownMonitor,
     PriceVelocityMonitor,
     PositionMonitor,
+    MarginMonitor,
     CascadeMonitor,
     DataStalenessMonitor,
     RateLimitMonitor,

@@ -18,6 +18,9 @@ class PositionConfig:
     soft_share: Annotated[float, Interval(gt=0, le=1)] = 0.7
     """The soft limit as a share of the hard one. From there to the hard limit the side that adds to the position
     shrinks in proportion, from its full size to nothing; 1 is off. The other side is left alone (RK-22, RK-10)."""
+    proactive_share: Annotated[float, Interval(gt=0, le=1)] | None = 0.9
+    """From this share of the limit on, in the worst case, orders that are on their way out take room, too: what is
+    placed beside them is smaller instead of being held back (RK-10)."""
     kill_factor: Annotated[float, Ge(1)] | None = 2.0
     """A position beyond so many times its limit kills: something is wrong with what we believe of it."""
 
@@ -42,8 +45,9 @@ class PositionMonitor:
         if kill is not None and size > kill * limit:
             reason = f"position runaway: {state.instrument} {state.size(state.position)}, limit {state.size(limit)}"
             return Assessment(self.name, RiskLevel.KILL, reason)
-        if size >= limit:
-            reason = f"{state.instrument} {state.size(state.position)}, limit {state.size(limit)}: reducing only"
+        if size >= limit or state.exceeds_exchange_limit():
+            whose, most = ("the venue's limit", state.exchange_limit) if size < limit else ("limit", limit)
+            reason = f"{state.instrument} {state.size(state.position)}, {whose} {state.size(most or 0)}: reducing only"
             return Assessment(self.name, RiskLevel.REDUCE_ONLY, reason)
         if state.worst_case_exceeds_limits():
             side = "long" if state.worst_case_exceeds_long() else "short"

@@ -16,8 +16,8 @@ from orchestrator.risk.state import RiskState
 class RateLimitConfig:
     """How many such refusals are too many."""
 
-    window_s: Annotated[float, Gt(0)] = 60.0
-    """Refusals are counted over so many seconds."""
+    window_s: Annotated[float, Gt(0)] = 20.0
+    """Refusals are counted over so many seconds: with the hold of a halt we are back within a minute of the last."""
     reduce_only_at: Annotated[int, Ge(1)] = 2
     """With so many of them nothing that adds to the position is placed."""
     halt_at: Annotated[int, Ge(1)] = 3

@@ -47,6 +47,7 @@ def test_the_side_comes_back_by_itself():
     stage.venue.faults.answers = refusing_bids
     stage.begin().run_until(lambda: "side_waits" in stage.alerts)
     stage.venue.faults.answers = lambda action: None
+    stage.venue.quote(MID + 3 * TICK)  # exactly the orders that were refused are left alone for longer (S25)
     until = stage.desk.rejections.sides[BUY].until
     stage.run(until)
     assert not stage.is_two_sided()
@@ -57,10 +58,11 @@ def test_the_side_comes_back_by_itself():
 
 def test_without_the_limiter_every_cycle_is_refused_again():
     """The same venue, the limiter off."""
-    stage = Stage(config=replace(QUICK, desk=replace(QUICK.desk, rejections=None)))
+    bare, limited = (replace(QUICK, desk=replace(QUICK.desk, futile=None, **off)) for off in ({"rejections": None}, {}))
+    stage = Stage(config=bare)
     stage.venue.faults.answers = refusing_bids
     stage.begin().run(s(60))
-    other = Stage(config=QUICK)
+    other = Stage(config=limited)
     other.venue.faults.answers = refusing_bids
     other.begin().run(s(60))
     assert stage.desk.outcomes.refusals["margin"] > 3 * other.desk.outcomes.refusals["margin"]

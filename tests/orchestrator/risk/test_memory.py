@@ -3,7 +3,7 @@
 import pytest
 
 from domain.errors import IllegalTransition
-from domain.units import NS_PER_S, USD, Ns
+from domain.units import NS_PER_S, USD, Ns, Usd
 from orchestrator.risk.halt import Halt, HaltConfig, HaltState
 from orchestrator.risk.state import ProfitAndLoss, Trail
 
@@ -47,6 +47,18 @@ def test_there_is_no_move_across_a_gap():
     assert trail.distance(150.0, Ns(S)) == 0.0
 
 
+def test_a_mid_that_is_only_looked_at_leaves_no_trace():
+    """It reads like a move, from the average as it has faded; the next mid reads as if it had never been there."""
+    trail, twin = Trail(Ns(S)), Trail(Ns(S))
+    assert trail.glance(130.0, Ns(0)) == 0.0, "there is no past to be away from"
+    for each in (trail, twin):
+        each.distance(100.0, Ns(0))
+        each.distance(106.0, Ns(5 * S))
+    assert trail.glance(106.0, Ns(5 * S + 693_000_000)) == pytest.approx(0.03, abs=0.001)
+    assert trail.glance(130.0, Ns(4 * S)) == pytest.approx(0.3), "time that goes back is harmless"
+    assert trail.distance(106.0, Ns(6 * S)) == twin.distance(106.0, Ns(6 * S))
+
+
 def test_time_that_stands_still_or_goes_back_is_harmless():
     trail = Trail(Ns(S))
     trail.distance(100.0, Ns(5 * S))
@@ -82,6 +94,29 @@ def test_a_later_life_begins_with_the_loss_of_the_earlier_ones():
     account = ProfitAndLoss()
     account.update(-140.0 * USD, Ns(S))
     assert account.loss == 140 * USD
+
+
+def test_what_was_accepted_does_not_count_again_in_a_later_life():
+    """C-19: the journal keeps from which result on losses count, or each restart would kill for the old loss."""
+    first, later = ProfitAndLoss(), ProfitAndLoss()
+    first.update(-140.0 * USD, Ns(S))
+    assert not first.has_news
+    first.forgive(Ns(2 * S))
+    assert first.has_news
+    later.begin(Usd(round(first.pnl)))
+    later.update(-145.0 * USD, Ns(S))
+    assert (later.loss, later.drawdown, later.has_news) == (5 * USD, 5 * USD, False)
+
+
+def test_a_loss_that_was_not_seen_yet_is_accepted_too():
+    """C-19: a life that begins latched is reset before its first look; what it then finds is what was accepted."""
+    account = ProfitAndLoss()
+    account.forgive(Ns(S))
+    assert not account.has_news
+    account.update(-140.0 * USD, Ns(2 * S))
+    assert (account.loss, account.drawdown, account.has_news) == (0.0, 0.0, True)
+    account.update(-150.0 * USD, Ns(3 * S))
+    assert account.loss == 10 * USD
 
 
 def test_a_day_of_hours_is_all_that_is_kept():

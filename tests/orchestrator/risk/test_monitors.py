@@ -5,13 +5,14 @@ import pytest
 from domain.units import NS_PER_S, USD, Frac, InstrumentId, Ns, Pos, Sz
 from orchestrator.risk.aggregator import CALM, aggregate
 from orchestrator.risk.assessment import FINE, Assessment, RiskLevel
+from orchestrator.risk.ladder import StalenessConfig
 from orchestrator.risk.monitors import MONITORS, MonitorsConfig, monitors_of
 from orchestrator.risk.monitors.cascade import CascadeConfig, CascadeMonitor
 from orchestrator.risk.monitors.drawdown import DrawdownConfig, DrawdownMonitor
 from orchestrator.risk.monitors.loss import LossConfig, LossMonitor
 from orchestrator.risk.monitors.position import PositionConfig, PositionMonitor
 from orchestrator.risk.monitors.rate_limit import RateLimitConfig, RateLimitMonitor
-from orchestrator.risk.monitors.staleness import DataStalenessMonitor, StalenessConfig
+from orchestrator.risk.monitors.staleness import DataStalenessMonitor
 from orchestrator.risk.monitors.velocity import PriceVelocityMonitor, VelocityConfig
 from orchestrator.risk.state import RiskState
 
@@ -43,9 +44,16 @@ TABLE = [
     (DataStalenessMonitor(StalenessConfig()), {"data_age": None}, NORMAL),
     (DataStalenessMonitor(StalenessConfig()), {"data_age": 5 * NS_PER_S}, NORMAL),
     (DataStalenessMonitor(StalenessConfig()), {"data_age": 5 * NS_PER_S + 1}, WARNING),
-    (DataStalenessMonitor(StalenessConfig()), {"data_age": 999 * NS_PER_S}, WARNING),
-    (DataStalenessMonitor(StalenessConfig(halt_s=30)), {"data_age": 30 * NS_PER_S}, WARNING),
-    (DataStalenessMonitor(StalenessConfig(halt_s=30)), {"data_age": 30 * NS_PER_S + 1}, HALT),
+    (DataStalenessMonitor(StalenessConfig()), {"data_age": 30 * NS_PER_S}, WARNING),
+    (DataStalenessMonitor(StalenessConfig()), {"data_age": 30 * NS_PER_S + 1}, HALT),
+    (DataStalenessMonitor(StalenessConfig()), {"data_age": 999 * NS_PER_S, "reconnects": 6}, WARNING),
+    (DataStalenessMonitor(StalenessConfig()), {"data_age": 999 * NS_PER_S, "reconnects": 7}, HALT),
+    (DataStalenessMonitor(StalenessConfig(halt_s=None)), {"data_age": 999 * NS_PER_S}, WARNING),
+    (DataStalenessMonitor(StalenessConfig(caution_s=None)), {"data_age": 29 * NS_PER_S}, NORMAL),
+    # DQ-10
+    (DataStalenessMonitor(StalenessConfig()), {"data_age": 0, "invalid_messages": 9}, NORMAL),
+    (DataStalenessMonitor(StalenessConfig()), {"data_age": 0, "invalid_messages": 10}, WARNING),
+    (DataStalenessMonitor(StalenessConfig(invalid_messages=None)), {"data_age": 0, "invalid_messages": 99}, NORMAL),
     # RK-17, RK-20: warned at 80 %, reducing from 100 %, 1.99x still, 2.01x killed
     (PositionMonitor(PositionConfig()), {"position": 79}, NORMAL),
     (PositionMonitor(PositionConfig()), {"position": -80}, WARNING),
@@ -113,7 +121,7 @@ def test_every_monitor_in_the_tuple_has_a_table_of_its_name_and_can_be_switched_
 def test_monitors_are_asked_in_the_order_of_their_priorities():
     """RK-12: lower first, whatever their order in the tuple."""
     order = [monitor.name for monitor in monitors_of(MonitorsConfig())]
-    assert order == ["loss", "drawdown", "velocity", "position", "cascade", "staleness", "rate_limit"]
+    assert order == ["loss", "drawdown", "velocity", "position", "margin", "cascade", "staleness", "rate_limit"]
 
 
 # --- the state ----------------------------------------------------------------------------------

@@ -1,0 +1,77 @@
+"""Work spread over processes: results in the order of the work, whichever is done first."""
+
+import multiprocessing
+import os
+import signal
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from contextlib import contextmanager
+from typing import TypeVar
+
+ItemT = TypeVar("ItemT")
+ResultT = TypeVar("ResultT")
+
+_HASH_SEED = "PYTHONHASHSEED"
+
+
+def spread(
+    work: Callable[[ItemT], ResultT],
+    items: Sequence[ItemT],
+    processes: int,
+    on_done: Callable[[ItemT, ResultT], None],
+    *,
+    on_start: Callable[[], None] | None = None,
+    hash_seed: int | None = None,
+) -> list[ResultT]:
+    """Do ``work`` on each item; an exception, or Ctrl-C, ends what is under way.
+
+    ``on_done`` hears of each result as soon as it is there; ``on_start`` is called in each process. Both ``work`` and
+    ``on_start`` must be importable by their names. With ``hash_seed`` the processes order sets by it; each by a seed of
+    its own without.
+    """
+    context = multiprocessing.get_context("spawn")
+    done: dict[int, ResultT] = {}
+    with (
+        _hash_seed(hash_seed),
+        ProcessPoolExecutor(processes, mp_context=context, initializer=_begin, initargs=(on_start,)) as pool,
+    ):
+        futures = {pool.submit(work, item): i for i, item in enumerate(items)}
+        try:
+            for future in _as_done(futures):
+                i = futures[future]
+                done[i] = future.result()
+                on_done(items[i], done[i])
+        except BaseException:
+            for process in list(pool._processes.values()):  # noqa: SLF001 - there is no public way to stop a job under way
+                process.terminate()
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+    return [done[i] for i in range(len(items))]
+
+
+def _as_done(futures: dict[Future[ResultT], int]) -> Iterator[Future[ResultT]]:
+    waiting = set(futures)
+    while waiting:
+        finished, waiting = wait(waiting, return_when=FIRST_COMPLETED)
+        yield from sorted(finished, key=futures.__getitem__)
+
+
+def _begin(on_start: Callable[[], None] | None) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # it is the parent's to end us
+    if on_start is not None:
+        on_start()
+
+
+@contextmanager
+def _hash_seed(seed: int | None) -> Iterator[None]:
+    """Let processes that are started meanwhile hash texts by a given seed: an interpreter reads it when it starts."""
+    before = os.environ.get(_HASH_SEED)
+    if seed is not None:
+        os.environ[_HASH_SEED] = str(seed)
+    try:
+        yield
+    finally:
+        if seed is not None:
+            os.environ.pop(_HASH_SEED)
+            if before is not None:
+                os.environ[_HASH_SEED] = before

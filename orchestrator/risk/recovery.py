@@ -1,0 +1,196 @@
+"""The way out where a position that has to shrink does not: taking orders, a few, and then a pause (RS-12..18, RS-34).
+
+It is stuck when the venue refuses one reducing order after the other, or when nothing could be placed at all. Then
+quotes are withdrawn and a part of the position is sold (or bought) at once, reduce-only, within a slippage. Attempts
+are counted when they are sent, and the whole affair has a deadline, so that it always ends (T-21). It knows neither
+orders nor prices; what became of them it is told.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+from math import ceil
+from typing import Annotated
+
+from annotated_types import Ge, Gt, Interval
+
+from domain.commands import Alert, Severity
+from domain.instrument import Instrument
+from domain.lifecycle import step
+from domain.units import Ns, Pos, Side, Sz, millis, seconds
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecoveryConfig:
+    """When a position counts as stuck, and how hard it is pushed."""
+
+    rejection_threshold: Annotated[int, Ge(1)] = 3
+    """So many refusals of reducing orders in a row."""
+    min_ioc_size: Annotated[float, Gt(0)] = 0.001
+    """Least size of one attempt, in units of the instrument; a smaller position counts as flat. What is worth less
+    than the venue takes is raised to that, or to the whole position."""
+    share: Annotated[float, Interval(gt=0, le=1)] = 0.25
+    """Part of the position that one attempt takes (C-26)."""
+    slippage_bps: Annotated[float, Interval(ge=0, le=1_000)] = 50.0
+    """Furthest that an attempt goes beyond the best price of the other side (EX-09)."""
+    max_attempts: Annotated[int, Ge(1)] = 3
+    """Attempts before a pause, whatever became of them."""
+    interval_s: Annotated[float, Gt(0)] = 5.0
+    """Between two attempts, in seconds; what is not answered by then is not waited for."""
+    cooldown_s: Annotated[float, Ge(0)] = 2.0
+    """Pause after a success, in seconds."""
+    exhausted_cooldown_s: Annotated[float, Ge(0)] = 30.0
+    """Pause after the last attempt without one, in seconds. In a pause quotes stand as always."""
+
+
+RETRY = millis(250)
+"""What could not be sent is tried again so soon: something is in its way."""
+
+
+class RecoveryState(StrEnum):
+    """NORMAL -> TAKING -> COOLDOWN -> NORMAL."""
+
+    NORMAL = "normal"
+    TAKING = "taking"
+    """Quotes are withdrawn, and the position is reduced by taking."""
+    COOLDOWN = "cooldown"
+    """Quotes stand; nothing is taken before it is over."""
+
+
+_S = RecoveryState
+TRANSITIONS: dict[RecoveryState, frozenset[RecoveryState]] = {
+    _S.NORMAL: frozenset((_S.TAKING,)),
+    _S.TAKING: frozenset((_S.COOLDOWN,)),
+    _S.COOLDOWN: frozenset((_S.NORMAL,)),
+}
+
+
+class RecoveryManager:
+    """The recovery of one instrument."""
+
+    def __init__(self, config: RecoveryConfig, instrument: Instrument, alert: Callable[[Alert], None]) -> None:
+        """Nothing is stuck."""
+        self.config = config
+        self.state = RecoveryState.NORMAL
+        self.rejections = 0
+        """Refusals of reducing orders in a row."""
+        self.attempts = 0
+        """Of the present affair."""
+        self.runs = 0
+        """How often a position was stuck."""
+        self.iocs = 0
+        """Attempts in all."""
+        self.exhausted = 0
+        """How often all attempts of an affair were used up and the position still had to shrink."""
+        self.escalations = 0
+        """Affairs that began without a refusal: there was nothing to place."""
+        self.cause = ""
+        """Why the latest one began."""
+        self.min_lots = Sz(max(round(config.min_ioc_size * instrument.sz_scale), 1))
+        """A position below this is flat."""
+        self._instrument = instrument
+        self._alert = alert
+        self._is_reducing = False
+        """Whether the position has to shrink."""
+        self._next_at = Ns(0)
+        """When the next attempt is due, or the pause is over."""
+        self._ends_at = Ns(0)
+        """When an affair is over whatever happened."""
+
+    @property
+    def skips_quoting(self) -> bool:
+        """Whether the normal quotes have to make way (RS-16)."""
+        return self.state is _S.TAKING
+
+    # --- facts ----------------------------------------------------------------------------------
+
+    def record_rejection(self, why: str, now: Ns) -> None:
+        """The venue refused a reducing order that should rest: one too many is a recovery (RS-13)."""
+        if not self._is_reducing:
+            return
+        self.rejections += 1
+        if self.state is _S.NORMAL and self.rejections >= self.config.rejection_threshold:
+            self._begin(f"{self.rejections} reducing orders in a row refused, the last: {why}", now)
+
+    def record_success(self) -> None:
+        """It accepted one."""
+        self.rejections = 0
+
+    def escalate(self, why: str, now: Ns) -> None:
+        """Nothing could be placed that reduces (RS-19)."""
+        if self._is_reducing and self.state is _S.NORMAL:
+            self.escalations += 1
+            self._begin(why, now)
+
+    # --- decisions ------------------------------------------------------------------------------
+
+    def check(self, position: Pos, now: Ns, *, is_reducing: bool) -> bool:
+        """Let time pass; False where the normal quotes have to make way. A flat position has nothing to reduce."""
+        self._is_reducing = is_reducing = is_reducing and abs(position) >= self.min_lots
+        if not is_reducing:
+            self.rejections = 0
+        if self.state is _S.TAKING:
+            if not is_reducing:
+                self._rest(self.config.cooldown_s, now)
+            elif now >= self._ends_at or (self.attempts >= self.config.max_attempts and now >= self._next_at):
+                self.exhausted += 1
+                pause = self.config.exhausted_cooldown_s
+                text = f"{self._instrument.id}: {self.attempts} attempts did not suffice, again in {pause:g} s"
+                self._alert(Alert(Severity.WARNING, "recovery_exhausted", text))
+                self._rest(pause, now)
+        elif self.state is _S.COOLDOWN and now >= self._next_at:
+            self._go(_S.NORMAL)
+        return not self.skips_quoting
+
+    def should_send_ioc(self, position: Pos, px: float, unsafe: Sz, now: Ns) -> tuple[Side, Sz] | None:
+        """Side and lots of the attempt that is due at about that price; None where none is (RS-14).
+
+        ``unsafe`` lots of the same side may still fill and could turn the position around: they come off.
+        """
+        if self.state is not _S.TAKING or self.attempts >= self.config.max_attempts or now < self._next_at:
+            return None
+        lots = self._lots(abs(position), px)
+        if lots + unsafe > abs(position):
+            return None
+        return Side.SELL if position > 0 else Side.BUY, lots
+
+    def hold(self, now: Ns) -> None:
+        """The attempt that is due cannot leave now."""
+        if self.state is _S.TAKING and self._next_at <= now:
+            self._next_at = Ns(now + RETRY)
+
+    def record_sent(self, now: Ns) -> None:
+        """An attempt left."""
+        self.attempts += 1
+        self.iocs += 1
+        self._next_at = Ns(now + seconds(self.config.interval_s))
+
+    def deadline(self) -> Ns | None:
+        """When the next step is due; None while all is well."""
+        if self.state is _S.TAKING:
+            return min(self._next_at, self._ends_at)
+        return self._next_at if self.state is _S.COOLDOWN else None
+
+    # --- inside ---------------------------------------------------------------------------------
+
+    def _lots(self, held: int, px: float) -> Sz:
+        """C-26: a share of it, at least what makes an order, at most all."""
+        least = max(self.min_lots, ceil(self._instrument.min_notional / px))
+        return Sz(min(max(ceil(self.config.share * held), least), held))
+
+    def _begin(self, why: str, now: Ns) -> None:
+        self._go(_S.TAKING)
+        self.runs += 1
+        self.attempts = 0
+        self.cause = why
+        self._alert(Alert(Severity.WARNING, "position_stuck", f"{self._instrument.id}: {why}"))
+        self._next_at = Ns(now + 1)
+        self._ends_at = Ns(now + (self.config.max_attempts + 1) * seconds(self.config.interval_s))
+
+    def _rest(self, pause_s: float, now: Ns) -> None:
+        self._go(_S.COOLDOWN)
+        self.rejections = 0
+        self._next_at = Ns(now + seconds(pause_s))
+
+    def _go(self, to: RecoveryState) -> None:
+        self.state = step(TRANSITIONS, self.state, to, "recovery")

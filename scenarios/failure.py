@@ -1,0 +1,137 @@
+"""What is kept of a run that failed: all that repeats it, and what it looked like when it happened.
+
+Two files: a document for programs, and the world as a scenario file, which `makerlab run` repeats.
+"""
+
+import platform
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import tomli_w
+
+from domain.errors import ConfigError, Problem
+from domain.units import NS_PER_S
+from runtime.journal_format import Opened, Took
+from runtime.journal_reader import Reader
+from runtime.provenance import git_commit
+from runtime.version import makerlab_version
+from scenarios.drawing import VERSION as DRAWING
+from scenarios.loader import SCHEMA_LINE
+
+FORMAT = 1
+"""Of the document."""
+
+TAIL = 200
+"""Records of the journal that are kept."""
+
+
+class Failed(msgspec.Struct, frozen=True):
+    """One thing that did not hold."""
+
+    name: str
+    """A rule, an expectation, or the type of an exception."""
+    text: str
+    """What was found, and what should have been."""
+    t_s: float | None = None
+    """When, in seconds of the run; null where it is about the whole run."""
+    story: str = ""
+    """What the journal says of the orders involved."""
+
+
+class Failure(msgspec.Struct, kw_only=True):
+    """A run that failed."""
+
+    format: int = FORMAT
+    makerlab: str
+    commit: str | None
+    """With a ``+`` where the tree was changed; null where it is not known."""
+    python: str
+    drawing: int = DRAWING
+    """Version of the drawing."""
+    seed: int
+    scenario: dict[str, Any]
+    """The world, as a scenario file has it."""
+    failed: list[Failed]
+    """What did not hold, the first thing first."""
+    digest: str
+    """Of the journal; empty where the run did not come to its end."""
+    event: int
+    """Number of the event at which the first thing was found."""
+    tail: list[str]
+    """The journal's records up to there."""
+    repeat: str = ""
+    """The command that does it again."""
+
+    @property
+    def name(self) -> str:
+        """What failed first."""
+        return self.failed[0].name
+
+    def write(self, folder: Path) -> Path:
+        """Write both files and return the document's path."""
+        folder.mkdir(parents=True, exist_ok=True)
+        path = folder / f"seed-{self.seed}.json"
+        world = path.with_suffix(".toml")
+        self.repeat = f"makerlab run {world} --seed {self.seed}"
+        world.write_text(scenario_text(self.scenario), encoding="utf-8")
+        path.write_bytes(msgspec.json.format(msgspec.json.encode(self), indent=1) + b"\n")
+        return path
+
+
+def read_failure(path: Path) -> Failure:
+    """Read a document; ConfigError says what is wrong with it."""
+    want = "a failure that `makerlab swarm` wrote (seed-N.json)"
+    try:
+        failure = msgspec.json.decode(path.read_bytes(), type=Failure)
+    except OSError as error:
+        raise ConfigError([Problem(str(path), error.strerror or "an error", want)]) from error
+    except msgspec.DecodeError as error:
+        raise ConfigError([Problem(str(path), str(error), want)]) from error
+    problems = []
+    if failure.format != FORMAT:
+        problems.append(Problem(f"{path}: format", str(failure.format), f"{FORMAT}: another makerlab wrote it"))
+    if not failure.failed:
+        problems.append(Problem(f"{path}: failed", "nothing", "at least one thing that did not hold"))
+    if problems:
+        raise ConfigError(problems)
+    return failure
+
+
+def failure_of(tree: dict[str, Any], seed: int, failed: list[Failed], digest: str, journal: bytes) -> Failure:
+    """All about a run that has just failed."""
+    first = next((each.t_s for each in failed if each.t_s is not None), None)
+    event, tail = _tail(journal, first)
+    return Failure(
+        makerlab=makerlab_version(),
+        commit=git_commit(),
+        python=platform.python_version(),
+        seed=seed,
+        scenario=tree,
+        failed=failed,
+        digest=digest,
+        event=event,
+        tail=tail,
+    )
+
+
+def scenario_text(tree: dict[str, Any]) -> str:
+    """A scenario as a file that people read and `makerlab run` takes."""
+    return f"{SCHEMA_LINE}\n{tomli_w.dumps(tree)}"
+
+
+def _tail(journal: bytes, until_s: float | None) -> tuple[int, list[str]]:
+    events = 0
+    lines: list[str] = []
+    for record in Reader(journal):
+        if isinstance(record, Opened):
+            lines.append(f"life {record.header.life} begins")
+            continue
+        if until_s is not None and record.now > until_s * NS_PER_S:
+            break
+        if isinstance(record, Took):
+            events += 1
+            lines.append(f"{record.now / NS_PER_S:.6f} event {events}: {record.event}")
+        elif record.commands:
+            lines += [f"{record.now / NS_PER_S:.6f} {command}" for command in record.commands]
+    return events, lines[-TAIL:]

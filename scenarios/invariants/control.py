@@ -1,0 +1,195 @@
+"""Control: a kill is a kill, nobody dies in silence, a crash forgets nothing, all states have names (S23-S30, L8).
+
+"Reachable" is a trader that lives while no fault is at work. Where it is not, the venue's dead-man switch is what is
+left: what it was set to cancel is gone when its time has come.
+"""
+
+from collections.abc import Sequence
+
+from domain.events import KillReset, OpenOrder, Restored
+from domain.units import NS_PER_S, Ns
+from scenarios.invariants.base import Invariant, Scope, Step
+from scenarios.invariants.sending import placements
+
+GRACE = Ns(NS_PER_S)
+"""Blocks and messages take their time."""
+OVERSLEPT = Ns(5 * NS_PER_S)
+"""A deadline of the trader that is so long past has been slept through (S28)."""
+
+
+class Killed(Invariant):
+    """S23: after the kill switch has latched nothing is placed, soon nothing rests, and only a person lifts it."""
+
+    id = "S23"
+    rule = "after a kill only what reduces is placed; nothing rests soon after, or once the dead-man switch has fired"
+
+    def __init__(self, scope: Scope) -> None:
+        """Not latched; no switch is set."""
+        super().__init__(scope)
+        self._latched: str | None = None
+        self._since = Ns(0)
+        self._due: Ns | None = None
+
+    def on_life(self) -> None:
+        """The latch is of the account, not of a process; time to act begins anew."""
+        self._since = max(self._since, self.scope.now)
+
+    def on_news(self, step: Step) -> None:
+        """A new life must be told of the latch; a person may lift it."""
+        if type(step.event) is KillReset:
+            self._latched = None
+        elif type(step.event) is Restored and self._latched is not None:
+            self.compared += 1
+            if step.event.kill is None:
+                self.fail(f"life {step.event.life} does not know that trading was killed: {self._latched}")
+        self._look(step.now)
+
+    def on_commands(self, step: Step) -> None:
+        """Nothing is placed once it has latched, not even in the decision that latches it."""
+        self._look(step.now)
+        if self._latched is None:
+            return
+        self.compared += 1
+        for place, _, _ in placements(step.commands):
+            if not place.reduce_only:
+                self.fail(f"placed after the kill ({self._latched})", place.cloid)
+
+    def on_second(self, now: Ns) -> None:
+        """What rests must go: because we cancel it, or because the venue does it for us."""
+        self._look(now)
+        self._check_switch(now)
+        scope, run = self.scope, self.scope.run
+        if self._latched is None or scope.calm_since is None or run is None or not run.is_running:
+            return
+        self.compared += 1
+        waited = now - max(self._since, scope.calm_since)
+        if waited > 2 * scope.bounds.withdraw and (left := scope.truth.resting()):
+            text = f"{len(left)} orders rest {waited / NS_PER_S:.0f} s after the kill ({self._latched})"
+            self.fail(text, *_names(left))
+
+    def _look(self, now: Ns) -> None:
+        """Whether the trader says that it is latched, and that it may say so."""
+        reason = self.scope.belief.halt_reason
+        if reason is None and self._latched is not None:
+            self.compared += 1
+            self.fail(f"the kill was lifted by nobody: {self._latched}")
+            self._latched = None
+        elif reason is not None and self._latched is None:
+            self._latched, self._since = reason, now
+
+    def _check_switch(self, now: Ns) -> None:
+        """Orders that were there when the switch was to fire, and that nobody took back."""
+        due, self._due = self._due, self.scope.truth.scheduled()
+        if due is None or now <= due + GRACE or (self._due is not None and self._due != due):
+            return
+        self.compared += 1
+        left = [order for order in self.scope.truth.resting() if order.placed_at < due]
+        if left:
+            self.fail(f"{len(left)} orders rest after the dead-man switch of {due} ns", *_names(left))
+
+
+def _names(orders: Sequence[OpenOrder]) -> tuple[str, ...]:
+    return tuple(order.cloid or str(order.oid) for order in orders)
+
+
+class NoSilentDeath(Invariant):
+    """S28: the trader lives and keeps its own deadlines, or a fault killed it, or its end has a name and an alert."""
+
+    id = "S28"
+    rule = "the trader runs and keeps its deadlines, or it has ended for a reason that people were told"
+
+    def __init__(self, scope: Scope) -> None:
+        """It lives."""
+        super().__init__(scope)
+        self._down_since: Ns | None = None
+
+    def on_second(self, now: Ns) -> None:
+        """Look at the process."""
+        run = self.scope.run
+        if run is None:
+            return
+        self.compared += 1
+        if run.is_running:
+            self._down_since = None
+            self._check_deadline(now)
+        elif not run.is_between_lives and not run.is_stopping:
+            self._down_since = self._down_since or now
+            if now - self._down_since > GRACE:
+                self._check_end()
+
+    def at_end(self, now: Ns) -> None:  # noqa: ARG002
+        """An end by failure was told, and left nothing behind; any other end was asked for."""
+        run = self.scope.run
+        if run is not None:
+            self.compared += 1
+            if run.failure is not None or not (run.is_running or run.is_stopping or run.is_between_lives):
+                self._check_end()
+
+    def _check_deadline(self, now: Ns) -> None:
+        calm = self.scope.calm_since
+        if now % OVERSLEPT >= NS_PER_S or calm is None or self.scope.run is None or self.scope.run.failure is not None:
+            return
+        deadline = self.scope.belief.next_deadline()
+        if deadline is not None and now - max(deadline, calm) > OVERSLEPT:
+            self.fail(f"the trader wanted to be woken at {deadline} ns and sleeps at {now} ns")
+
+    def _check_end(self) -> None:
+        run = self.scope.run
+        name = None if run is None else run.failure
+        if name is None or run is None:
+            self.fail("the trader is gone and nobody has said why")
+        elif name not in run.alerts:
+            self.fail(f"the trader failed ({name}) and nobody was told")
+        elif not run.is_running and (left := self.scope.truth.resting()):
+            self.fail(f"the trader failed ({name}) and left {len(left)} orders", *_names(left))
+
+
+class CrashSafe(Invariant):
+    """S30: a new life knows every order that may rest and every kill of the ones before; S1 to S15 go on to hold.
+
+    That a crash at any event does no harm cannot be seen inside one run: `tests/scenarios/test_crashes.py`
+    crashes one run at each of many events.
+    """
+
+    id = "S30"
+    rule = "a new life is told of every order of ours that rests; all other rules hold over lives"
+
+    def on_news(self, step: Step) -> None:
+        """Compare what the journal kept with what rests."""
+        event = step.event
+        if type(event) is not Restored or event.life == 1:
+            return
+        known = {order.cloid for order in event.orders}
+        for order in self.scope.truth.resting():
+            self.compared += 1
+            if order.cloid is not None and order.cloid not in known:
+                self.fail(f"life {event.life} does not know order {order.oid}, which rests", order.cloid)
+
+
+class NamedState(Invariant):
+    """L8: the trader does something that has a name: it quotes, or there is a reason why it does not."""
+
+    id = "L8"
+    rule = "whoever does not quote names the reason: each desk, the trader as a whole, and whoever took over from it"
+
+    def __init__(self, scope: Scope) -> None:
+        """Note since when a desk has been without quotes and without a reason."""
+        super().__init__(scope)
+        self._since: Ns | None = None
+
+    def on_second(self, now: Ns) -> None:
+        """Look at the words."""
+        run, belief = self.scope.run, self.scope.belief
+        if run is None or not run.is_running or run.failure is not None:
+            return
+        self.compared += 1
+        phase = belief.phase
+        if not phase:
+            self.fail(f"the trader does something without a name at {now} ns")
+        for name, desk in belief.desks.items():
+            if phase != "quoting" and desk.gate is None and not run.is_stopping:
+                self._since = self._since or now
+                if now - self._since > GRACE:
+                    self.fail(f"{name} quotes while the trader says: {phase}")
+                return
+        self._since = None

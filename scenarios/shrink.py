@@ -1,0 +1,146 @@
+"""Make a failing world smaller until nothing can be left out: what remains is what it takes.
+
+After delta debugging (Zeller, Hildebrandt, 2002), over the parts of a scenario: its time, its faults, its
+settings, the numbers of the faults. A step counts only if the same thing fails. Draws are counted by the site of
+each decision, so that leaving one fault out shifts no other.
+"""
+
+from collections.abc import Callable, Iterator
+from copy import deepcopy
+from typing import Any
+
+from domain.errors import ConfigError
+from scenarios.failure import Failure
+from scenarios.swarm import look_at
+
+Tree = dict[str, Any]
+Fails = Callable[[Tree], float | None]
+"""Runs a world: how far in seconds the failure was seen, or the end of the run; None if it does not fail so."""
+
+MARGIN_S = 1.0
+"""Of simulated time behind the moment of a failure."""
+STEADY = ("extends", "name", "description", "duration_s", "faults", "expect")
+"""Keys that are no settings."""
+
+
+class Shrinker:
+    """Tries smaller worlds and keeps those that still fail."""
+
+    def __init__(self, failure: Failure, on_step: Callable[[str, int], None], is_over: Callable[[], bool]) -> None:
+        """``on_step`` hears what was left out and how many faults remain; ``is_over`` ends the search."""
+        self.tree = deepcopy(failure.scenario)
+        self.runs = 0
+        self._name = failure.name
+        self._seed = failure.seed
+        self._on_step = on_step
+        self._is_over = is_over
+
+    def shrink(self) -> bool:
+        """Shrink until nothing helps; False if the world does not fail any more as it stands."""
+        at_s = self._fails(self.tree)
+        if at_s is None:
+            return False
+        self._cut_time(at_s)
+        before: Tree | None = None
+        while before != self.tree and not self._is_over():
+            before = deepcopy(self.tree)
+            self._drop_faults()
+            for what, smaller in self._smaller():
+                if self._is_over():
+                    break
+                self._try(what, smaller)
+        return True
+
+    def _fails(self, tree: Tree) -> float | None:
+        self.runs += 1
+        try:
+            seen, _ = look_at(tree, self._seed)
+        except ConfigError:  # a smaller world need not be a possible one
+            return None
+        for failed in seen.failed:
+            if failed.name == self._name:
+                return failed.t_s if failed.t_s is not None else float(tree["duration_s"])
+        return None
+
+    def _try(self, what: str, smaller: Tree) -> bool:
+        if smaller == self.tree or self._fails(smaller) is None:
+            return False
+        self.tree = smaller
+        self._on_step(what, len(smaller["faults"]))
+        return True
+
+    def _cut_time(self, at_s: float) -> None:
+        """End the run soon after the failure, without the faults that come later."""
+        tree = deepcopy(self.tree)
+        if at_s + MARGIN_S < tree["duration_s"]:
+            tree["duration_s"] = round(at_s + MARGIN_S, 2)
+            tree["faults"] = [fault for fault in tree["faults"] if fault["at_s"] < tree["duration_s"]]
+            self._try(f"the time after {tree['duration_s']:g} s", tree)
+
+    def _drop_faults(self) -> None:
+        """Leave out halves, quarters, ... and at last single faults (ddmin)."""
+        size = max(len(self.tree["faults"]) // 2, 1)
+        while self.tree["faults"] and not self._is_over():
+            dropped = False
+            start = 0
+            while start < len(self.tree["faults"]) and not self._is_over():
+                tree = deepcopy(self.tree)
+                gone = tree["faults"][start : start + size]
+                tree["faults"][start : start + size] = []
+                if self._try(", ".join(fault["kind"] for fault in gone), tree):
+                    dropped = True
+                else:
+                    start += size
+            if size == 1 and not dropped:
+                return
+            size = max(size // 2, 1)
+
+    def _smaller(self) -> Iterator[tuple[str, Tree]]:
+        """Worlds that are one step simpler than the smallest one so far."""
+        for path in list(_settings(self.tree)):
+            yield ".".join(path), _without(self.tree, path)
+        if self.tree["extends"] != "eth-quiet":
+            yield "the market", {**deepcopy(self.tree), "extends": "eth-quiet"}
+        for i in range(len(self.tree["faults"])):
+            for what, simpler in _simpler(self.tree["faults"][i]):
+                tree = deepcopy(self.tree)
+                tree["faults"][i] = simpler
+                yield f"{simpler['kind']}: {what}", tree
+        yield "a part of a second", {**deepcopy(self.tree), "duration_s": float(int(self.tree["duration_s"]) + 1)}
+
+
+def _settings(tree: Tree, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    for key, value in tree.items():
+        if not path and key in STEADY:
+            continue
+        yield (*path, key)
+        if isinstance(value, dict):
+            yield from _settings(value, (*path, key))
+
+
+def _without(tree: Tree, path: tuple[str, ...]) -> Tree:
+    smaller = deepcopy(tree)
+    here = smaller
+    for key in path[:-1]:
+        here = here.get(key, {})
+    here.pop(path[-1], None)
+    return smaller
+
+
+def _simpler(fault: Tree) -> Iterator[tuple[str, Tree]]:
+    """A fault with half of its time, with one field as usual, with rounder numbers."""
+    at_s, length = fault["at_s"], fault["duration_s"]
+    half = round(length / 2, 2)
+    if length > 1:
+        yield "its first half", {**fault, "duration_s": half}
+        yield "its second half", {**fault, "at_s": round(at_s + half, 2), "duration_s": round(length - half, 2)}
+    if isinstance(fault.get("when"), dict) and fault["when"]["kind"] != "throughout":
+        yield "all the time", {**fault, "when": {"kind": "throughout"}}
+    for key in fault:
+        if key not in ("kind", "at_s", "duration_s"):
+            yield f"{key} as usual", {name: value for name, value in fault.items() if name != key}
+    for key, value in fault.items():
+        if isinstance(value, float) and value != (rounder := float(f"{value:.1g}")):
+            yield f"a rounder {key}", {**fault, key: rounder}
+        if isinstance(value, float) and value > 1 and value != int(value):
+            yield f"a whole {key}", {**fault, key: float(round(value))}

@@ -1,0 +1,115 @@
+"""One seed of a search: draw its world, run it with every check, and keep what a person needs of it.
+
+What is kept of a seed that holds is small; of one that fails it is everything that repeats it.
+"""
+
+import traceback
+from collections import Counter
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from domain.errors import ConfigError
+from runtime.log import MemoryLog
+from scenarios.drawing import Drawn, draw
+from scenarios.failure import Failed, Failure, failure_of
+from scenarios.loader import load_tree
+from scenarios.result import RunResult
+from scenarios.run import run_scenario
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """A seed to look at."""
+
+    seed: int
+    duration_s: float
+
+
+class Seen(msgspec.Struct, kw_only=True):
+    """What one seed came to; a line of the file that a search writes."""
+
+    seed: int
+    world: str
+    """The shipped scenario that it was drawn over."""
+    path_off: str | None = None
+    """The way to recover that was switched off."""
+    ended: str = ""
+    failed: list[Failed] = []
+    faults: dict[str, int] = {}
+    """What was injected by the kind of the fault; 0: it was on and met nothing."""
+    checks: dict[str, int] = {}
+    """Comparisons by the rule."""
+    digests: tuple[str, str] = ("", "")
+    """Of the journal and of the world."""
+    events: int = 0
+    simulated_s: float = 0.0
+    run_s: float = 0.0
+
+    @property
+    def holds(self) -> bool:
+        """Whether nothing went wrong."""
+        return not self.failed
+
+
+def look(task: Task) -> tuple[Seen, Failure | None]:
+    """Run the world of a seed; with all that repeats it where something failed."""
+    drawn = draw(task.seed, task.duration_s)
+    return look_at(drawn.tree, task.seed, drawn)
+
+
+def look_at(tree: dict[str, Any], seed: int, drawn: Drawn | None = None) -> tuple[Seen, Failure | None]:
+    """Run a world that is given as a scenario file's content."""
+    seen = Seen(seed=seed, world=str(tree.get("extends", "")), path_off=drawn.path_off if drawn else None)
+    log = MemoryLog()
+    try:
+        result = run_scenario(load_tree(tree, f"seed {seed}"), seed, log)
+    except ConfigError:
+        raise
+    except Exception as error:  # noqa: BLE001 - a harness that dies has found something as well
+        seen.ended = "raised"
+        seen.failed = [Failed(f"exception {type(error).__name__}", _where(error))]
+    else:
+        _note(seen, result)
+    if seen.holds:
+        return seen, None
+    return seen, failure_of(tree, seed, seen.failed, seen.digests[0], log.read())
+
+
+def _note(seen: Seen, result: RunResult) -> None:
+    metrics = result.metrics
+    assert not isinstance(metrics, dict)  # noqa: S101 - worlds of blocks are not drawn
+    injected: Counter[str] = Counter()
+    for fault in metrics.faults:
+        injected[fault.kind] += fault.injected
+    seen.ended = str(result.ended)
+    seen.failed = failures_in(result)
+    seen.faults = dict(injected)
+    seen.checks = metrics.checks
+    seen.digests = (result.journal_digest or "", result.world_digest or "")
+    seen.events = result.events
+    seen.simulated_s = metrics.duration_s
+    seen.run_s = result.wall.run_s
+
+
+def failures_in(result: RunResult) -> list[Failed]:
+    """What did not hold: each rule once, with its first violation, then the expectations.
+
+    A kill is no failure: a drawn world may well be one that a trader should leave.
+    """
+    found: dict[str, Failed] = {}
+    for each in result.violations:
+        found.setdefault(each.name, Failed(each.name, each.text, each.t_s, each.story))
+    for outcome in result.expectations:
+        if outcome.holds or outcome.name == "invariants" or (outcome.name == "ended" and result.ended == "halted"):
+            continue
+        text = f"wanted {outcome.bound}, measured {outcome.measured}"
+        reason = f" ({result.reason})" if outcome.name == "ended" and result.reason else ""
+        found.setdefault(outcome.name, Failed(outcome.name, text + reason))
+    return list(found.values())
+
+
+def _where(error: BaseException) -> str:
+    last = traceback.extract_tb(error.__traceback__)[-1]
+    return f"{error} (in {last.name}, {last.filename.rpartition('/')[2]}, line {last.lineno})"

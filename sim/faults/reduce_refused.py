@@ -1,0 +1,49 @@
+"""The venue refuses what should reduce a position by resting, as if it would add to it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated, ClassVar, Literal
+
+from annotated_types import Interval
+
+from domain.events import OrderUpdate, Reason
+from domain.units import AccountId
+from sim.faults.base import Injected, Range, launch, prepare
+from sim.faults.timing import THROUGHOUT, Timing
+from sim.feed import Session
+from sim.world import World
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReduceRefused:
+    """Reduce-only orders that would rest are turned away; those that take are not (as reported of several venues)."""
+
+    kind: Literal["reduce_refused"] = "reduce_refused"
+    """Names this fault."""
+    at_s: Annotated[float, Interval(ge=0, le=1e9)] = 10.0
+    """When it begins, in seconds of the run."""
+    duration_s: Annotated[float, Interval(gt=0, le=1e6)] = 60.0
+    """Seconds in which it can strike; a strike under way ends with them."""
+    when: Timing = THROUGHOUT
+    """When it strikes in that time."""
+
+    ranges: ClassVar[Mapping[str, Range]] = {"duration_s": Range(2.0, 600.0)}
+
+    def install(self, world: World, session: Session) -> Injected:
+        """Counts `windows`, and orders of the trader `refused` in them."""
+        injected = prepare(self, world, session, "windows")
+        switches = world.venue.switches
+
+        def begin(_: Injected) -> None:
+            switches.no_reduce_only += 1
+            injected.counts["windows"] += 1
+
+        def end(_: Injected) -> None:
+            switches.no_reduce_only -= 1
+
+        def count(account: AccountId, update: OrderUpdate) -> None:
+            if injected.is_striking and account == session.account:
+                injected.counts["refused"] += update.reason is Reason.REDUCE_ONLY_WOULD_INCREASE
+
+        world.venue.taps.on_update.append(count)
+        return launch(injected, world, begin, end, session=session, when=self.when)

@@ -1,0 +1,1 @@
+"""Questions asked of many runs: which mechanism carries what."""

@@ -1,0 +1,237 @@
+"""Whether each mechanism of the trader carries something: its scenario with it, and the same without it.
+
+A mechanism is load-bearing if the scenario holds with it and does not hold without it, on the same seed. Each
+trial is a function of mechanism and seeds, so any number of processes gives the same findings.
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager, nullcontext
+from dataclasses import dataclass
+from io import StringIO
+from pathlib import Path
+from time import perf_counter
+
+from domain.errors import ConfigError, Problem
+from runtime.log import FileLog, MemoryLog
+from runtime.logs import configure
+from scenarios.invariants.checker import Checker
+from scenarios.loader import load
+from scenarios.result import Ended, Outcome, RunResult
+from scenarios.run import run_scenario
+from studies.mechanisms import Mechanism, mechanism_named
+from studies.sabotage import Misfit, Patch, Sabotage, does_nothing, installed, instead, sabotage
+
+JOURNAL = "journal.mlj"
+
+MET = frozenset(
+    ("injected", "races", "feed_losses", "fills_recovered", "forced_fills", "margin_refusals", "fresh_s", "mismatches")
+)
+"""Expectations which say that the scenario met what it is about. They must hold with the mechanism; that the world
+takes another course without it proves nothing. So do figures by their paths that must be at least so much."""
+
+MISTAKES = ("TypeError", "AttributeError", "NameError")
+"""Errors by which a sabotage shows that the code has moved on, not that the trader needs a part."""
+
+IMPATIENT = sabotage(
+    "the first violation ends the run, and its story is not told",
+    Patch(Checker, "is_hopeless", instead(property(lambda self: self.n_violations > 0))),
+    Patch(Checker, "tell", does_nothing),
+)
+"""One violation is enough, and its story would take longer than the run."""
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """Runs of the scenario of one mechanism, seed after seed, until one does not hold."""
+
+    mechanism: str
+    seeds: tuple[int, ...]
+    is_without: bool
+    folder: Path | None = None
+    """Where journals and results go; None: nowhere."""
+
+    @property
+    def title(self) -> str:
+        """How people see it."""
+        return f"{self.mechanism} {'without' if self.is_without else 'with'} it"
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What came of a trial."""
+
+    red_seed: int | None
+    """The first seed on which something did not hold; None: all held."""
+    what: str
+    """Name of the invariant or expectation that did not hold."""
+    why: str
+    """What was found there."""
+    run_s: float
+    """Time of this machine."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What is known of one mechanism after its trials."""
+
+    mechanism: Mechanism
+    seeds: tuple[int, ...]
+    with_it: Verdict
+    without_it: Verdict
+
+    @property
+    def is_load_bearing(self) -> bool:
+        """Green with it, red without it."""
+        return self.with_it.red_seed is None and self.without_it.red_seed is not None
+
+    def document(self) -> dict[str, object]:
+        """The finding as plain values."""
+        mechanism = self.mechanism
+        return {
+            "mechanism": mechanism.name,
+            "does": mechanism.does,
+            "off": mechanism.how,
+            "scenario": mechanism.scenario,
+            "given": list(mechanism.given),
+            "seeds": list(self.seeds),
+            "with": _plain(self.with_it),
+            "without": _plain(self.without_it),
+            "is_load_bearing": self.is_load_bearing,
+        }
+
+
+def problems_of(mechanism: Mechanism) -> list[Problem]:
+    """What is wrong with the scenario of a mechanism, with it and without it: found before anything runs."""
+    found: dict[Problem, None] = {}
+    for is_without in (False, True):
+        try:
+            load(mechanism.scenario, _overrides(mechanism, is_without=is_without))
+        except ConfigError as error:
+            found |= dict.fromkeys(error.problems)
+    return [Problem(f"{mechanism.name}: {each.path}", each.found, each.want) for each in found]
+
+
+def seeds_of(mechanism: Mechanism, seeds: Sequence[int] | None) -> tuple[int, ...]:
+    """The seeds to try: those asked for, else the one that is known to show it."""
+    return (mechanism.seed,) if seeds is None else tuple(seeds)
+
+
+def trials_of(mechanisms: Sequence[Mechanism], seeds: Sequence[int] | None, folder: Path | None = None) -> list[Trial]:
+    """Every trial that the findings need; mechanisms of one scenario share the runs with everything in place."""
+    sound = {_world(each, seeds): each for each in reversed(mechanisms)}
+    trials = [Trial(each.name, world[2], is_without=False) for world, each in reversed(sound.items())]
+    return trials + [
+        Trial(each.name, seeds_of(each, seeds), is_without=True, folder=None if folder is None else folder / each.name)
+        for each in mechanisms
+    ]
+
+
+def findings_of(
+    mechanisms: Sequence[Mechanism], seeds: Sequence[int] | None, trials: Sequence[Trial], verdicts: Sequence[Verdict]
+) -> list[Finding]:
+    """Put the verdicts of the trials together, one finding for each mechanism."""
+    sound: dict[tuple[object, ...], Verdict] = {}
+    without: dict[str, Verdict] = {}
+    for trial, verdict in zip(trials, verdicts, strict=True):
+        if trial.is_without:
+            without[trial.mechanism] = verdict
+        else:
+            sound[_world(mechanism_named(trial.mechanism), seeds)] = verdict
+    return [Finding(each, seeds_of(each, seeds), sound[_world(each, seeds)], without[each.name]) for each in mechanisms]
+
+
+def try_out(trial: Trial) -> Verdict:
+    """Carry out a trial. What the trader alerts stays unheard: without the mechanism it is what is to be expected.
+
+    Raises Misfit where a sabotage does not fit the code.
+    """
+    configure(level="error", stream=StringIO())
+    mechanism = mechanism_named(trial.mechanism)
+    started = perf_counter()
+    for seed in trial.seeds:
+        result = _run(mechanism, seed, trial)
+        if (
+            trial.is_without
+            and isinstance(mechanism.off, Sabotage)
+            and any(each in str(result.reason) for each in MISTAKES)
+        ):
+            raise Misfit(f"{mechanism.name}, seed {seed}: {result.reason}")
+        red = _first_of(result, is_without=trial.is_without)
+        if red is not None:
+            return Verdict(seed, *red, perf_counter() - started)
+    return Verdict(None, "", "", perf_counter() - started)
+
+
+def _run(mechanism: Mechanism, seed: int, trial: Trial) -> RunResult:
+    off = mechanism.off if trial.is_without else ()
+    overrides = _overrides(mechanism, is_without=trial.is_without)
+    scenario = load(mechanism.scenario, overrides)
+    folder = None if trial.folder is None else trial.folder / str(seed)
+    with ExitStack() as stack:
+        log = stack.enter_context(_log(folder))
+        stack.enter_context(installed(IMPATIENT))
+        stack.enter_context(installed(off) if isinstance(off, Sabotage) else nullcontext())
+        result = run_scenario(scenario, seed, log)
+    if folder is not None:
+        result.overrides = overrides
+        result.files["journal"] = str(folder / JOURNAL)
+        result.write(folder)
+    return result
+
+
+def _overrides(mechanism: Mechanism, *, is_without: bool) -> tuple[str, ...]:
+    if not is_without or isinstance(mechanism.off, Sabotage):
+        return mechanism.given
+    return (*mechanism.given, *mechanism.off)
+
+
+@contextmanager
+def _log(folder: Path | None) -> Iterator[FileLog | MemoryLog]:
+    if folder is None:
+        yield MemoryLog()
+        return
+    folder.mkdir(parents=True, exist_ok=True)
+    log = FileLog(folder / JOURNAL)
+    log.truncate(0)
+    try:
+        yield log
+    finally:
+        log.close()
+
+
+def _first_of(result: RunResult, *, is_without: bool) -> tuple[str, str] | None:
+    """What did not hold first: of the invariants by time, else of the expectations in their order; None: all held."""
+    if result.violations:
+        first = min(result.violations, key=lambda each: each.t_s)
+        return first.name, f"at {first.t_s:.1f} s: {first.text}"
+    if result.ended is Ended.FAILED:
+        return "ended", f"{result.ended}: {result.reason}"
+    for outcome in result.expectations:
+        if not outcome.holds and not (is_without and _is_of_the_world(outcome)):
+            return outcome.name, f"{_written(outcome.measured)}, wanted {_written(outcome.bound)}"
+    return None
+
+
+def _is_of_the_world(outcome: Outcome) -> bool:
+    is_least_by_path = "." in outcome.name and str(outcome.bound).startswith(">=")
+    return outcome.name in MET or is_least_by_path
+
+
+def _written(value: float | str | None) -> str:
+    if value is None:
+        return "nothing"
+    return value if isinstance(value, str) else f"{value:,.6g}"
+
+
+def _world(mechanism: Mechanism, seeds: Sequence[int] | None) -> tuple[str, tuple[str, ...], tuple[int, ...]]:
+    return mechanism.scenario, mechanism.given, seeds_of(mechanism, seeds)
+
+
+def _plain(verdict: Verdict) -> dict[str, object]:
+    return {
+        "holds": verdict.red_seed is None,
+        "seed": verdict.red_seed,
+        "what": verdict.what or None,
+        "why": verdict.why or None,
+        "run_s": round(verdict.run_s, 3),
+    }

@@ -1,0 +1,64 @@
+"""The nonces of an adapter: increasing over its lives, near the clock, and bounded by what was reserved (S12)."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from exchange_adapters.nonces import LEAD, NonceSource
+
+
+@pytest.mark.parametrize(
+    ("first", "times", "nonces"),
+    [
+        (0, [5, 5, 5], [5, 6, 7]),
+        (0, [5, 9, 9, 7], [5, 9, 10, 11]),
+        (0, [0], [1]),
+        (0, [-3_000, 4], [1, 4]),
+        (100, [5, 200], [100, 200]),
+        (100, [100, 101, 101], [100, 101, 102]),
+    ],
+)
+def test_the_larger_of_the_time_and_the_last_plus_one(first, times, nonces):
+    """Protects two actions of one millisecond, a clock that is set back, and a new life (hummingbot#7737)."""
+    source = NonceSource(first)
+    assert [source.next(time) for time in times] == nonces
+
+
+def test_a_bound_is_written_twice_a_minute():
+    """Protects the journal from a note for each request."""
+    source, bounds = NonceSource(), []
+    for time in range(0, 180_000, 100):
+        bounds.append(source.reserve(time))
+        source.next(time)
+    assert len(set(bounds)) == 6
+
+
+def test_a_process_that_stood_still_goes_on_inside_its_bound():
+    """Protects the strictness: what was decided before the sleep leaves after it, and is reserved all the same."""
+    source = NonceSource()
+    bound = source.reserve(1_000)
+    assert source.next(1_000_000) == 1
+    assert source.next(1_000_000) == 2
+    assert source.reserve(1_000_000) > bound
+    assert source.next(1_000_000) == 1_000_000
+
+
+@given(st.lists(st.lists(st.integers(-200_000, 200_000), max_size=30), min_size=1, max_size=5))
+def test_they_increase_strictly_over_all_lives(lives):
+    """Protects S12: any clock in any life, with nothing handed on but the bound that was reserved."""
+    bound, last = 0, 0
+    for steps in lives:
+        source, time = NonceSource(bound), 0
+        for step in steps:
+            time += step
+            bound = source.reserve(time)
+            nonce = source.next(time)
+            assert last < nonce < bound
+            last = nonce
+
+
+def test_half_of_the_bound_is_always_left():
+    """Protects requests that wait for the journal: their nonces are reserved, too."""
+    source = NonceSource()
+    for time in range(0, 200_000, 777):
+        assert source.reserve(time) >= time + LEAD // 2

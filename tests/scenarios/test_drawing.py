@@ -1,0 +1,93 @@
+"""Worlds from seeds: the same seed the same world, every world a scenario, nothing moves when something is added."""
+
+from collections import Counter
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from scenarios import drawing
+from scenarios.drawing import HEAL_S, PATHS, SETTINGS, SHORTEST_S, WARM_UP_S, draw, put
+from scenarios.loader import load_tree
+from sim.faults import FAULTS
+
+MINUTES_10 = 600.0
+
+
+def kinds(seed, duration_s=MINUTES_10):
+    return [fault["kind"] for fault in draw(seed, duration_s).tree["faults"]]
+
+
+@settings(deadline=None, max_examples=60)
+@given(seed=st.integers(0, 2**63 - 1), duration_s=st.sampled_from((SHORTEST_S, 300.0, MINUTES_10, 86_400.0)))
+def test_every_world_is_a_scenario(seed, duration_s):
+    """What is drawn passes every check that a file has to pass."""
+    drawn = draw(seed, duration_s)
+    scenario = load_tree(drawn.tree, f"seed {seed}")
+    assert scenario.duration_s == duration_s
+    assert len(scenario.faults) == len(drawn.tree["faults"])
+    assert all(fault.at_s >= WARM_UP_S for fault in scenario.faults)
+    assert all(fault.at_s + fault.duration_s <= duration_s - HEAL_S + 0.01 for fault in scenario.faults)
+
+
+def test_a_seed_is_a_world():
+    """The same twice, another one for another seed."""
+    assert draw(7, MINUTES_10) == draw(7, MINUTES_10)
+    assert len({str(draw(seed, MINUTES_10).tree["faults"]) for seed in range(100)}) > 90
+
+
+def test_half_of_the_faults_are_on_and_some_worlds_have_all_or_none():
+    """Swarm testing: each kind is missing in about half of the worlds, so that it hides no bug for ever."""
+    drawn = [kinds(seed) for seed in range(400)]
+    on = Counter(kind for each in drawn for kind in each)
+    assert set(on) == {kind().kind for kind in FAULTS}
+    assert all(0.4 < count / 400 < 0.65 for count in on.values())
+    assert 0.05 < sum(len(each) == len(FAULTS) for each in drawn) / 400 < 0.16
+    assert 0.02 < sum(not each for each in drawn) / 400 < 0.09
+
+
+def test_every_setting_is_turned_and_every_path_is_off_somewhere():
+    """Nothing is listed that no world has."""
+    worlds = [draw(seed, MINUTES_10) for seed in range(400)]
+    off = Counter(world.path_off for world in worlds)
+    assert set(off) == {None, *(what for _, what in PATHS)}
+    assert 0.2 < 1 - off[None] / 400 < 0.4
+    for setting in SETTINGS:
+        assert any(has(world.tree, setting.path) for world in worlds), setting.path
+
+
+def has(tree, path):
+    for key in path.split("."):
+        if not isinstance(tree, dict) or key not in tree:
+            return False
+        tree = tree[key]
+    return True
+
+
+def test_a_new_fault_moves_no_other(monkeypatch):
+    """Draws are counted by site: what a seed meant before, it means with one fault less."""
+    before = draw(3, MINUTES_10).tree
+    gone = before["faults"][2]["kind"]
+    monkeypatch.setattr(drawing, "FAULTS", [kind for kind in FAULTS if kind().kind != gone])
+    after = draw(3, MINUTES_10).tree
+    assert after["faults"] == [fault for fault in before["faults"] if fault["kind"] != gone]
+    assert {key: value for key, value in after.items() if key != "faults"} == {
+        key: value for key, value in before.items() if key != "faults"
+    }
+
+
+def test_what_is_off_has_no_settings():
+    """A part that is switched off stays off, whatever is set of it later."""
+    tree = {"trader": {"budget": "off"}}
+    put(tree, "trader.budget.share", 0.5)
+    put(tree, "trader.dead_man", "off")
+    assert tree == {"trader": {"budget": "off", "dead_man": "off"}}
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_numbers_can_be_read(seed):
+    """At most four digits that say something: failures are read by people."""
+    for fault in draw(seed, MINUTES_10).tree["faults"]:
+        for value in fault.values():
+            if isinstance(value, float):
+                assert len(f"{value:g}".replace(".", "").lstrip("-0").split("e")[0]) <= 6, fault

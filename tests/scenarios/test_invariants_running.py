@@ -1,0 +1,719 @@
+"""The rules about control, rates, bounds and liveness: green on what is sound, red once it is broken by hand."""
+
+from collections import deque
+from types import SimpleNamespace
+
+import pytest
+
+from domain.commands import Alert, Cancel, Connect, Modify, Place, QueryOrder, ScheduleCancel, Severity
+from domain.events import (
+    BboChanged,
+    Feed,
+    FeedDown,
+    FeedUp,
+    KillReset,
+    OpenOrdersReport,
+    OrderStatus,
+    OrderStatusReport,
+    Reason,
+    Refused,
+    Replied,
+    Resting,
+    Restored,
+    RestoredOrder,
+)
+from domain.orders import Certainty, InFlight, OrderState
+from domain.units import NS_PER_MS, Ns, Side, Tif
+from scenarios.invariants import bounded
+from scenarios.invariants.alerting import ALERTS, QUIET
+from scenarios.invariants.base import Bounds
+from scenarios.invariants.without import WITHOUT
+from sim.faults import FAULTS
+from tests.scenarios.bench import DECISION, ETH, Bench, S, order_truth, resting, update
+
+
+@pytest.fixture
+def bench():
+    return Bench()
+
+
+def place(cloid="c1", px=100, sz=5, *, side=Side.BUY, reduce_only=False):
+    return Place(ETH, cloid, side, px, sz, Tif.ALO, reduce_only)
+
+
+def fault(kind="disconnect", *, is_active=False, starts_at=0, ends_at=0):
+    return SimpleNamespace(kind=kind, is_active=is_active, starts_at=starts_at, ends_at=ends_at, injected=1)
+
+
+def both_sides(bench, *, px=(99, 101)):
+    """A bid and an ask that the venue and the trader agree on."""
+    for oid, side, price in ((1, Side.BUY, px[0]), (2, Side.SELL, px[1])):
+        bench.truth.rest.append(resting(oid, side, price, cloid=f"c{oid}"))
+        bench.truth.orders[oid] = order_truth(oid, px=price, cloid=f"c{oid}")
+        order = bench.order(f"c{oid}", side, price)
+        order.advance(OrderState.OPEN, Ns(1))
+        order.in_flight = InFlight.NONE
+    bench.step()
+    bench.block(updates=(update(1, cloid="c1"), update(2, cloid="c2")))
+
+
+def test_a_sound_minute_breaks_nothing(bench):
+    """Protects the red tests below: none of them may be red for another reason."""
+    bench.scope.bounds = Bounds(stale=Ns(300 * S))
+    for feed in Feed:
+        bench.hear(FeedUp(feed, 1, 0))
+    bench.hear(BboChanged(ETH, 1, 0, (99, 5, 1), (101, 5, 1)))
+    both_sides(bench)
+    bench.pass_time(200)
+    assert bench.checker.violations == []
+    counts = bench.checker.counts()
+    assert [rule for rule in ("S24", "S28", "L1", "L2", "L6", "L8") if not counts[rule]] == []
+
+
+# --- the kill ------------------------------------------------------------------------------------
+
+
+def test_s23_placed_after_the_kill(bench):
+    """Not in the decision that latches it, and not later; what reduces may go."""
+    bench.belief.halt_reason = "a loss"
+    bench.send(place("c1", reduce_only=True))
+    assert "S23" not in bench.broken
+    bench.send(Modify("c0", 9, place("c2")))
+    assert bench.says("S23", "placed after the kill (a loss)")
+
+
+def test_s23_rests_after_the_kill(bench):
+    """It takes its time, a fault may be in the way, and then it has to be gone."""
+    both_sides(bench)
+    bench.belief.halt_reason = "a loss"
+    bench.scope.calm_since = None
+    bench.pass_time(30)
+    bench.scope.calm_since = Ns(30 * S)
+    bench.pass_time(39)
+    assert "S23" not in bench.broken
+    bench.pass_time(43)
+    assert bench.says("S23", "2 orders rest")
+
+
+def test_s23_lifted_by_nobody(bench):
+    """A kill ends by a person; an exception or a new state of the market is none."""
+    bench.belief.halt_reason = "a loss"
+    bench.pass_time(2)
+    bench.belief.halt_reason = None
+    bench.pass_time(3)
+    assert bench.says("S23", "lifted by nobody")
+
+
+def test_s23_a_person_lifts_it(bench):
+    """That is what people are for."""
+    bench.belief.halt_reason = "a loss"
+    bench.pass_time(2)
+    bench.belief.halt_reason = None
+    bench.hear(KillReset("somebody"))
+    bench.send(place())
+    assert "S23" not in bench.broken
+
+
+def test_s23_forgotten_by_the_next_life(bench):
+    """The latch is written down, or it is worth nothing."""
+    bench.belief.halt_reason = "a loss"
+    bench.pass_time(2)
+    bench.bind()
+    bench.belief.halt_reason = "a loss"
+    bench.hear(Restored(2, 0, kill="a loss"))
+    assert "S23" not in bench.broken
+    bench.bind()
+    bench.hear(Restored(3, 0))
+    assert bench.says("S23", "does not know that trading was killed")
+
+
+def test_s23_the_switch_that_did_not_fire(bench):
+    """What the venue was asked to cancel at a time is gone then; a switch that is put off is another time."""
+    both_sides(bench)
+    bench.truth.due = 10 * S
+    bench.pass_time(9)
+    bench.truth.due = 20 * S
+    bench.pass_time(15)
+    assert "S23" not in bench.broken
+    bench.truth.due = None
+    bench.pass_time(25)
+    assert "S23" not in bench.broken, "taken back"
+    bench.truth.due = 30 * S
+    bench.pass_time(33)
+    assert bench.says("S23", "after the dead-man switch")
+
+
+# --- the process ---------------------------------------------------------------------------------
+
+
+def test_s28_gone_without_a_word(bench):
+    """A crash fault starts it again; otherwise somebody has to know why it is gone."""
+    bench.run.is_running, bench.run.is_between_lives = False, True
+    bench.pass_time(10)
+    assert "S28" not in bench.broken
+    bench.run.is_between_lives = False
+    bench.pass_time(20)
+    assert bench.says("S28", "nobody has said why")
+
+
+@pytest.mark.parametrize(
+    ("alerts", "rest", "words"),
+    [({}, [], "nobody was told"), ({"core_failed": 1}, [resting()], "left 1 orders"), ({"core_failed": 1}, [], None)],
+)
+def test_s28_an_end_by_failure(bench, alerts, rest, words):
+    """It has a name, people were told, and nothing is left."""
+    bench.run.is_running, bench.run.failure, bench.run.alerts = False, "core_failed", alerts
+    bench.truth.rest = rest
+    bench.pass_time(10)
+    assert ("S28" in bench.broken) is (words is not None)
+    assert words is None or bench.says("S28", words)
+
+
+def test_s28_asleep_behind_its_deadline(bench):
+    """Whoever wants to be woken and is not is dead and does not know it."""
+    bench.belief.next_deadline = lambda: Ns(2 * S)
+    bench.pass_time(6)
+    assert "S28" not in bench.broken
+    bench.pass_time(10)
+    assert bench.says("S28", "sleeps")
+
+
+def test_s30_a_life_that_does_not_know_what_rests(bench):
+    """The journal tells it every order that may rest."""
+    bench.truth.rest = [resting(1, cloid="c1"), resting(2, cloid="c2")]
+    bench.hear(Restored(1, 0))
+    assert "S30" not in bench.broken, "the first life has no past"
+    bench.hear(Restored(2, 0, (RestoredOrder(ETH, "c1", Side.BUY, 100, 5),)))
+    assert bench.says("S30", "order 2")
+    assert bench.checker.n_violations == 1
+
+
+def test_l8_no_reason_and_no_quotes(bench):
+    """The trader says that something is in the way, and the desk knows of nothing."""
+    bench.belief.phase = "resync"
+    bench.desk.gate = "resync"
+    bench.pass_time(10)
+    assert "L8" not in bench.broken
+    bench.desk.gate = None
+    bench.pass_time(20)
+    assert bench.says("L8", "the trader says: resync")
+
+
+def test_l8_something_without_a_name(bench):
+    """Every state has one."""
+    bench.belief.phase = ""
+    bench.pass_time(1)
+    assert bench.says("L8", "without a name")
+
+
+# --- rates ---------------------------------------------------------------------------------------
+
+
+def test_s24_turned_away(bench):
+    """By a limit that the trader knows and that nobody else uses up; looked at every five seconds."""
+    bench.pass_time(5)
+    bench.truth.refused = {"open_orders": 3}
+    bench.pass_time(10)
+    assert "S24" not in bench.broken, "that is no question of how much is asked"
+    bench.truth.squeezed, bench.truth.refused = True, {"messages": 1}
+    bench.pass_time(15)
+    assert "S24" not in bench.broken, "others use it up"
+    bench.truth.squeezed = False
+    bench.pass_time(140)
+    assert "S24" not in bench.broken
+    bench.truth.refused = {"messages": 2}
+    bench.pass_time(145)
+    assert bench.says("S24", "1 requests met the limit of messages")
+
+
+def test_s24_numbers_that_the_trader_does_not_have(bench):
+    """It can only keep to what it knows."""
+    bench.scope.is_limited = False
+    bench.truth.refused = {"messages": 2}
+    bench.pass_time(30)
+    assert "S24" not in bench.broken
+
+
+def test_s24_cancels_behind_placements(bench):
+    """What takes risk away goes first."""
+    requests = [bench.send(place("c1"), leaves=False), bench.send(Cancel(ETH, "c1"), leaves=False)]
+    assert "S24" not in bench.broken
+    bench.step(commands=(requests[1], requests[0]))
+    assert "S24" not in bench.broken
+    bench.step(commands=requests)
+    assert bench.says("S24", "wait behind placements")
+
+
+def refuse(bench, action, n, *, reason=Reason.MIN_NOTIONAL, every=1):
+    """Send the same again and again; each is refused before the next one leaves."""
+    for _ in range(n):
+        request = bench.send(action, now=bench.t + every * S)
+        bench.hear(Replied(request.request_id, 0, (Refused(reason, "no"),)))
+
+
+@pytest.mark.parametrize("action", [place(), Modify("c1", 1, place("c2")), Cancel(ETH, "c1"), ScheduleCancel(9)])
+def test_s25_a_fourth_time(bench, action):
+    """Whatever it is: three times no is no."""
+    refuse(bench, action, 3)
+    assert "S25" not in bench.broken
+    refuse(bench, action, 1)
+    assert bench.says("S25", "refused 4 times")
+
+
+def test_s25_after_a_minute(bench):
+    """Then it may be tried again."""
+    refuse(bench, place(), 3)
+    bench.t += 61 * S
+    refuse(bench, place(), 3)
+    assert "S25" not in bench.broken
+
+
+@pytest.mark.parametrize(
+    ("action", "answer"),
+    [
+        (place(), Resting(1, "c1")),
+        (Cancel(ETH, "c1"), OrderStatusReport(0, update(1, cloid="c1"))),
+        (Cancel(ETH, "c1"), OpenOrdersReport(0, (resting(1, cloid="c1"),))),
+    ],
+    ids=["accepted", "said to be open", "listed"],
+)
+def test_s25_in_a_row(bench, action, answer):
+    """What the venue says otherwise in between begins a new row."""
+    refuse(bench, action, 3, reason=Reason.NOT_OPEN)
+    question = action if isinstance(action, Place) else QueryOrder("c1")
+    request = bench.send(question, now=bench.t + S)
+    bench.hear(Replied(request.request_id, 0, (answer,)))
+    refuse(bench, action, 3, reason=Reason.NOT_OPEN)
+    assert "S25" not in bench.broken
+    refuse(bench, action, 1, reason=Reason.NOT_OPEN)
+    assert "S25" in bench.broken
+
+
+def test_s25_what_is_no_repetition(bench):
+    """Another price is another request; a moment's refusal says nothing of the next moment."""
+    for px in range(95, 105):
+        refuse(bench, place(px=px), 1)
+    refuse(bench, place(), 10, reason=Reason.POST_ONLY_WOULD_CROSS)
+    requests = [bench.send(place()) for _ in range(6)]
+    for request in requests:
+        bench.hear(Replied(request.request_id, 0, (Refused(Reason.MARGIN, "no"),)))
+    assert "S25" not in bench.broken, "all of them were under way before the first answer"
+
+
+def test_s26_too_often(bench):
+    """The venue counts connections, too."""
+    most = bench.truth.limits.socket.new_connections
+    for _ in range(most):
+        bench.step(commands=(Connect(Feed.USER),))
+    assert "S26" not in bench.broken
+    bench.step(commands=(Connect(Feed.USER),))
+    assert bench.says("S26", f"{most + 1} attempts")
+
+
+def test_s26_without_chance(bench):
+    """Two waits alike to the nanosecond: everybody who was thrown out comes back at the same moment."""
+    for wait in (1_000, 1_500, 1_500):
+        bench.hear(FeedDown(Feed.USER, 1, Reason.OTHER, 0))
+        assert "S26" not in bench.broken
+        bench.t += wait - 1
+        bench.step(commands=(Connect(Feed.USER),))
+    assert bench.says("S26", "no chance in them")
+
+
+def test_l7_turned_away_again_and_again(bench):
+    """With nothing left each refusal costs as well: that is a spiral."""
+    bench.truth.counted, bench.scope.is_limited = (10_000, 10_000), False
+    bench.desk.gate = "quota"
+    bench.pass_time(5)
+    bench.truth.refused = {"actions": 6}
+    bench.pass_time(10)
+    assert "L7" not in bench.broken
+    bench.truth.refused = {"actions": 7}
+    bench.pass_time(15)
+    assert bench.says("L7", "7 refusals")
+
+
+def test_l7_gives_up(bench):
+    """One action every ten seconds is granted, and it is taken while something is missing."""
+    bench.truth.counted = (10_000, 10_000)
+    bench.scope.is_held_back = lambda *_: True
+    bench.pass_time(50)
+    bench.truth.counted = (10_001, 10_000)
+    bench.pass_time(110)
+    assert "L7" not in bench.broken
+    bench.pass_time(120)
+    assert bench.says("L7", "no action for")
+
+
+# --- bounds --------------------------------------------------------------------------------------
+
+
+class Keeper:
+    """Something that keeps things."""
+
+    def __init__(self):
+        self.things = deque()
+        self.table = {}
+
+
+@pytest.fixture
+def keeper(bench, monkeypatch):
+    """One that counts as a part of the venue."""
+    monkeypatch.setattr(bounded, "is_ours", lambda value: isinstance(value, Keeper))
+    bench.truth.kept = [Keeper()]
+    return bench.truth.kept[0]
+
+
+def test_s27_grows_without_an_end(bench, keeper):
+    """A container nobody has named is small."""
+    keeper.things.extend(range(bounded.ANYTHING))
+    bench.checker.end(Ns(1))
+    assert "S27" not in bench.broken
+    keeper.things.append(0)
+    bench.checker.end(Ns(2))
+    assert bench.says("S27", "Keeper.things has 1201 entries")
+
+
+def test_s27_looks_into_what_is_kept(bench, keeper, monkeypatch):
+    """A container inside an object inside a container; a named one has its own cap."""
+    inner = keeper.table[1] = Keeper()
+    inner.things.extend(range(2_000))
+    monkeypatch.setattr(bounded, "CAPS", {"Keeper.things": 2_000})
+    bench.checker.end(Ns(1))
+    assert "S27" not in bench.broken
+    inner.things.append(0)
+    bench.checker.end(Ns(2))
+    assert bench.says("S27", "the cap is 2000")
+
+
+# --- liveness ------------------------------------------------------------------------------------
+
+
+def one_side(bench):
+    both_sides(bench)
+    bench.truth.rest.pop()
+    bench.truth.orders[2].status = OrderStatus.CANCELED
+    bench.tracker.orders.pop("c2").advance(OrderState.CANCELLED, Ns(2))
+    bench.block(updates=(update(2, OrderStatus.CANCELED, Reason.REQUESTED, "c2"),))
+
+
+def test_l1_a_side_is_missing(bench):
+    """A minute without it is a minute too long."""
+    one_side(bench)
+    bench.pass_time(60)
+    assert "L1" not in bench.broken
+    bench.pass_time(65)
+    assert bench.says("L1", "no ask")
+
+
+def test_l1_time_counts_from_the_last_fault(bench):
+    """While something is wrong nothing is asked; from its end on a minute is given."""
+    one_side(bench)
+    bench.scope.calm_since = None
+    bench.pass_time(100)
+    bench.scope.calm_since = Ns(100 * S)
+    bench.pass_time(155)
+    assert "L1" not in bench.broken
+    bench.pass_time(165)
+    assert "L1" in bench.broken
+
+
+def test_l1_progress_is_given_time(bench):
+    """Both sides once, and the minute begins anew."""
+    one_side(bench)
+    bench.pass_time(50)
+    bench.truth.rest.append(resting(3, Side.SELL, 101, cloid="c3"))
+    bench.order("c3", Side.SELL, 101).advance(OrderState.OPEN, Ns(1))
+    bench.step()
+    bench.block(updates=(update(3, cloid="c3"),))
+    bench.pass_time(55)
+    bench.truth.rest.pop()
+    bench.tracker.orders.pop("c3").advance(OrderState.CANCELLED, Ns(2))
+    bench.block(updates=(update(3, OrderStatus.CANCELED, Reason.REQUESTED, "c3"),))
+    bench.pass_time(110)
+    assert "L1" not in bench.broken
+
+
+@pytest.mark.parametrize("gate", ["kill", "drawdown", "limits_mismatch", "quota"])
+def test_l1_a_decision_is_no_lack(bench, gate):
+    """Risk, a person and the venue's terms may say no for as long as they like."""
+    bench.desk.gate = gate
+    bench.pass_time(200)
+    assert "L1" not in bench.broken
+
+
+@pytest.mark.parametrize("gate", ["resync", "user_feed_down", "stale_data", "warming: kappa"])
+def test_l1_what_a_fault_left_behind(bench, gate):
+    """What was broken has to come back."""
+    bench.desk.gate = bench.belief.phase = gate
+    bench.pass_time(70)
+    assert bench.says("L1", f"it says: {gate}")
+
+
+def test_l1_no_room_for_a_side(bench):
+    """At the limit one side is all that can be quoted; refusals make a side wait."""
+    one_side(bench)
+    bench.desk.inventory.position = bench.desk.inventory.opening_position = -9
+    bench.truth.positions[ETH] = -9
+    bench.pass_time(100)
+    assert "L1" not in bench.broken
+    bench.desk.inventory.position = bench.desk.inventory.opening_position = 0
+    bench.scope.is_held_back = lambda name, side, now: side is Side.SELL
+    bench.pass_time(200)
+    assert "L1" not in bench.broken
+
+
+def test_l1_a_record_with_a_gap(bench):
+    """Nobody can quote on a market that nobody has recorded."""
+    bench.desk.gate = bench.belief.phase = "stale_data"
+    bench.run.is_recorded = True
+    bench.pass_time(70)
+    assert "L1" not in bench.broken
+
+
+def disagree_on_a_state(bench):
+    bench.truth.orders[1].status = OrderStatus.CANCELED
+    return "at the venue it is canceled"
+
+
+def disagree_on_fills(bench):
+    bench.truth.orders[1].filled = 2
+    return "with 2 filled"
+
+
+def disagree_on_a_price(bench):
+    bench.truth.rest[0] = resting(1, px=98, cloid="c1")
+    bench.truth.orders[1].px = 98
+    return "5 lots at 98"
+
+
+def one_that_only_we_have(bench):
+    order = bench.order("c9", Side.BUY, 99)
+    order.advance(OrderState.OPEN, Ns(bench.t))
+    order.in_flight = InFlight.NONE
+    return "the venue does not know it"
+
+
+def one_that_only_the_venue_has(bench):
+    bench.truth.rest.append(resting(9, cloid="c9"))
+    return "is not among ours"
+
+
+@pytest.mark.parametrize(
+    "disagree",
+    [
+        disagree_on_a_state,
+        disagree_on_fills,
+        disagree_on_a_price,
+        one_that_only_we_have,
+        one_that_only_the_venue_has,
+    ],
+)
+def test_l2_both_views_of_an_order(bench, disagree):
+    """Once both sides have been quiet about it they say the same; before, news may be on its way."""
+    both_sides(bench)
+    bench.pass_time(20)
+    words = disagree(bench)
+    bench.step()
+    bench.block(updates=(update(1, cloid="c1"), update(9, cloid="c9")))
+    bench.pass_time(23)
+    assert "L2" not in bench.broken
+    bench.pass_time(30)
+    assert bench.says("L2", words)
+
+
+def test_l2_after_a_fault_there_is_time(bench):
+    """A minute, as for everything else."""
+    both_sides(bench)
+    bench.scope.calm_since = Ns(5 * S)
+    disagree_on_fills(bench)
+    bench.pass_time(60)
+    assert "L2" not in bench.broken
+    bench.pass_time(70)
+    assert "L2" in bench.broken
+
+
+def test_l2_the_book_of_that_time(bench):
+    """What the trader has of a moment is what the venue had at that moment."""
+    bench.block(now=18 * S)
+    bench.market.exch_time, bench.market.recv_time = Ns(18 * S), Ns(18 * S)
+    bench.market.bid, bench.market.ask = (99, 5, 1), (101, 5, 1)
+    bench.truth.top = (98, 102)
+    bench.pass_time(21)
+    assert "L2" not in bench.broken, "the venue has moved on since"
+    bench.block(now=28 * S)
+    bench.market.exch_time = Ns(28 * S)
+    bench.pass_time(31)
+    assert bench.says("L2", "our top of")
+
+
+@pytest.mark.parametrize("state", [OrderState.PENDING_NEW, OrderState.CANCEL_PENDING, OrderState.CANCEL_CONFIRMED])
+def test_l3_on_its_way_for_ever(bench, state):
+    """Each of these states is followed by another one."""
+    order = bench.order()
+    for step in [OrderState.CANCEL_PENDING, OrderState.CANCEL_CONFIRMED]:
+        if order.state is not state and state is not OrderState.PENDING_NEW:
+            order.advance(step, Ns(1))
+    bench.step()
+    bench.pass_time(59)
+    assert "L3" not in bench.broken
+    bench.pass_time(62)
+    assert bench.says("L3", f"has been {state}")
+
+
+def test_l4_a_cancel_that_does_nothing(bench):
+    """The venue answers other things, so some way works."""
+    both_sides(bench)
+    bench.tracker.orders["c1"].advance(OrderState.CANCEL_PENDING, Ns(1))
+    bench.scope.calm_since = None
+    bench.send(Cancel(ETH, "c1"))
+    bench.pass_time(70)
+    assert "L4" not in bench.broken, "nothing is answered at all"
+    for i in range(5):
+        bench.hear(Replied(i, 0, ()))
+    bench.pass_time(71)
+    assert bench.says("L4", "after its cancel")
+
+
+def test_l4_a_cancel_that_was_given_up(bench):
+    """The venue has said that the order rests, and it is wanted again."""
+    both_sides(bench)
+    bench.send(Cancel(ETH, "c1"))
+    for i in range(5):
+        bench.hear(Replied(i, 0, ()))
+    bench.pass_time(100)
+    assert "L4" not in bench.broken
+
+
+def test_l5_a_position_that_does_not_shrink(bench):
+    """Two minutes without progress."""
+    bench.truth.positions[ETH] = bench.desk.inventory.position = bench.desk.inventory.opening_position = 8
+    bench.desk.stance.must_shrink = True
+    bench.desk.gate = "recovery"
+    bench.pass_time(100)
+    bench.truth.positions[ETH] = 7
+    bench.pass_time(210)
+    assert "L5" not in bench.broken
+    bench.pass_time(225)
+    assert bench.says("L5", "have to shrink")
+
+
+@pytest.mark.parametrize("why", ["flat", "nobody there", "no need"])
+def test_l5_nothing_to_do(bench, why):
+    """A rest too small for an order, an empty book, a position that may stay."""
+    bench.truth.positions[ETH] = 1 if why == "flat" else 8
+    bench.truth.top = (None, 101) if why == "nobody there" else (99, 101)
+    bench.desk.stance.must_shrink = why != "no need"
+    bench.pass_time(300)
+    assert "L5" not in bench.broken
+
+
+def test_l6_a_doubt_that_nobody_settles(bench):
+    """While a fault is at work it may last; afterwards not."""
+    bench.order().certainty = Certainty.UNKNOWN
+    bench.step()
+    bench.scope.calm_since = None
+    bench.pass_time(100)
+    bench.scope.calm_since = Ns(100 * S)
+    bench.pass_time(155)
+    assert "L6" not in bench.broken
+    bench.pass_time(165)
+    assert bench.says("L6", "has been unknown")
+
+
+# --- alerts --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("alert", "lasts", "is_broken"),
+    [(None, 8, True), ("feed_silent", 8, False), ("dead_man_refused", 8, True), (None, 2, False)],
+)
+def test_l9_nobody_was_told(bench, alert, lasts, is_broken):
+    """A connection that is dead for some seconds without a word is something to know of."""
+    half_open = fault("half_open")
+    bench.run.faults.append(half_open)
+    bench.pass_time(10)
+    half_open.is_active = True
+    bench.pass_time(10 + lasts)
+    half_open.is_active = False
+    if alert is not None:
+        bench.step(commands=(Alert(Severity.WARNING, alert, ""),))
+    bench.pass_time(60 + lasts)
+    assert "L9" not in bench.broken, "there is time for it"
+    bench.pass_time(75 + lasts)
+    assert ("L9" in bench.broken) is is_broken
+
+
+@pytest.mark.parametrize("why", ["it did nothing", "nobody lived who could tell"])
+def test_l9_nothing_to_tell(bench, why):
+    """A fault that met nothing, or a process that was dead meanwhile."""
+    half_open = fault("half_open", is_active=True)
+    bench.run.faults.append(half_open)
+    bench.pass_time(10)
+    if why == "it did nothing":
+        half_open.injected = 0
+    bench.run.is_running, bench.run.is_between_lives = why == "it did nothing", True
+    bench.pass_time(15)
+    half_open.is_active, bench.run.is_running = False, True
+    bench.pass_time(100)
+    assert "L9" not in bench.broken
+
+
+def test_l9_one_affair(bench):
+    """What goes on and off is told once; after a pause it is another one."""
+    half_open = fault("half_open")
+    bench.run.faults.append(half_open)
+    for began in (10, 60, 300):
+        bench.pass_time(began)
+        assert "L9" not in bench.broken
+        half_open.is_active = True
+        bench.pass_time(began + 8)
+        half_open.is_active = False
+        if began == 10:
+            bench.step(commands=(Alert(Severity.WARNING, "feed_silent", ""),))
+    bench.pass_time(400)
+    assert bench.says("L9", "of 300 s") or bench.says("L9", "of 301 s")
+
+
+@pytest.mark.parametrize("overlaps", [True, False])
+def test_l9_a_fault_that_another_one_may_hide(bench, overlaps):
+    """Storm, seed 1: a crossed book that nobody saw, since nothing was quoted; alone it must be told of."""
+    half_open, other = fault("half_open"), fault("reply_lost")
+    bench.run.faults += [half_open, other]
+    bench.pass_time(10)
+    half_open.is_active = True
+    bench.pass_time(14)
+    other.is_active = overlaps
+    bench.pass_time(15)
+    other.is_active = False
+    bench.pass_time(20)
+    half_open.is_active = False
+    bench.pass_time(100)
+    assert ("L9" in bench.broken) is not overlaps
+
+
+def test_every_kind_of_fault_has_its_line():
+    """Whoever adds a fault says what people hear of it, or why nothing."""
+    kinds = {one().kind for one in FAULTS}
+    assert kinds == set(ALERTS) | set(QUIET)
+    assert not set(ALERTS) & set(QUIET)
+
+
+def test_what_has_no_counterpart_has_a_reason():
+    """The list is of the specification's rules, and says why."""
+    assert all(row.what and row.why and row.id[0] in "SLE" for row in WITHOUT)
+
+
+def test_without_a_run_around_nothing_is_asked_of_it():
+    """Rules about processes and faults are silent where nobody knows of them."""
+    bench = Bench()
+    bench.scope.run = None
+    bench.truth.rest = [resting()]
+    bench.belief.halt_reason = "a loss"
+    bench.hear(FeedUp(Feed.MARKET, 1, 0))
+    bench.hear(BboChanged(ETH, NS_PER_MS, 0, None, None))
+    bench.send(Cancel(ETH, "c10"), leaves=False)
+    bench.hear(Replied(1, 0, (Resting(1, "c1"),)))
+    bench.step(commands=DECISION)
+    bench.pass_time(200)
+    assert bench.broken <= {"S11", "S22", "E5"}
