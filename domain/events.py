@@ -162,7 +162,7 @@ PAYLOAD_REASONS = frozenset(
 )
 """Refusals of a whole payload: the venue gives one of these for all its actions."""
 
-SAYS_NOTHING_OF_ORDERS = frozenset((Reason.INVALID_NONCE,))
+SAYS_NOTHING_OF_ORDERS = frozenset((Reason.INVALID_NONCE, Reason.UNKNOWN_SIGNER))
 """Refusals of a request that may have been carried out before, when it came by another way."""
 
 

@@ -44,7 +44,7 @@ from domain.units import InstrumentId, Ns, Usd
 from orchestrator.analytics import Analytics
 from orchestrator.budget.proactive import BudgetConfig, ProactiveRateTracker
 from orchestrator.budget.quota import QuotaQuestion
-from orchestrator.connectivity.feeds import FeedMachine, FeedsConfig
+from orchestrator.connectivity.feeds import ConnectPace, FeedMachine, FeedsConfig
 from orchestrator.connectivity.figures import connection_figures
 from orchestrator.connectivity.requests import RequestLedger, RequestsConfig
 from orchestrator.connectivity.signer import SignerConfig, SignerWatch
@@ -111,8 +111,9 @@ class Orchestrator:
         self.life = 0
         self.ids = IdSource()
         market_channels = tuple(Channel(k, i.id) for i in instruments for k in MARKET_KINDS)
-        self.market_feed = FeedMachine(Feed.MARKET, market_channels, config.feeds)
-        self.user_feed = FeedMachine(Feed.USER, USER_CHANNELS, config.feeds)
+        pace = ConnectPace(config.feeds.connects_per_minute)
+        self.market_feed = FeedMachine(Feed.MARKET, market_channels, config.feeds, pace)
+        self.user_feed = FeedMachine(Feed.USER, USER_CHANNELS, config.feeds, pace)
         self.budget = None if config.budget is None else ProactiveRateTracker(config.budget)
         self.ledger = RequestLedger(config.requests, self.user_feed, self.budget, self._alert)
         self.analytics = Analytics(self._alert)

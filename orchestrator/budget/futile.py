@@ -12,7 +12,7 @@ from annotated_types import Ge, Gt
 
 from domain.commands import Place
 from domain.events import Reason, Refused
-from domain.units import Ns, Px, Side, Sz, seconds
+from domain.units import Cloid, Ns, Px, Side, Sz, seconds
 from orchestrator.budget.rejection import CLOSED, KIND_OF, SAYS_NOTHING, RejectionKind
 
 OF_THE_MOMENT = (
@@ -53,7 +53,8 @@ class _What(NamedTuple):
 @dataclass(slots=True)
 class _Refusals:
     reason: Reason
-    count: int
+    orders: set[Cloid]
+    """Those that were refused; each is told twice, by an update and by the answer."""
     told_at: Ns
 
 
@@ -69,20 +70,22 @@ class FutileRetries:
         """How often an order was found to be futile."""
 
     def on_refused(self, place: Place, refused: Refused, now: Ns) -> None:
-        """The venue refused it."""
+        """The venue refused it; each order counts once, and the wait begins with the last news of it."""
         reason = refused.reason
         if not is_definite(refused):
             return
         what = _What(place.side, place.px, place.sz, place.reduce_only)
         found = self._refused.get(what)
         if found is None or found.reason is not reason or now - found.told_at > self._wait:
-            self._refused[what] = _Refusals(reason, 1, now)
+            self._refused[what] = _Refusals(reason, {place.cloid}, now)
             self._refused.move_to_end(what)
             if len(self._refused) > KEPT:
                 self._refused.popitem(last=False)
             return
-        found.count, found.told_at = found.count + 1, now
-        self.opened += found.count == self._repeats
+        found.told_at = now
+        if place.cloid not in found.orders:
+            found.orders.add(place.cloid)
+            self.opened += len(found.orders) == self._repeats
 
     def on_accepted(self, place: Place) -> None:
         """The venue took it: what was before is history."""
@@ -94,4 +97,4 @@ class FutileRetries:
         if not self._refused:
             return False
         found = self._refused.get(_What(side, px, sz, reduce_only))
-        return found is not None and found.count >= self._repeats and now - found.told_at <= self._wait
+        return found is not None and len(found.orders) >= self._repeats and now - found.told_at <= self._wait

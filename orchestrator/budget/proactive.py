@@ -11,7 +11,7 @@ from typing import Annotated
 
 from annotated_types import Ge, Gt, Interval
 
-from domain.commands import TRADING, Request, Route
+from domain.commands import TRADING, Cancel, Request, Route
 from domain.events import AnyResult, Executed, FillsReport, QuotaReport, Reason, Refused, Replied, Resting
 from domain.limits import VenueLimits
 from domain.units import Ns, Usd
@@ -132,7 +132,8 @@ class ProactiveRateTracker:
         else:
             self._weight.add(self.limits.ip.weight_of(actions), now)
         if isinstance(actions[0], TRADING):
-            if self.used >= self.cap:
+            is_cancel = isinstance(actions[0], Cancel)
+            if self.used >= (self.limits.address.cancel_cap_of(self.cap) if is_cancel else self.cap):
                 interval = self.limits.address.limited_interval
                 self._trickle_at = Ns(now + len(actions) * (interval + interval // SLACK))
             self.used += len(actions)

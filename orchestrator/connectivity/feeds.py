@@ -4,17 +4,20 @@ The adapter only does as it is told; a feed that does not answer in time is clos
 growing, jittered delays. One that is up and silent the `supervisor` gives up.
 """
 
+from collections import deque
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Annotated
 
-from annotated_types import Gt, Interval
+from annotated_types import Ge, Gt, Interval
 
 from domain.commands import AnyCommand, Connect, Disconnect, Subscribe
 from domain.events import Channel, Feed, FeedDown, FeedUp, Reason, Subscribed
 from domain.ids import uniform
 from domain.lifecycle import step
-from domain.units import Epoch, Ns, millis
+from domain.units import NS_PER_S, Epoch, Ns, millis
+
+MINUTE = Ns(60 * NS_PER_S)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,6 +35,28 @@ class FeedsConfig:
     jitter: Annotated[float, Interval(ge=0, lt=1)] = 0.2
     """Each delay is drawn from U(1 - jitter, 1 + jitter) times its nominal value; where that is beyond the
     longest wait, from U(1 - jitter, 1) times the longest."""
+    connects_per_minute: Annotated[int, Ge(1)] = 24
+    """Attempts to connect within a minute, of both feeds together; the venue takes 30 of an address."""
+
+
+class ConnectPace:
+    """How often we connect, over all feeds: the venue counts the new connections of an address (S26).
+
+    Waits that begin anew with every success would let a storm of losses use up what the venue takes.
+    """
+
+    def __init__(self, most: int) -> None:
+        """``most`` attempts within a minute."""
+        self._tries: deque[Ns] = deque(maxlen=most)
+
+    def free_at(self, now: Ns) -> Ns:
+        """When the next attempt may be made."""
+        tries = self._tries
+        return now if len(tries) < (tries.maxlen or 0) else max(Ns(tries[0] + MINUTE), now)
+
+    def note(self, now: Ns) -> None:
+        """An attempt is made."""
+        self._tries.append(now)
 
 
 class FeedState(StrEnum):
@@ -56,8 +81,10 @@ TRANSITIONS: dict[FeedState, frozenset[FeedState]] = {
 class FeedMachine:
     """One feed and the channels that we want on it."""
 
-    def __init__(self, feed: Feed, channels: tuple[Channel, ...], config: FeedsConfig) -> None:
-        """Begin down, allowed to connect at once."""
+    def __init__(
+        self, feed: Feed, channels: tuple[Channel, ...], config: FeedsConfig, pace: ConnectPace | None = None
+    ) -> None:
+        """Begin down, allowed to connect at once; ``pace`` is that of all feeds."""
         self.feed = feed
         self.channels = channels
         self.config = config
@@ -70,6 +97,9 @@ class FeedMachine:
         self.attempts = 0
         """Failed attempts in a row."""
         self.life_seed = 0
+        self._pace = ConnectPace(config.connects_per_minute) if pace is None else pace
+        self._waits = 0
+        """Waits of this life: each has a draw of its own."""
         self.acknowledged: dict[Channel, Ns] = {}
         """When each subscription of this connection was acknowledged."""
         self.unanswered = 0
@@ -162,7 +192,10 @@ class FeedMachine:
                 self._go(FeedState.DOWN)
         elif self._deadline is None or now < self._deadline:
             return
+        elif self.state is FeedState.DOWN and (free_at := self._pace.free_at(now)) > now:
+            self._deadline = free_at
         elif self.state is FeedState.DOWN:
+            self._pace.note(now)
             out.append(Connect(self.feed))
             self._go(FeedState.CONNECTING)
             self._deadline = Ns(now + millis(self.config.connect_timeout_ms))
@@ -198,7 +231,8 @@ class FeedMachine:
         config = self.config
         nominal = config.backoff_ms * 2 ** min(self.attempts, 30)
         site = f"reconnect/{self.feed}"
-        share = uniform(self.life_seed, site, self.downs * 1_000 + self.attempts)
+        self._waits += 1
+        share = uniform(self.life_seed, site, self._waits)
         lowest = min(nominal, config.backoff_max_ms) * (1 - config.jitter)
         highest = min(nominal * (1 + config.jitter), config.backoff_max_ms)
         return millis(lowest + (highest - lowest) * share)

@@ -317,6 +317,8 @@ class Desk:
         """A status of an order; False if the order is not ours to know."""
         order = self.tracker.find(event.cloid, event.oid)
         was_ours_to_end = order is not None and order.cancel_sent_at is not None and _is_known(order)
+        if order is not None and event.status is OrderStatus.REJECTED:
+            self.outcomes.on_rejected(event, order, now)
         known = self.tracker.on_update(event, now, is_answer=is_answer)
         self._uptime_is_due = True
         if event.status is OrderStatus.OPEN:

@@ -12,12 +12,14 @@ from domain.events import (
     AnyResult,
     Executed,
     NotSent,
+    OrderUpdate,
     Reason,
     Refused,
     Replied,
     Resting,
     Result,
 )
+from domain.orders import TrackedOrder
 from domain.units import NS_PER_S, InstrumentId, Ns, Side, Tif
 from orchestrator.budget.futile import FutileRetries
 from orchestrator.budget.rejection import RejectionRateLimiter, speaks_against
@@ -161,6 +163,12 @@ class Outcomes:
                 self._on_refused(side, refused[side], now)
         if self._recovery is not None:
             self._judge_reducing(self._recovery, actions, results, now)
+
+    def on_rejected(self, event: OrderUpdate, order: TrackedOrder, now: Ns) -> None:
+        """The news of a refusal may come before the answer, and the next cycle with it."""
+        if self.futile is not None and event.reason is not None and order.tif is not Tif.IOC:
+            place = Place(order.instrument, order.cloid, order.side, order.px, order.sz, order.tif, order.reduce_only)
+            self.futile.on_refused(place, Refused(event.reason, ""), now)
 
     def _remember(self, futile: FutileRetries, place: Place, result: AnyResult, now: Ns) -> None:
         if isinstance(result, Refused):

@@ -67,7 +67,8 @@ class Ledger:
     def begin_life(self, restored: Restored) -> None:
         """A new life knows what its journal kept; whatever else it was ever handed is under way again."""
         known = set(restored.tids)
-        lost = [f for f in self.seen.values() if f.tid not in known and f.exch_time > restored.fills_since]
+        # of two fills of one block the journal may have kept one: what is as old as the newest known may be lost
+        lost = [f for f in self.seen.values() if f.tid not in known and f.exch_time >= restored.fills_since]
         for fill in lost:
             del self.seen[fill.tid]
         pending = [(fill.exch_time, fill.tid) for fill in lost] + [(at, tid) for tid, at in self.under_way.items()]

@@ -21,7 +21,7 @@ class ClockShape(StrEnum):
     STEP = "step"
     """It stays where it is."""
     STROBE = "strobe"
-    """It jumps to and fro: as far behind as it was ahead, and back."""
+    """It jumps back and forth: as far behind as it was ahead, and back."""
     BACKWARDS = "backwards"
     """It is set back by the step again and again."""
 

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from domain.commands import Connect, Disconnect, Subscribe
 from domain.events import Channel, ChannelKind, Feed, FeedDown, FeedUp, Reason, Subscribed
 from domain.units import NS_PER_S, Epoch, Ns
-from orchestrator.connectivity.feeds import TRANSITIONS, FeedMachine, FeedsConfig, FeedState
+from orchestrator.connectivity.feeds import TRANSITIONS, ConnectPace, FeedMachine, FeedsConfig, FeedState
 from tests.orchestrator.messages import ms, s
 
 S = FeedState
@@ -294,3 +294,36 @@ def test_no_sequence_of_messages_breaks_it(sequence):
         assert feed.epoch >= before
         assert feed.is_live == (feed.deadline() is None)
         assert feed.is_live or feed.deadline() > now
+
+
+def test_a_storm_of_losses_uses_up_what_the_venue_takes_no_faster():
+    """S26: every attempt succeeds and is lost at once, on two feeds; no minute sees more attempts than are allowed."""
+    pace = ConnectPace(24)
+    feeds = [FeedMachine(feed, (), FeedsConfig(), pace) for feed in Feed]
+    tried = []
+    for now in range(0, 300 * NS_PER_S, NS_PER_S // 10):
+        for feed in feeds:
+            out = []
+            feed.decide(Ns(now), out)
+            if out:
+                tried.append(now)
+                epoch = Epoch(feed.epoch + 1)
+                feed.on_up(FeedUp(feed.feed, epoch, Ns(now)), Ns(now))
+                feed.attempts = 0
+                feed.on_down(FeedDown(feed.feed, epoch, Reason.CLOSED_BY_VENUE, Ns(now)), Ns(now))
+    most = max(sum(at <= other < at + 60 * NS_PER_S for other in tried) for at in tried)
+    assert most == 24
+
+
+def test_no_wait_is_drawn_twice():
+    """A connection that fails, comes and is lost again waits with a chance of its own each time."""
+    feed = FeedMachine(Feed.USER, (), FeedsConfig())
+    waits, now = [], 0
+    for epoch in range(1, 6):
+        feed.decide(Ns(now), [])
+        feed.on_up(FeedUp(Feed.USER, Epoch(epoch), Ns(now)), Ns(now))
+        feed.attempts = 0
+        feed.on_down(FeedDown(Feed.USER, Epoch(epoch), Reason.CLOSED_BY_VENUE, Ns(now)), Ns(now))
+        waits.append(feed.deadline() - now)
+        now = feed.deadline()
+    assert len(set(waits)) == 5

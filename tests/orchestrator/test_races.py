@@ -1,4 +1,4 @@
-"""Fills that overtake the cancels of their orders: the position never jumps to and fro (OL-21)."""
+"""Fills that overtake the cancels of their orders: the position never jumps back and forth (OL-21)."""
 
 from random import Random
 

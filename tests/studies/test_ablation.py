@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+import makerlab.ablate as command
 from makerlab.__main__ import dispatch
 from makerlab.exit_codes import ExitCode
 from orchestrator.fills import FillDeduplicator
@@ -29,7 +30,7 @@ def the_only(monkeypatch):
     def make(**fields):
         one = Mechanism(**{"name": "one", "does": "does it", "scenario": "duplicates", **fields})
         monkeypatch.setattr(mechanisms, "MECHANISMS", (one,))
-        monkeypatch.setattr("makerlab.ablate.MECHANISMS", (one,))
+        monkeypatch.setattr(command, "MECHANISMS", (one,))  # imported above: its table must be the true one before
         return one
 
     return make
@@ -190,6 +191,6 @@ def test_seeds_are_read_as_a_range_or_a_count(capsys, monkeypatch, text, seeds):
         asked.append(trial.seeds)
         return ablation.Verdict(None if not trial.is_without else 0, "", "", 0.0)
 
-    monkeypatch.setattr("makerlab.ablate.try_out", note)
+    monkeypatch.setattr(command, "try_out", note)
     call(capsys, "fill-deduplication", "--seeds", text)
     assert asked == [tuple(seeds)] * 2

@@ -89,3 +89,13 @@ def test_a_desk_stops_asking_for_what_is_refused(futile, attempts):
     if futile is not None:
         assert bench.desk.execution.actions_gated["futile"] > 0
         assert bench.desk.futile.opened == len(set(sent))
+
+
+def test_an_order_that_is_told_twice_was_refused_once():
+    """An update and an answer say the same; two orders, four tellings, in any order, are two refusals."""
+    made = FutileRetries(FutileConfig())
+    for number in (1, 2, 1, 2):
+        made.on_refused(place(number), NO, s(number))
+    assert not is_futile(made, 5)
+    made.on_refused(place(3), NO, s(3))
+    assert is_futile(made, 5)

@@ -100,6 +100,17 @@ def test_beyond_the_allowance_one_action_goes_every_ten_seconds():
     assert budget.opens_at(SOCKET, Ns(0)) == 0
 
 
+def test_cancels_have_an_allowance_of_their_own():
+    """Six cancels beyond that of placements close nothing for a minute: the next placement goes at once."""
+    budget = tracker()
+    budget.used = 200
+    budget.on_sent(request(6, action=Cancel(ETH.id, cloid(1))), Ns(0))
+    assert (budget.used, budget.headroom) == (206, 0)
+    assert budget.gate(1, SOCKET, Ns(1)) is None
+    budget.on_sent(request(1), Ns(1))
+    assert budget.gate(1, SOCKET, Ns(9 * NS_PER_S)) is BudgetGate.QUOTA
+
+
 def test_cancels_count_and_queries_do_not():
     budget = tracker()
     budget.on_sent(request(7, SOCKET, Cancel(ETH.id, cloid(1))), Ns(0))
