@@ -42,7 +42,9 @@ from sim.faults import FAULTS
 from sim.faults.timing import Moment, Timing
 from sim.flow.synthetic import PROFILES, SyntheticFlowConfig
 from sim.liquidity.order_file import Outcome, Refusal
+from studies.diagnosis.diagnosis import PLAYBOOKS
 from studies.mechanisms import MECHANISMS, Mechanism
+from studies.mutants import MUTANTS, Plant
 from studies.sabotage import Sabotage
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -441,6 +443,41 @@ def mechanisms() -> str:
     return table(("mechanism", "meaning", "switched off", "scenario"), rows)
 
 
+def mutants() -> str:
+    """Return the planted bugs, and what finds each."""
+
+    def found(plant: Plant) -> str:
+        where = ", ".join(map(code, (plant.scenario, *plant.given)))
+        if plant.masked_by:
+            return f"{where}: nothing, masked by {prose(plant.masked_by)}"
+        return f"{where}, seed {plant.seed}: {code(plant.by)}"
+
+    rows = []
+    for mutant in MUTANTS:
+        number, asked = mutant.number, ", ".join(mutant.rules)
+        for plant in mutant.plants:
+            rows.append((number, prose(mutant.bug), code(plant.name), asked, found(plant)))
+            number = ""
+        rows += [
+            (number, prose(mutant.bug), code(each.name), asked, f"a test: {code(each.test)}") for each in mutant.tested
+        ]
+        if mutant.not_here:
+            rows.append(("", "", "not planted", "", prose(mutant.not_here)))
+    return table(("number", "bug", "planted as", "asked of", "where it is looked for, and what finds it first"), rows)
+
+
+def playbooks() -> str:
+    """Return the playbooks of `makerlab diagnose`: what each step asks, and what to do where it is the cause."""
+    out = []
+    for playbook in PLAYBOOKS:
+        out.append(f"\n### `{playbook.name}`: {playbook.title}\n\n")
+        rows = (
+            (step.id, step.name, prose(step.question), " ".join(map(prose, step.resolution))) for step in playbook.steps
+        )
+        out.append(table(("step", "name", "question", "what to do"), rows))
+    return "".join(out)
+
+
 def incidents() -> str:
     """Return what has gone wrong in real systems, and which scenarios repeat it."""
     scenarios = covering(load(name) for name in library_names())
@@ -663,6 +700,8 @@ PARTS: dict[str, Callable[[], str]] = {
         alerts_of_faults,
         library,
         mechanisms,
+        mutants,
+        playbooks,
         incidents,
         flows,
         result,

@@ -12,12 +12,15 @@ from msgspec.structs import replace
 
 from domain.commands import Alert, Severity
 from domain.events import (
+    AccountMargin,
     Adjustment,
     AnyEvent,
     AnyResult,
     ClockSync,
+    Executed,
     Fill,
     FillsReport,
+    InstrumentLimits,
     LimitsReport,
     OpenOrder,
     OpenOrdersReport,
@@ -95,6 +98,7 @@ class AccountGate:
                 clean_stop=event.clean_stop,
                 nonces_from=event.nonces_from,
                 is_unread=True,
+                liquidated=event.liquidated,
             )
         orders = tuple(order for order in event.orders if _order_of_life(order) is None)
         ledgers = tuple(ledger for ledger in event.ledgers if _ledger(ledger) is None)
@@ -150,8 +154,10 @@ class AccountGate:
                 return _statement(positions, transfers) or self._stamp(result.as_of)
             case OrderStatusReport(update=update):
                 return (None if update is None else self._update(update)) or self._stamp(result.as_of)
-            case LimitsReport(limits=limits):
-                return "limit" if any(not 0 <= each.max_position <= MAX_LOTS for each in limits) else None
+            case LimitsReport(limits=limits, margin=margin):
+                return _first(map(_limit, limits)) or _margin(margin) or self._stamp(result.as_of)
+            case Executed(filled=filled):
+                return None if 0 <= filled <= MAX_LOTS else "size"
             case QuotaReport(used=used, cap=cap):
                 return "allowance" if min(used, cap) < 0 else None
             case _:
@@ -191,6 +197,26 @@ def _statement(positions: Sequence[PositionEntry], transfers: Sequence[Transfers
     return "transfers" if any(abs(entry.total) > MAX_VALUE for entry in transfers) else None
 
 
+def _limit(limits: InstrumentLimits) -> str | None:
+    if not 0 <= limits.max_position <= MAX_LOTS:
+        return "limit"
+    leverages = [limits.max_leverage, *(most for _, most in limits.tiers)]
+    if limits.leverage is not None:
+        leverages.append(limits.leverage)
+    if any(not 1 <= leverage <= MAX_LOTS for leverage in leverages):
+        return "leverage"
+    if any(not 0 <= bound <= MAX_VALUE for bound in (limits.min_notional, *(bound for bound, _ in limits.tiers))):
+        return "limit"
+    return None if all(1 <= step <= MAX_LOTS for step in (limits.px_step, limits.sz_step)) else "step"
+
+
+def _margin(margin: AccountMargin | None) -> str | None:
+    if margin is None:
+        return None
+    is_sound = abs(margin.value) <= MAX_VALUE and 0 <= margin.used <= MAX_VALUE and 0 <= margin.maintenance <= MAX_VALUE
+    return None if is_sound else "margin"
+
+
 def _order_of_life(order: RestoredOrder) -> str | None:
     if any(not 0 < sz <= MAX_LOTS for _, sz in order.fills):
         return "fills"
@@ -202,7 +228,7 @@ def _order_of_life(order: RestoredOrder) -> str | None:
 def _ledger(ledger: RestoredLedger) -> str | None:
     if abs(ledger.position) > MAX_LOTS or abs(ledger.opening) > MAX_LOTS:
         return "position"
-    if abs(ledger.cash) > MAX_VALUE or abs(ledger.fees) > MAX_VALUE:
+    if max(map(abs, (ledger.cash, ledger.fees, ledger.opening_value or 0))) > MAX_VALUE:
         return "cash"
     return _first(map(_adjustment, ledger.adjustments))
 

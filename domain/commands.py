@@ -58,10 +58,13 @@ class Alert(Command, frozen=True):
 
 
 class RecordAdjustments(Command, frozen=True):
-    """Keep in the journal which corrections of an instrument's ledger are outstanding; nothing is sent."""
+    """Keep in the journal what of an instrument's ledger its fills do not tell; nothing is sent."""
 
     instrument: InstrumentId
     adjustments: tuple[Adjustment, ...]
+    """Outstanding corrections."""
+    opening_value: Usd | None = None
+    """At what the position of before the first life was valued; None: it has not met a mark."""
 
 
 class RecordForgiven(Command, frozen=True):

@@ -226,6 +226,8 @@ class RestoredLedger(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """Part of the position that the account had before the first life: it has no cash of ours."""
     adjustments: tuple[Adjustment, ...] = ()
     """Corrections that no fill has explained yet, oldest first."""
+    opening_value: Usd | None = None
+    """At what the opening was valued, once and for all lives; None: it has not met a mark."""
 
 
 class Restored(Event, frozen=True):
@@ -258,6 +260,8 @@ class Restored(Event, frozen=True):
     """No nonce of an earlier life is as large as this one; the adapter begins here."""
     is_unread: bool = False
     """No life has read the account and none has placed anything: fills that were told may be its history."""
+    liquidated: str | None = None
+    """What the last life heard of a liquidation, where it died before it decided on it."""
 
     @property
     def is_opening(self) -> bool:

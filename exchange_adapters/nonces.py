@@ -5,8 +5,11 @@ time and the last plus one: two actions of one millisecond differ, and a clock t
 must survive a death is a bound, not each number: it is reserved ahead, and the next life begins there.
 """
 
-LEAD = 60_000
-"""So many nonces are reserved beyond the present one: a minute's, so that the bound is written twice a minute."""
+LEAD = 2_000
+"""So many nonces are reserved beyond the present one: two seconds, so that the bound is written once a second at most.
+
+A life that cannot write the next bound signs its withdrawal all the same, from the last bound on. The life after it
+begins at that bound, too: its nonces are others only if the clock has passed it by then."""
 
 
 class NonceSource:

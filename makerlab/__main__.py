@@ -68,6 +68,9 @@ def main() -> None:
     except BrokenPipeError:
         _discard_stdout()
         code = ExitCode.BROKEN_PIPE
+    except ChildProcessError as error:
+        sys.stderr.write(f"{error}; want memory for all of them, or fewer by --jobs\n")
+        code = ExitCode.FAILED
     except OSError as error:
         try:
             sys.stdout.flush()

@@ -50,6 +50,13 @@ def work(job: Job, tick: Tick | None = None) -> RunResult:
         raise OSError(error.errno, error.strerror, str(job.folder)) from error  # a full disk does not say where
 
 
+def work_among_many(job: Job, tick: Tick | None = None) -> RunResult:
+    """The same without the samples behind the figures: those of thousands of runs would fill the memory."""
+    result = work(job, tick)
+    result.trace = None
+    return result
+
+
 def _work(job: Job, tick: Tick | None) -> RunResult:
     configure(level="warning")
     job.folder.mkdir(parents=True, exist_ok=True)

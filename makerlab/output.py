@@ -50,8 +50,11 @@ def draws_bars() -> bool:
 
 
 @contextmanager
-def progress(title: str) -> Iterator[Tick]:
-    """Show how far a run is: a bar on a terminal, a line every few seconds otherwise."""
+def progress(title: str, *, forks: bool = False) -> Iterator[Tick]:
+    """Show how far a run is: a bar on a terminal, a line every few seconds otherwise.
+
+    ``forks``: the bar has no thread of its own, since a process that forks must have none.
+    """
     if draws_bars():
         columns = (
             TextColumn("{task.description}"),
@@ -61,11 +64,11 @@ def progress(title: str) -> Iterator[Tick]:
             TextColumn("{task.fields[note]}"),
         )
         console = Console(stderr=True, emoji=False)
-        with Progress(*columns, console=console, transient=True) as bar:
+        with Progress(*columns, console=console, transient=True, auto_refresh=not forks) as bar:
             task = bar.add_task(title, total=1.0, note="")
 
             def move(done: float, note: str = "") -> None:
-                bar.update(task, completed=done, note=note)
+                bar.update(task, completed=done, note=note, refresh=forks)
 
             yield move
         return

@@ -5,6 +5,7 @@ import os
 import signal
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from typing import TypeVar
 
@@ -27,8 +28,9 @@ def spread(
 
     ``on_done`` hears of each result as soon as it is there; ``on_start`` is called in each process. Both ``work`` and
     ``on_start`` must be importable by their names. With ``hash_seed`` the processes order sets by it; each by a seed of
-    its own without.
+    its own without. Raises ChildProcessError where one of the processes dies.
     """
+    others = set(multiprocessing.active_children())
     context = multiprocessing.get_context("spawn")
     done: dict[int, ResultT] = {}
     with (
@@ -41,10 +43,12 @@ def spread(
                 i = futures[future]
                 done[i] = future.result()
                 on_done(items[i], done[i])
-        except BaseException:
-            for process in list(pool._processes.values()):  # noqa: SLF001 - there is no public way to stop a job under way
+        except BaseException as error:
+            for process in set(multiprocessing.active_children()) - others:
                 process.terminate()
             pool.shutdown(wait=False, cancel_futures=True)
+            if isinstance(error, BrokenProcessPool):
+                raise ChildProcessError(f"a process of {processes} died, and its work with it") from error
             raise
     return [done[i] for i in range(len(items))]
 

@@ -10,7 +10,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from domain.errors import ConfigError, Problem
-from makerlab.batch import JOURNAL, RESULT, Job, work
+from makerlab.batch import JOURNAL, RESULT, Job, work_among_many
 from makerlab.exit_codes import ExitCode, worst
 from makerlab.junit import write_junit
 from makerlab.options import Whole
@@ -243,13 +243,13 @@ def _run_all(queue: list[Job], processes: int, done: dict[Path, RunResult]) -> N
         for job in queue:
             note(job, _run_here(job))
     else:
-        spread(work, queue, min(processes, len(queue)), note)
+        spread(work_among_many, queue, min(processes, len(queue)), note)
 
 
 def _run_here(job: Job) -> RunResult:
     try:
         with progress(job.title) as tick:
-            result = work(job, tick)
+            result = work_among_many(job, tick)
     except KeyboardInterrupt:
         log(f"{job.title}: stopped, the journal so far is in {job.folder}")
         raise

@@ -8,8 +8,9 @@ from domain.errors import ConfigError, Problem
 from makerlab.exit_codes import ExitCode
 from makerlab.figures import counted
 from makerlab.output import log, progress, result_console
-from runtime.logs import configure
+from makerlab.swarm import silence
 from runtime.provenance import git_commit
+from scenarios.drawing import VERSION as DRAWING
 from scenarios.failure import Failure, read_failure, scenario_text
 from scenarios.shrink import Shrinker
 
@@ -37,9 +38,8 @@ def shrink(artefact: Path, *, out: Path | None = None, minutes: float = 5.0) -> 
     if problems:
         raise ConfigError(problems)
     failure = read_failure(artefact)
-    if failure.commit != git_commit():
-        log(f"{artefact}: of commit {failure.commit or 'unknown'}, this is {git_commit() or 'unknown'}: it may differ")
-    configure(level="error")
+    warn(artefact, failure)
+    silence()
     started = monotonic()
     with progress(f"shrink {failure.name}") as tick:
 
@@ -60,6 +60,14 @@ def shrink(artefact: Path, *, out: Path | None = None, minutes: float = 5.0) -> 
         soft_wrap=True,
     )
     return ExitCode.OK
+
+
+def warn(artefact: Path, failure: Failure) -> None:
+    """Say where a failure comes from, if that is not this very makerlab: it may not fail any more."""
+    if failure.commit != git_commit():
+        log(f"{artefact}: of commit {failure.commit or 'unknown'}, this is {git_commit() or 'unknown'}: it may differ")
+    if failure.drawing != DRAWING:
+        log(f"{artefact}: drawn by version {failure.drawing} of the drawing, this is {DRAWING}: taken as it is written")
 
 
 def _described(tree: dict[str, Any], failure: Failure) -> dict[str, Any]:

@@ -1,16 +1,13 @@
 """`makerlab swarm`: worlds drawn from seeds, each run with every check; what fails is kept and can be repeated."""
 
-from collections.abc import Callable
+from hashlib import blake2b
+from io import StringIO
 from pathlib import Path
 from time import monotonic
 from typing import Annotated
 
 import msgspec
 from cyclopts import Parameter
-from rich import box
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
 from domain.errors import ConfigError, Problem
 from makerlab.exit_codes import ExitCode
@@ -19,20 +16,25 @@ from makerlab.options import Whole
 from makerlab.output import Tick, log, print_json, progress, result_console
 from makerlab.pool import spread
 from makerlab.run import MAX_SEED, MAX_SEEDS
+from makerlab.swarm_summary import FAILURES, Summary, print_summary
 from runtime.logs import configure
 from runtime.provenance import git_commit
+from scenarios.difference import first_difference
 from scenarios.drawing import HEAL_S, SHORTEST_S, VERSION
-from scenarios.failure import Failure
+from scenarios.failure import Failure, read_failure
 from scenarios.swarm import Seen, Task, look
+from studies.canary import is_heard, sing
 
 OUT = Path("runs/swarm")
 SEEN = "seeds.jsonl"
-FAILURES = "failures"
+TWICE = "twice"
+"""Folder of the journals of seeds that are run twice, until both are known to be the same."""
 LONGEST_MIN = 24 * 60.0
 AGAIN = 20
 """One seed in so many is run again in another process under another hash seed: it must give the same digests."""
-TOLD = 10
-"""Failures that the table names."""
+WHOLE_PCT = 100
+WINDOWS = 10**9
+"""Windows of seeds begin below this number."""
 
 
 class Terms(msgspec.Struct, frozen=True):
@@ -49,6 +51,9 @@ def swarm(
     minutes: float = 10.0,
     jobs: Whole = 1,
     out: Path = OUT,
+    need_sometimes: float = 0.0,
+    situations: Annotated[bool, Parameter(negative="")] = False,
+    html: Annotated[bool, Parameter(negative="")] = False,
     as_json: Annotated[bool, Parameter(name="--json", negative="")] = False,
 ) -> int:
     """Search for failures in worlds that nobody thought of.
@@ -58,48 +63,69 @@ def swarm(
     the last fault quotes must be back and both sides' books equal. Found failures are written to OUT/failures with
     the command that repeats each. A search that was interrupted goes on where it stopped.
 
+    What must happen somewhere (a fill before its acknowledgement, a death with an order under way) is counted, too. A
+    world with a bug planted in the trader must be reported: a search that does not see it fails.
+
     Parameters
     ----------
     seeds
-        How many, from 0 on, or the range A..B.
+        How many, from 0 on; the range A..B; or N@TEXT: N of them, from a number on that is made of the text, such as
+        a commit's hash.
     minutes
         Simulated minutes of each world.
     jobs
         Processes to spread the seeds over; the results are those of one process.
     out
         Folder for what was seen and for failures.
+    need_sometimes
+        Share of the situations, in percent, that some world must have met.
+    situations
+        Print all situations, with the first seed that met each.
+    html
+        Write a page for each failing seed: what was injected when, what each side believed, where they parted.
     as_json
         Print the summary as one JSON document.
     """
-    wanted = _checked(seeds, minutes, jobs)
-    configure(level="error")
+    wanted = _checked(seeds, minutes, jobs, need_sometimes)
+    if "@" in seeds:
+        log(f"seeds {wanted[0]}..{wanted[-1]}")
+    silence()
     terms = Terms(VERSION, minutes * 60, git_commit())
     book = _Book(out, terms)
-    todo = [Task(seed, terms.duration_s) for seed in wanted if seed not in book.seen]
+    todo = [
+        Task(seed, terms.duration_s, book.journal(seed) if seed % AGAIN == 0 else None)
+        for seed in wanted
+        if seed not in book.seen
+    ]
     if len(todo) < len(wanted):
         log(f"{out / SEEN}: {counted(len(wanted) - len(todo), 'seed')} of {len(wanted)} seen before")
     started = monotonic()
     with progress("swarm") as tick:
+        canary, _ = sing()
         _explore(todo, jobs, book, tick)
-    again = [Task(seed, terms.duration_s) for seed in wanted if seed % AGAIN == 0]
-    differing = _run_again(again, jobs, book)
-    summary = Summary.of([book.seen[seed] for seed in wanted], differing, monotonic() - started, out)
+    again = [Task(seed, terms.duration_s, book.journal(seed, again=True)) for seed in wanted if seed % AGAIN == 0]
+    summary = Summary.of(
+        [book.seen[seed] for seed in wanted],
+        differing=_run_again(again, jobs, book),
+        canary=canary.failed[0].name if is_heard(canary) else "",
+        wanted_pct=need_sometimes,
+        took_s=monotonic() - started,
+        out=out,
+    )
+    if html:
+        _write_pages(list(summary.failed), out / FAILURES)
     if as_json:
         print_json(summary)
     else:
-        _print(result_console(), summary)
+        print_summary(result_console(), summary, situations=situations)
     return ExitCode.OK if summary.holds else ExitCode.FAILED
 
 
-def _checked(seeds: str, minutes: float, jobs: int) -> range:
+def _checked(seeds: str, minutes: float, jobs: int, need_sometimes: float) -> range:
     problems = []
-    first, dots, last = seeds.partition("..")
-    numbers = [int(text) for text in ((first, last) if dots else ("0", first)) if text.isdecimal()]
-    wanted = range(0)
-    if len(numbers) == 2:  # noqa: PLR2004 - a range has two ends
-        wanted = range(numbers[0], numbers[1] + 1 if dots else numbers[1])
+    wanted = _range_of(seeds)
     if not wanted or wanted[-1] > MAX_SEED or len(wanted) > MAX_SEEDS:
-        want = f"a number of seeds (1 to {MAX_SEEDS}) or a range A..B with A <= B <= {MAX_SEED}"
+        want = f"a number of seeds (1 to {MAX_SEEDS}), a range A..B with A <= B <= {MAX_SEED}, or N@TEXT"
         problems.append(Problem("--seeds", repr(seeds), want))
     shortest = SHORTEST_S / 60
     if not shortest <= minutes <= LONGEST_MIN:
@@ -107,9 +133,28 @@ def _checked(seeds: str, minutes: float, jobs: int) -> range:
         problems.append(Problem("--minutes", f"{minutes:g}", want))
     if jobs < 1:
         problems.append(Problem("--jobs", str(jobs), ">= 1"))
+    if not 0 <= need_sometimes <= WHOLE_PCT:
+        problems.append(Problem("--need-sometimes", f"{need_sometimes:g}", "0 to 100, in percent"))
     if problems:
         raise ConfigError(problems)
     return wanted
+
+
+def _range_of(seeds: str) -> range:
+    """The seeds that a text means; none where it means nothing."""
+    first, dots, last = seeds.partition("..")
+    if dots:
+        return range(int(first), int(last) + 1) if first.isdecimal() and last.isdecimal() else range(0)
+    many, at, text = seeds.partition("@")
+    if not many.isdecimal() or (at and not text):
+        return range(0)
+    begin = window(text) if at else 0
+    return range(begin, begin + int(many))
+
+
+def window(text: str) -> int:
+    """Where the window of seeds of a text begins, such as of a commit's hash: each has another one."""
+    return int.from_bytes(blake2b(text.encode(), digest_size=8).digest(), "big") % WINDOWS
 
 
 class _Book:
@@ -120,7 +165,7 @@ class _Book:
         self.seen: dict[int, Seen] = {}
         self._path = folder / SEEN
         try:
-            folder.mkdir(parents=True, exist_ok=True)
+            (folder / TWICE).mkdir(parents=True, exist_ok=True)
             self._begin(terms)
         except OSError as error:
             want = "a folder that can be written"
@@ -144,6 +189,10 @@ class _Book:
             log(f"{self._path}: of other worlds or another commit; kept as {kept.name}")
             lines = []
         self._path.write_bytes(b"".join(line + b"\n" for line in lines or [msgspec.json.encode(terms)]))
+
+    def journal(self, seed: int, *, again: bool = False) -> Path:
+        """Where the journal of a seed that is run twice goes."""
+        return self.folder / TWICE / f"seed-{seed}{'-again' if again else ''}.mlj"
 
     def add(self, seen: Seen, failure: Failure | None) -> None:
         """Note a seed."""
@@ -171,7 +220,7 @@ def _explore(todo: list[Task], jobs: int, book: _Book, tick: Tick) -> None:
         for task in todo:
             note(task, look(task))
     elif todo:
-        spread(look, todo, min(jobs, len(todo)), note, on_start=_quiet)
+        spread(look, todo, min(jobs, len(todo)), note, on_start=silence)
 
 
 def _run_again(again: list[Task], jobs: int, book: _Book) -> list[str]:
@@ -183,117 +232,49 @@ def _run_again(again: list[Task], jobs: int, book: _Book) -> list[str]:
     def compare(task: Task, found: tuple[Seen, Failure | None]) -> None:
         before, now = book.seen[task.seed], found[0]
         if (before.digests, before.events) != (now.digests, now.events):
-            differing.append(
-                f"seed {task.seed}: {before.events} events and journal {before.digests[0][:16]}, "
-                f"then {now.events} and {now.digests[0][:16]}"
-            )
+            differing.append(_parting(task, book, before, now))
+        else:
+            book.journal(task.seed).unlink(missing_ok=True)
+            book.journal(task.seed, again=True).unlink()
 
-    spread(look, again, min(jobs, len(again)), compare, on_start=_quiet, hash_seed=1)
+    spread(look, again, min(jobs, len(again)), compare, on_start=silence, hash_seed=1)
     return differing
 
 
-def _quiet() -> None:
-    configure(level="error")
+def _parting(task: Task, book: _Book, before: Seen, now: Seen) -> str:
+    """Where two runs of a seed parted; their journals are kept.
 
-
-# --- what came out ------------------------------------------------------------------------------
-
-
-class OfFault(msgspec.Struct):
-    """One kind of fault over all worlds."""
-
-    worlds: int = 0
-    """In which it was on."""
-    struck: int = 0
-    """In which it did something."""
-    injected: int = 0
-    """How often in all."""
-    failed: int = 0
-    """Worlds with it in which something failed."""
-
-
-class Summary(msgspec.Struct, kw_only=True):
-    """A search in numbers."""
-
-    seeds: int
-    failed: dict[int, list[str]]
-    """What failed, by seed."""
-    differing: list[str]
-    """Seeds that came out differently the second time."""
-    faults: dict[str, OfFault]
-    ended: dict[str, int]
-    """Worlds by how they ended."""
-    checks: dict[str, int]
-    """Comparisons by the rule."""
-    simulated_h: float
-    speed_x: float
-    """Simulated time over the processor's, one process."""
-    took_s: float
-    folder: str
-
-    @property
-    def holds(self) -> bool:
-        """Whether nothing failed and nothing came out twice in two ways."""
-        return not self.failed and not self.differing
-
-    @classmethod
-    def of(cls, seen: list[Seen], differing: list[str], took_s: float, out: Path) -> "Summary":
-        """Sum up."""
-        faults: dict[str, OfFault] = {}
-        ended: dict[str, int] = {}
-        checks: dict[str, int] = {}
-        for each in seen:
-            ended[each.ended] = ended.get(each.ended, 0) + 1
-            for name, count in each.checks.items():
-                checks[name] = checks.get(name, 0) + count
-            for kind, count in each.faults.items():
-                fault = faults.setdefault(kind, OfFault())
-                fault.worlds += 1
-                fault.struck += count > 0
-                fault.injected += count
-                fault.failed += not each.holds
-        simulated = sum(each.simulated_s for each in seen)
-        spent = sum(each.run_s for each in seen)
-        return cls(
-            seeds=len(seen),
-            failed={each.seed: [failed.name for failed in each.failed] for each in seen if not each.holds},
-            differing=differing,
-            faults=dict(sorted(faults.items())),
-            ended=dict(sorted(ended.items())),
-            checks=checks,
-            simulated_h=simulated / 3_600,
-            speed_x=simulated / spent if spent else 0.0,
-            took_s=took_s,
-            folder=str(out),
+    A seed that an earlier call of the search has seen and compared has no journal any more: it is run once more.
+    """
+    one, other = book.journal(task.seed), book.journal(task.seed, again=True)
+    if not one.exists():
+        look(Task(task.seed, task.duration_s, one))
+    where = first_difference(one.read_bytes(), other.read_bytes()) if other.exists() else None
+    if where is None:
+        where = (
+            f"the journals in {one.parent} are the same; the digests were {before.digests[0][:16]} of the journal and "
+            f"{before.digests[1][:16]} of the world, then {now.digests[0][:16]} and {now.digests[1][:16]}"
         )
+    return f"seed {task.seed}: {where}"
 
 
-def _print(console: Console, summary: Summary) -> None:
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    table.add_column("fault", no_wrap=True)
-    for name in ("worlds", "struck in", "injected", "failed"):
-        table.add_column(name, justify="right", no_wrap=True)
-    for kind, fault in summary.faults.items():
-        failed = Text(str(fault.failed), style="red" if fault.failed else "green")
-        table.add_row(kind, str(fault.worlds), str(fault.struck), f"{fault.injected:,}", failed)
-    console.print(table)
-    idle = sorted(name for name, count in summary.checks.items() if not count)
-    ended = ", ".join(f"{count} {how}" for how, count in summary.ended.items())
-    say: Callable[[str], None] = lambda line: console.print(Text(line), soft_wrap=True)  # noqa: E731
-    say(
-        f"{counted(summary.seeds, 'world')} ({ended}), {summary.simulated_h:.1f} simulated hours in "
-        f"{summary.took_s:.0f} s, {summary.speed_x:.0f} x real time a process"
-    )
-    compared = sum(summary.checks.values())
-    say(f"{compared:,} comparisons by {len(summary.checks)} rules; nothing to compare for {', '.join(idle) or 'none'}")
-    for line in summary.differing:
-        console.print(Text(f"NOT DETERMINISTIC: {line}", style="bold red"), soft_wrap=True)
-    for seed, names in list(summary.failed.items())[:TOLD]:
-        where = Path(summary.folder) / FAILURES / f"seed-{seed}.toml"
-        console.print(Text(f"seed {seed}: {', '.join(names)}", style="red"), soft_wrap=True)
-        say(f"  makerlab run {where} --seed {seed}")
-    hidden = len(summary.failed) - TOLD
-    if hidden > 0:
-        say(f"and {counted(hidden, 'more failing seed')} in {Path(summary.folder) / FAILURES}")
-    verdict = "all hold" if summary.holds else f"{counted(len(summary.failed), 'seed')} failed"
-    console.print(Text(verdict, style="bold green" if summary.holds else "bold red"))
+def _write_pages(seeds: list[int], folder: Path) -> None:
+    from makerlab.failure_page import write_failure_page  # noqa: PLC0415 - needs matplotlib
+
+    with progress("pages") as tick:
+        for i, seed in enumerate(seeds, 1):
+            log(str(write_failure_page(read_failure(folder / f"seed-{seed}.json"), folder)))
+            tick(i / len(seeds))
+
+
+class Nowhere(StringIO):
+    """Takes text and keeps none."""
+
+    def write(self, text: str, /) -> int:
+        """Forget it."""
+        return len(text)
+
+
+def silence() -> None:
+    """Log nothing: what the traders of drawn worlds alert is no news to anybody."""
+    configure(stream=Nowhere())

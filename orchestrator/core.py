@@ -6,7 +6,7 @@ if nothing happens, ``snapshot`` gives frozen numbers. No clock, socket, log, ge
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 from domain.account_gate import AccountGate
 from domain.commands import Alert, AnyCommand, RecordAdjustments, RecordForgiven, Severity
@@ -23,6 +23,7 @@ from domain.events import (
     FeedUp,
     Fill,
     KillReset,
+    LimitsReport,
     NoncesReserved,
     NotSent,
     OpenOrdersReported,
@@ -59,10 +60,12 @@ from orchestrator.risk.kill_switch import KillSwitch
 from orchestrator.risk.margin import MarginConfig, MarginTracker
 from orchestrator.risk.watch import RiskConfig, RiskWatch
 from orchestrator.sync.foreign import ForeignConfig, ForeignHand
+from orchestrator.sync.limits import VenueLimits
 from orchestrator.sync.resolver import ResolverConfig
 from orchestrator.sync.resync import ResyncConfig
 from orchestrator.sync.shutdown import Shutdown, ShutdownConfig
 from orchestrator.sync.startup import StartUp, StartUpConfig
+from orchestrator.sync.strangers import Strangers
 from orchestrator.sync.watch import SyncConfig, SyncWatch
 
 
@@ -94,6 +97,12 @@ class TraderConfig:
     """The venue's switch that cancels everything when we are not heard any more; off: a dead host leaves its orders."""
 
 
+class _Waits(Protocol):
+    """A part that wants to be asked again at some time."""
+
+    def deadline(self) -> Ns | None: ...
+
+
 USER_CHANNELS = (
     Channel(ChannelKind.ORDER_UPDATES),
     Channel(ChannelKind.FILLS),
@@ -121,6 +130,7 @@ class Orchestrator:
             i.id: Desk(config.desk, i, self.ledger, self.ids, self.analytics, self._alert, config.risk.staleness)
             for i in instruments
         }
+        self.limits = VenueLimits(self.desks)
         self.fills = FillProcessor(config.fills, self.analytics)
         self.kill_switch = KillSwitch()
         self.margin = (
@@ -178,6 +188,7 @@ class Orchestrator:
         self.shutdown = Shutdown(config.shutdown, self.ledger, self.desks, self.dead_man, self._alert)
         self.transfers = TransferBook()
         self.account = AccountGate(self._alert)
+        self.strangers = Strangers(self.desks, self._on_stranger)
         self.unmatched_fills = 0
         self.unknown_instrument = 0
         self.unknown_events = 0
@@ -189,6 +200,21 @@ class Orchestrator:
         self.fills.subscribe(self._fill_to_quotes, Priority.QUOTES)
         self.fills.subscribe(self._fill_to_stats, Priority.ANALYTICS)
         self.fills.subscribe_before_opening(self._on_fill_before_opening)
+        always: tuple[_Waits | None, ...] = (
+            self.ledger,
+            self.market_feed,
+            self.user_feed,
+            self.supervisor,
+            self.resync,
+            self.shutdown,
+            self.risk,
+            self.dead_man,
+            self.signer,
+        )
+        at_work: tuple[_Waits | None, ...] = (self.sync, self.quota, self.margin)
+        self._deadlines = [part.deadline for part in always if part is not None]
+        self._deadlines += [desk.next_deadline for desk in self.desks.values()]
+        self._deadlines_at_work = [part.deadline for part in at_work if part is not None]
         self._handlers: dict[type, Callable[[Any, Ns], None]] = {
             Restored: self._on_restored,
             Woke: self._on_nothing,
@@ -221,7 +247,7 @@ class Orchestrator:
             self.unknown_events += 1
         elif self.account.admits(event, now):
             handler(event, now)
-        elif self.start_up.is_done and not isinstance(event, Replied):
+        elif self.start_up.is_synced and not isinstance(event, Replied):
             self.resync.request(now, gap=True, by="impossible_message")
 
     def decide(self, now: Ns) -> list[AnyCommand]:
@@ -253,17 +279,20 @@ class Orchestrator:
                 self._on_feed_lost(feed, now)
         if not self.shutdown.is_stopping:
             self.start_up.decide(now)
-        if self._is_at_work:
+        is_at_work, settles_doubts = self._is_at_work, self._settles_doubts
+        if settles_doubts:
+            self.strangers.decide(now)
+        if is_at_work:
             self.sync.decide(now)
-        if self._settles_doubts:
+        if settles_doubts:
             self.resolver.decide(now)
             self.resync.decide(now)
-        if self.quota is not None and self._is_at_work:
+        if self.quota is not None and is_at_work:
             self.quota.decide(now)
-        if self.margin is not None and self._is_at_work:
+        if self.margin is not None and is_at_work:
             self.margin.decide(now)
         self._decide_quotes(now)
-        if self._settles_doubts:
+        if settles_doubts:
             self.resolver.close_clear()
 
     def _decide_quotes(self, now: Ns) -> None:
@@ -289,11 +318,17 @@ class Orchestrator:
         """When to call ``decide`` even if nothing happens; None once stopped."""
         if self.shutdown.is_stopped:
             return None
-        earliest: Ns | None = None
-        for deadline in self._deadlines():
-            if deadline is not None and (earliest is None or deadline < earliest):
-                earliest = deadline
-        return earliest
+        now, is_stopping = self._now, self.shutdown.is_stopping
+        asked = [ask() for ask in self._deadlines]
+        if not is_stopping:
+            asked.append(self.start_up.deadline(now))
+            if self.start_up.is_done:
+                asked.extend([ask() for ask in self._deadlines_at_work])
+        if self._settles_doubts:
+            asked += [self.resolver.deadline(), self.strangers.deadline()]
+        if self.foreign is not None:
+            asked.append(self.foreign.deadline(now))
+        return min([deadline for deadline in asked if deadline is not None], default=None)
 
     def snapshot(self, now: Ns | None = None) -> Snapshot:
         """Frozen numbers; ``now`` closes the running time sums (default: the latest time seen)."""
@@ -347,23 +382,16 @@ class Orchestrator:
 
     def account_gate(self) -> str | None:
         """Why no desk may quote (the first reason that holds); None when all may."""
-        limits = self._limits_gate()
-        signer = None if self.signer is None else self.signer.gate
-        foreign = None if self.foreign is None else self.foreign.gate(self._now)
-        closed = (
-            (self.shutdown.is_stopping, "stopping"),
-            (self.kill_switch.is_latched, "kill"),
-            (signer is not None, signer or ""),
-            (not self.start_up.is_done and not self.start_up.is_warming, STARTING),
-            (limits is not None, limits or ""),
-            (not self.user_feed.is_live, "user_feed_down"),
-            (not self.market_feed.is_live, "market_feed_down"),
-            (self.resync.gates_quotes, "resync"),
-            (self.sync.gate is not None, self.sync.gate or ""),
-            (foreign is not None, foreign or ""),
-            (self.start_up.is_warming, WARMING),
-        )
-        return next((reason for is_closed, reason in closed if is_closed), None)
+        if self.shutdown.is_stopping:
+            return "stopping"
+        if self.kill_switch.is_latched:
+            return "kill"
+        if self.signer is not None and self.signer.gate is not None:
+            return self.signer.gate
+        is_warming = self.start_up.is_warming
+        if not is_warming and not self.start_up.is_done:
+            return STARTING
+        return self._limits_gate() or self._picture_gate() or (WARMING if is_warming else None)
 
     # --- handlers -------------------------------------------------------------------------------
 
@@ -385,7 +413,7 @@ class Orchestrator:
             desk = self.desks.get(ledger.instrument)
             if desk is not None:
                 desk.inventory.continue_from(ledger)
-        self.risk.account.begin(event.forgiven)
+        self.risk.begin(event)
         self.transfers.restore(event.transfers, event.transfers_stated, event.transfers_as_of)
         self._hand_out_transfers()
         for order in event.orders:
@@ -448,6 +476,8 @@ class Orchestrator:
         for result in event.results:
             if isinstance(result, PositionsReport):
                 self._book_transfers(result.transfers, result.as_of)
+            elif isinstance(result, LimitsReport):
+                self.limits.take(result)
         self.ledger.on_replied(event, now)
 
     def _on_positions(self, event: PositionsReported, now: Ns) -> None:
@@ -528,11 +558,15 @@ class Orchestrator:
 
     def _fill_to_order(self, fill: Fill, now: Ns) -> None:
         if self.desks[fill.instrument].tracker.on_fill(fill, now) is None:
-            self.unmatched_fills += 1
-            if self.foreign is not None:
-                self.foreign.on_unmatched_fill(fill, self.desks[fill.instrument].instrument, now)
-            if self.start_up.is_done:
-                self.sync.on_unmatched_fill(now)
+            self.strangers.on_unmatched(fill, now)
+
+    def _on_stranger(self, fill: Fill, now: Ns) -> None:
+        """A fill of no order of ours."""
+        self.unmatched_fills += 1
+        if self.foreign is not None:
+            self.foreign.on_unmatched_fill(fill, self.desks[fill.instrument].instrument, now)
+        if self.start_up.is_done:
+            self.sync.on_unmatched_fill(now)
 
     def _fill_to_quotes(self, fill: Fill, now: Ns) -> None:
         self.risk.on_fill(fill)
@@ -559,37 +593,27 @@ class Orchestrator:
                 return None
         return gate
 
+    def _picture_gate(self) -> str | None:
+        """Why our picture of the account and its markets may not be whole."""
+        if not self.user_feed.is_live:
+            return "user_feed_down"
+        if not self.market_feed.is_live:
+            return "market_feed_down"
+        if self.resync.gates_quotes:
+            return "resync"
+        return self.sync.gate or (None if self.foreign is None else self.foreign.gate(self._now))
+
     def _record_adjustments(self, out: list[AnyCommand]) -> None:
         """What a restatement, a late fill, the first mark or a lifted kill changed must reach the next life."""
         for name, desk in self.desks.items():
             inventory = desk.inventory
             if inventory.has_news:
                 inventory.has_news = False
-                out.append(RecordAdjustments(name, tuple(inventory.adjustments)))
+                out.append(RecordAdjustments(name, tuple(inventory.adjustments), inventory.opening_valued))
         account = self.risk.account
         if account.has_news:
             account.has_news = False
             out.append(RecordForgiven(Usd(round(account.pnl))))
-
-    def _deadlines(self) -> tuple[Ns | None, ...]:
-        return (
-            self.ledger.deadline(),
-            self.market_feed.deadline(),
-            self.user_feed.deadline(),
-            None if self.supervisor is None else self.supervisor.deadline(),
-            None if self.shutdown.is_stopping else self.start_up.deadline(self._now),
-            self.resync.deadline(),
-            self.resolver.deadline() if self._settles_doubts else None,
-            self.sync.deadline() if self._is_at_work else None,
-            self.shutdown.deadline(),
-            self.risk.deadline(),
-            None if self.dead_man is None else self.dead_man.deadline(),
-            None if self.signer is None else self.signer.deadline(),
-            None if self.foreign is None else self.foreign.deadline(self._now),
-            self.quota.deadline() if self.quota is not None and self._is_at_work else None,
-            self.margin.deadline() if self.margin is not None and self._is_at_work else None,
-            *(desk.next_deadline() for desk in self.desks.values()),
-        )
 
     @property
     def _settles_doubts(self) -> bool:

@@ -125,6 +125,8 @@ class FillProcessor:
         """Fills that waited for the first stated position longer than there was room: history."""
         self.cursor = Ns(0)
         """Exchange time of the latest fill booked."""
+        self.gap_from: Ns | None = None
+        """Fills later than this may be missing, for a while nobody listened; None: the stream brings every one."""
         self.opening_as_of = Ns(-1)
         """Fills up to this exchange time are part of what the account had before the first life."""
         self.is_holding = False
@@ -142,8 +144,23 @@ class FillProcessor:
         for tid in restored.tids:
             self.dedup.remember(tid, restored.fills_since)
         self.cursor = restored.fills_since
+        if not restored.is_opening:
+            self.open_gap()
         self.opening_as_of = restored.opened_at
         self._recent_from = restored.fills_until
+
+    def open_gap(self) -> None:
+        """Nobody listens any more: what streams in afterwards must not move a search past what was missed."""
+        if self.gap_from is None:
+            self.gap_from = self.cursor
+
+    def close_gap(self) -> None:
+        """Every fill was fetched up to a moment at which the stream was running again."""
+        self.gap_from = None
+
+    def search_from(self, overlap: Ns) -> Ns:
+        """Where a query for what may be missing begins: so long before the last fill after which none is."""
+        return Ns(max((self.cursor if self.gap_from is None else self.gap_from) - overlap, 0))
 
     def subscribe(self, consumer: Consumer, priority: Priority) -> None:
         """Lower priorities hear of a fill first; of equals, who subscribed first (FL-06)."""

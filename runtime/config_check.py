@@ -6,6 +6,7 @@ with a unit (see `config_types`).
 """
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, time
@@ -30,6 +31,8 @@ _MAX_NUMBER = 10**18
 """Numbers go into the journal as 64 bits, and nothing that can be simulated is so large."""
 _SHOWN = 60
 """Characters shown of a wrong value."""
+_MEMBER = re.compile(r"<\w+\.\w+: ('[^']*')>")
+"""How Python shows a member of an enumeration."""
 _LISTED = 8
 """Choices listed in a message; of more only the nearest."""
 
@@ -110,7 +113,7 @@ class _Findings:
         ours = set(self.wants)
         for error in errors:
             located = self._locate(error)
-            if located is None or located in ours:
+            if located is None or located in ours or _only_spoilt(error):
                 continue
             context = {name: _shortest(value) for name, value in error.get("ctx", {}).items()}
             want = _WANTS.get(error["type"], error["msg"]).format_map(context)
@@ -151,6 +154,11 @@ class _Findings:
         return show(value)
 
 
+def _only_spoilt(error: "ErrorDetails") -> bool:
+    """Whether a list is long enough, and too short only without its wrong entries, which are named themselves."""
+    return error["type"] == "too_short" and len(error["input"]) >= error["ctx"]["min_length"]
+
+
 def spell(path: Path) -> str:
     """A path as people write it: ``desks[0].gamma``."""
     text = ""
@@ -169,7 +177,9 @@ def show(value: object) -> str:
 
 
 def _shortest(value: object) -> object:
-    """A bound as people write it: 0 rather than 0.0."""
+    """A bound or choices as people write them: 0 rather than 0.0, a member of an enumeration by its value."""
+    if isinstance(value, str):
+        return _MEMBER.sub(r"\1", value)
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 

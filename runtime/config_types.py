@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import is_dataclass
 from decimal import Decimal
 from types import UnionType
-from typing import Annotated, Any, Literal, NamedTuple, TypeGuard, Union, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, ClassVar, Literal, NamedTuple, TypeGuard, Union, get_args, get_origin, get_type_hints
 
 import msgspec
 
@@ -72,8 +72,9 @@ def is_table(kind: object) -> TypeGuard[type]:
 
 
 def fields_of(kind: type) -> dict[str, Any]:
-    """Types of a table's fields by name."""
-    return get_type_hints(kind, include_extras=True)
+    """Types of a table's fields by name; what belongs to the type itself is no field."""
+    hints = get_type_hints(kind, include_extras=True).items()
+    return {name: hint for name, hint in hints if get_origin(hint) is not ClassVar and hint is not ClassVar}
 
 
 def tags_of(kind: type) -> dict[str, tuple[Any, ...]]:

@@ -253,7 +253,11 @@ class Life:
         """Before anything signed may leave, the journal knows where the nonces of the next life begin."""
         if not any(isinstance(command, Request) for command in commands):
             return False
-        below = self.adapter.reserve_nonces()
+        try:
+            below = self.adapter.reserve_nonces()
+        except Exception as error:  # noqa: BLE001 - as for `submit`: whatever it is, the orders must go
+            self.fail(now, SUBMIT_FAILED, f"{error!r} on reserving nonces", error)
+            return False
         if below <= self._nonces_below:
             return False
         self._nonces_below = below

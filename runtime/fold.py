@@ -19,6 +19,7 @@ from domain.events import (
     FillsReport,
     KillReset,
     NoncesReserved,
+    OrderUpdate,
     PositionsReport,
     PositionsReported,
     Replied,
@@ -29,6 +30,7 @@ from domain.events import (
     Transfers,
 )
 from domain.ids import draw
+from domain.liquidation import liquidation_in
 from domain.transfers import TransferBook
 from domain.units import InstrumentId, Ns, Pos, RequestId, Tid, Usd
 from runtime.journal_format import Decided, Opened, Record, Rescued, Took
@@ -54,11 +56,12 @@ def life_seed_of(seed: int, life: int) -> int:
 class _Ledger:
     """``position`` is that of opening and fills; the adjustments come on top."""
 
-    __slots__ = ("adjustments", "cash", "fees", "opening", "position")
+    __slots__ = ("adjustments", "cash", "fees", "opening", "opening_value", "position")
 
     def __init__(self, position: int = 0, cash: int = 0, fees: int = 0, opening: int = 0) -> None:
         self.adjustments: tuple[Adjustment, ...] = ()
         self.opening = opening
+        self.opening_value: Usd | None = None
         self.position = position
         self.cash = cash
         self.fees = fees
@@ -71,7 +74,13 @@ class _Ledger:
     def restored(self, instrument: InstrumentId) -> RestoredLedger:
         position = self.position + sum(adjustment.lots for adjustment in self.adjustments)
         return RestoredLedger(
-            instrument, Pos(position), Usd(self.cash), Usd(self.fees), Pos(self.opening), self.adjustments
+            instrument,
+            Pos(position),
+            Usd(self.cash),
+            Usd(self.fees),
+            Pos(self.opening),
+            self.adjustments,
+            self.opening_value,
         )
 
 
@@ -94,10 +103,12 @@ class Fold:
         self._forgiven = Usd(0)
         self._booked_until = Ns(-1)
         self._has_placed = False
-        self._gate = AccountGate(lambda _: None)
+        self._gate = _gate()
         """What the core did not believe is not handed on."""
         self._nonces_from = 0
         self._is_stopped = True
+        self._liquidated: str | None = None
+        """What was heard of a liquidation since the last decision."""
 
     def add(self, record: Record) -> None:
         """Take in the next record."""
@@ -107,6 +118,7 @@ class Fold:
             case Took(now, event):
                 self._took(event, now)
             case Decided(now, commands):
+                self._liquidated = None
                 self._sent(commands, now)
                 self._heed(commands)
             case Rescued(now, commands):
@@ -152,6 +164,7 @@ class Fold:
             fills_until=self._booked_until,
             forgiven=self._forgiven,
             nonces_from=self._nonces_from,
+            liquidated=self._liquidated,
             is_unread=self._before_opening is not None and not self._has_placed and life > 1,
         )
 
@@ -162,6 +175,8 @@ class Fold:
     # --- inputs ---------------------------------------------------------------------------------
 
     def _took(self, event: AnyEvent, now: Ns) -> None:
+        if isinstance(event, Restored):
+            self._gate = _gate()  # another process: its clock is not that of the one before
         if not self._gate.admits(event, now):
             return
         if isinstance(event, Restored):
@@ -171,6 +186,8 @@ class Fold:
             self._kill = None
         elif isinstance(event, NoncesReserved):
             self._nonces_from = max(self._nonces_from, event.below)
+        if isinstance(event, OrderUpdate):
+            self._liquidated = self._liquidated or liquidation_in(event)
         self._take_transfers(event)
         self._cursor.seen(event)
         self._orders.seen(event, now)
@@ -198,6 +215,7 @@ class Fold:
     def _book(self, fill: Fill) -> None:
         if fill.exch_time <= self._opened_at:
             return  # part of what the account had before us
+        self._liquidated = self._liquidated or liquidation_in(fill)
         self._ledgers.setdefault(fill.instrument, _Ledger()).book(fill)
         if self._before_opening is not None:
             self._before_opening.append(fill)
@@ -216,7 +234,7 @@ class Fold:
         """What the life was told is the truth for it, also where a lost tail told us less."""
         self._life = event.life
         self._is_stopped = False
-        self._kill = event.kill
+        self._kill, self._liquidated = event.kill, event.liquidated
         self._before_opening = [] if event.is_opening else None
         self._opened_at = event.opened_at
         self._nonces_from = max(self._nonces_from, event.nonces_from)
@@ -227,7 +245,7 @@ class Fold:
         for told in event.ledgers:
             adjusted = sum(adjustment.lots for adjustment in told.adjustments)
             ledger = _Ledger(told.position - adjusted, told.cash, told.fees, told.opening)
-            ledger.adjustments = told.adjustments
+            ledger.adjustments, ledger.opening_value = told.adjustments, told.opening_value
             self._ledgers[told.instrument] = ledger
         self._forgiven = event.forgiven
         self._booked_until = event.fills_until
@@ -251,9 +269,14 @@ class Fold:
                 elif command.name == STOPPED:
                     self._is_stopped = True
             elif isinstance(command, RecordAdjustments):
-                self._ledgers.setdefault(command.instrument, _Ledger()).adjustments = command.adjustments
+                ledger = self._ledgers.setdefault(command.instrument, _Ledger())
+                ledger.adjustments, ledger.opening_value = command.adjustments, command.opening_value
             elif isinstance(command, RecordForgiven):
                 self._forgiven = command.pnl
+
+
+def _gate() -> AccountGate:
+    return AccountGate(lambda _: None)
 
 
 def _places(command: AnyCommand) -> bool:

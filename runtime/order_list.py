@@ -9,6 +9,7 @@ from itertools import pairwise
 
 from domain.commands import AnyCommand, Cancel, Modify, Place, Request
 from domain.events import (
+    SAYS_NOTHING_OF_ORDERS,
     AnyEvent,
     AnyResult,
     Executed,
@@ -185,7 +186,10 @@ class _Clerk:
                 self._answered(result)
 
     def _placed(self, order: ListedOrder, result: AnyResult) -> None:
-        if isinstance(result, Refused):
+        if isinstance(result, Refused) and result.reason in SAYS_NOTHING_OF_ORDERS:
+            if order.oid is None and not order.is_over:
+                order.ended = f"unclear ({result.reason})"
+        elif isinstance(result, Refused):
             state = OrderState.EXPIRED if result.reason is Reason.EXPIRED else OrderState.REJECTED
             self._end(order, f"refused ({result.reason})", state)
         elif isinstance(result, Resting | Executed):

@@ -35,6 +35,7 @@ from runtime.journal_format import Header
 from runtime.safety_net import SafetyNet, SafetyNetConfig
 from runtime.thinking import ThinkingConfig, ThinkingTime
 from sim.disk import Disk
+from sim.points import Died
 
 
 class VirtualTime(Protocol):
@@ -167,8 +168,11 @@ class VirtualDriver:
             self._call_step(self._life)
 
     def stall(self, duration: Ns) -> None:
-        """The process stands still: events wait, timers and commands come late."""
-        self._busy_until = Ns(max(self._busy_until, self._env.now) + duration)
+        """The process stands still: events wait, timers and commands come late; the disk goes on meanwhile."""
+        now = self._env.now
+        written_at = now if self.disk is None else max(self.disk.free_at, now)
+        thinking = max(self._busy_until - written_at, 0)
+        self._busy_until = Ns(max(written_at, now + duration) + thinking)
 
     # --- what it is doing -----------------------------------------------------------------------
 
@@ -238,7 +242,10 @@ class VirtualDriver:
             self._set_timer(life, now)
 
     def _think(self, life: Life, now: Ns) -> None:
-        events, commands = life.step(now)
+        try:
+            events, commands = life.step(now)
+        except Died:
+            return
         thinking = self._thinking.next()
         if self.slowdowns:
             thinking = Ns(round(thinking * prod(self.slowdowns)))
@@ -261,7 +268,10 @@ class VirtualDriver:
         if commands and now < self._busy_until:
             self._env.call_at(self._busy_until, self._finish, life, commands)
             return
-        life.carry_out(now, commands)
+        try:
+            life.carry_out(now, commands)
+        except Died:
+            return
         if life.is_over(now):
             life.end(now)
             self._close("stopped" if life.failure is None else "failed")

@@ -28,6 +28,7 @@ from scenarios.endurance import state_bytes
 from scenarios.expectations import Expect
 from scenarios.invariants.base import Bounds, Scope
 from scenarios.invariants.checker import Checker
+from scenarios.invariants.limits import HardLimits
 from scenarios.observed import ObservedTrader
 from scenarios.observer import Observer
 from scenarios.overreach import Overreach
@@ -112,9 +113,11 @@ class Running:
         header = make_header(seed, setup.trader_tree, tuple(instruments.values()), setup.name)
         self.alerts: Counter[str] = Counter()
         """Alerts of the trader, by name."""
+        self.adapter = SimulatedAdapter(self.session)
+        """The trader's way to the venue, in all its lives."""
         self.driver = VirtualDriver(
             world.env,
-            SimulatedAdapter(self.session),
+            self.adapter,
             self._new_life,
             self.journal,
             header,
@@ -123,15 +126,21 @@ class Running:
             disk=disk,
         )
         self.session.process = self.driver
+        disk.taps.append(self.session.reach)
         self.injected: list[Injected] = [fault.install(world, self.session) for fault in setup.faults]
+        risk = setup.trader.risk.limits
+        self.limits = HardLimits(setup.trader.desk.engine.max_position_usd, None if risk is None else risk.gross_usd)
+        """How far its positions may go."""
         self.overreach = Overreach(self.truth)
         """How far the account went."""
         self._scope: Scope | None = None
+        self._block_at = Ns(0)
         self._tape = Tape()
         if not world.replays:  # a recording hands its trades over when they were received, not in their block
             world.on_publication.append(self._tape.hear)
         world.on_publication.append(self.truth.hear)
         world.on_block.append(self._on_block)
+        world.env.call_in(NS_PER_S, self._on_second)
         self.session.on_send.append(self.observer.on_sent)
         self.session.on_send.append(self.checker.sent)
         for injected in self.injected:
@@ -188,15 +197,15 @@ class Running:
 
     @property
     def memories(self) -> Sequence[object]:
-        """What the trader's process keeps beside its core: its safety net listens all the time."""
+        """What the trader's process keeps beside its core: its way to the venue, and its safety net, which listens."""
         net = self.driver.net
-        return () if net is None else (net,)
+        return (self.adapter,) if net is None else (self.adapter, net)
 
     def fault_figures(self) -> list[FaultFigures]:
         """What each fault did."""
         return [
             FaultFigures(
-                i.kind, i.starts_at / NS_PER_S, i.ends_at / NS_PER_S, i.injected, dict(sorted(i.counts.items()))
+                i.kind, i.starts_at / NS_PER_S, i.ends_at / NS_PER_S, i.injected, dict(sorted(i.tally.items()))
             )
             for i in self.injected
         ]
@@ -228,6 +237,7 @@ class Running:
     def _new_life(self) -> ObservedTrader:
         core = Orchestrator(self.setup.trader, tuple(self.world.instruments.values()))
         before = self._scope
+        self.limits.begin_life()
         self._scope = Scope(
             self.world.instruments,
             self.truth,
@@ -238,6 +248,7 @@ class Running:
             calm_since=Ns(0) if before is None else before.calm_since,
             is_held_back=partial(_is_held_back, core),
             is_limited=core.budget is not None and core.budget.limits == self.world.venue.limits,
+            limits=self.limits,
             run=self,
         )
         self.checker.bind(self._scope, self._story)
@@ -246,22 +257,35 @@ class Running:
         return self.trader
 
     def _on_block(self, number: int, now: Ns) -> None:
+        self._block_at = now
         block = self.truth.take_block(now, self._tape.take(), number)
         scope = self._scope
         if scope is not None:
-            scope.now = now
-            if any(injected.is_active for injected in self.injected):
-                scope.calm_since = None
-            elif scope.calm_since is None:
-                scope.calm_since = now
-            if not self._is_healthy():
-                scope.healthy_since = None
-            elif scope.healthy_since is None:
-                scope.healthy_since = now
+            self._note_faults(scope, now)
             self.checker.block(block)
         self.observer.on_life(now, is_running=self.driver.is_running)
         self.observer.on_block(block)
         self.overreach.on_block(now)
+
+    def _on_second(self) -> None:
+        """Time goes by where the venue makes no blocks, too: it is down, or the recording has a gap."""
+        now = self.world.env.now
+        self.world.env.call_in(NS_PER_S, self._on_second)
+        scope = self._scope
+        if scope is not None and now - self._block_at >= NS_PER_S:
+            self._note_faults(scope, now)
+            self.checker.second(now)
+
+    def _note_faults(self, scope: Scope, now: Ns) -> None:
+        scope.now = now
+        if any(injected.is_active for injected in self.injected):
+            scope.calm_since = None
+        elif scope.calm_since is None:
+            scope.calm_since = now
+        if not self._is_healthy():
+            scope.healthy_since = None
+        elif scope.healthy_since is None:
+            scope.healthy_since = now
 
     def _is_healthy(self) -> bool:
         feed = self.session.feeds[Feed.USER]

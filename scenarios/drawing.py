@@ -9,16 +9,28 @@ met while another fault does not hide them; a few worlds have all of them, and a
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
+from enum import EnumMeta, StrEnum
+from functools import cache
 from math import exp, log
-from typing import Any
+from typing import Any, Literal, get_args, get_origin, get_type_hints
 
+from domain.events import Feed
 from domain.ids import uniform
 from runtime import config
 from scenarios.loader import SHELF
 from sim.faults import FAULTS, Fault, Range
+from sim.faults.crash import Crash
+from sim.faults.disconnect import Disconnect
+from sim.faults.fsync_failure import FsyncFailure
+from sim.faults.journal_full import JournalFull
+from sim.faults.owner_transfers import OwnerTransfers
+from sim.faults.slow_journal import SlowJournal
+from sim.faults.stall import Stall
 from sim.faults.timing import Moment
+from sim.faults.torn_journal import TornJournal
+from sim.points import Point
 
-VERSION = 1
+VERSION = 2
 """Of the drawing: the same seed gives another world in another version."""
 
 WARM_UP_S = 40.0
@@ -42,9 +54,32 @@ PATH_OFF = 0.30
 BY_CHANCE = 0.50
 """Share of the faults that strike by chance."""
 AIMED = 0.30
-"""Share of those that strike at a moment; the others strike all the time."""
+"""Share of those that strike at a moment; the others strike all the time, deaths at a point of the process."""
 TURNED = 0.25
-"""Chance of each setting to be drawn; else it stays as shipped."""
+"""Chance of a setting to be drawn, unless it says another one; else it stays as shipped."""
+CHOSEN = 0.5
+"""Chance of each field of a fault that chooses (a shape, some channels) to be drawn; else it stays as usual."""
+
+PAIRED = 0.30
+"""Share of the worlds with faults that have a pair of them: the second one strikes while the first one is at work."""
+FIRST = (Stall().kind, SlowJournal().kind, Disconnect().kind)
+"""What may be first: news wait unread, decisions wait for the disk, somebody recovers."""
+SECOND = (Crash().kind, TornJournal().kind)
+
+DEATHS = (Crash().kind, TornJournal().kind, JournalFull().kind, FsyncFailure().kind)
+"""Faults that end the process: whoever starts it again does not do so every other second."""
+DISKS = (JournalFull().kind, FsyncFailure().kind)
+"""Those of them that take the disk away, and start the process again when it is back."""
+DISK_S = (15.0, 60.0)
+"""Longer than the safety net may take: a process that still cancels cannot be started."""
+DEATHS_PER_MINUTE = (0.3, 2.0)
+DEATHS_REST_S = (20.0, 120.0)
+STRIKE_S = (0.2, 15.0)
+"""How long a strike lasts."""
+DOWN_S = (0.2, 60.0)
+"""Longer than the venue's dead-man switch waits."""
+POINTS_PER_S = {Point.TOLD: 15.0, Point.WRITTEN: 25.0, Point.SYNCED: 0.6, Point.SENDING: 0.8}
+"""How often the process comes to each point, about; more often in a lively market."""
 
 REGIMES = ("eth-quiet", "eth-volatile", "eth-stationary", "alt-thin", "two-markets")
 """Shipped scenarios without faults that a world can begin from."""
@@ -56,6 +91,8 @@ class Setting:
 
     path: str
     values: Sequence[Any] | Range
+    turned: float = TURNED
+    """In which share of the worlds it is drawn."""
 
 
 SETTINGS = (
@@ -65,14 +102,22 @@ SETTINGS = (
     Setting("links.order_rest.latency.median_ms", Range(50.0, 1_500.0)),
     Setting("links.reply.latency.median_ms", Range(5.0, 1_000.0)),
     Setting("links.handshake_ms", Range(20.0, 5_000.0)),
-    Setting("venue.traded", (0, 5_000_000_000_000)),
+    Setting("market.flow.drift_bps", Range(-1.0, 1.0, is_log=False)),
+    Setting("venue.traded", (0, 5_000_000_000_000), turned=1.0),
+    Setting("venue.cash", (60_000_000, 150_000_000, 1_000_000_000), turned=0.35),
+    Setting("venue.rules.funding.interval", (60_000_000_000,), turned=0.5),
     Setting("venue.two_batches", Range(0.0, 1.0, is_log=False)),
     Setting("trader.desk.accumulator.debounce_ms", Range(10.0, 2_000.0)),
     Setting("trader.desk.engine.ladder.levels", (1, 2, 3, 5, 8)),
     Setting("trader.desk.engine.max_position_usd", (1_000, 3_000, 10_000, 30_000)),
     Setting("trader.desk.engine.level_notional_usd", (100, 500, 1_000)),
     Setting("trader.budget.share", (0.5, 0.8, 0.95)),
+    Setting("trader.requests.routes.socket", (True, False)),
     Setting("trader.resync.overlap_s", Range(1.0, 60.0)),
+    Setting("trader.sync.reconciliation.background_s", (5.0, 30.0)),
+    Setting("trader.sync.audit.every_s", (2.0, 15.0)),
+    Setting("trader.supervisor.check_s", (5.0, 30.0)),
+    Setting("trader.risk.loss.limit_usd", Range(0.3, 30.0), turned=0.15),
     Setting("trader.desk.tracker.completed_kept", (10, 100, 1_000)),
     Setting("driver.thinking.median_us", Range(50.0, 20_000.0)),
 )
@@ -83,6 +128,11 @@ PATHS = (
     ("links.ping_every_ms", "pings"),
     ("trader.budget", "the budget of requests"),
     ("trader.desk.rejections", "waiting after refusals"),
+    ("trader.desk.futile", "leaving futile orders alone"),
+    ("trader.supervisor", "the watchdog of the connections"),
+    ("trader.sync.reconciliation", "comparing positions"),
+    ("trader.sync.audit", "auditing orders"),
+    ("trader.requests.routes.breaker", "the circuit breakers"),
 )
 """Ways to recover of which one may be off: the others have to do."""
 
@@ -142,13 +192,17 @@ def draw(seed: int, duration_s: float) -> Drawn:
         "duration_s": duration_s,
     }
     for setting in SETTINGS:
-        if sites.chance(f"{setting.path}/turned") < TURNED:
+        if sites.chance(f"{setting.path}/turned") < setting.turned:
             put(tree, setting.path, sites.value(setting.path, setting.values))
     path_off = None
     if sites.chance("path off") < PATH_OFF:
         key, path_off = sites.one_of("path", PATHS)
         put(tree, key, "off")
     tree["faults"] = _faults(sites, duration_s)
+    if "cash" in tree["venue"]:
+        for fault in tree["faults"]:
+            if fault["kind"] == OwnerTransfers().kind:  # who has nothing left rightly quotes nothing
+                fault["usd"] = abs(fault["usd"])
     tree["expect"] = _expect(tree["extends"])
     return Drawn(seed, tree, path_off)
 
@@ -174,12 +228,27 @@ def _faults(sites: Sites, duration_s: float) -> list[dict[str, Any]]:
     if mode >= 1 - NONE_ON:
         return []
     turns = max(round(duration_s / TURN_S), 1)
-    return [
+    drawn = [
         _fault(kind, sites, duration_s - HEAL_S)
         for kind in FAULTS
         if sites.chance(f"{kind().kind}/on") < 1 / 2 or mode < ALL_ON
         for _ in range(turns)
     ]
+    return drawn + _pair(sites, duration_s - HEAL_S) if sites.chance("pair") < PAIRED else drawn
+
+
+def _pair(sites: Sites, end_s: float) -> list[dict[str, Any]]:
+    """A fault, and a death in the middle of what it does; one in two lasts longer than the dead-man switch waits."""
+    at_s = round(sites.within("pair/at_s", WARM_UP_S, max(end_s - LONGEST_FAULT_S, WARM_UP_S + 10), is_log=False), 2)
+    window = {"at_s": at_s, "duration_s": round(min(end_s - at_s, LONGEST_FAULT_S), 2)}
+    first: dict[str, Any] = {"kind": sites.one_of("pair/first", FIRST), **window}
+    if first["kind"] == SlowJournal().kind:
+        first["sync_ms"] = sites.within("pair/sync_ms", 500, 5_000)
+    first["when"] = {"kind": "aimed", "at": "filled", "for_s": 6.0, "rest_s": 30.0}
+    second = {"kind": sites.one_of("pair/second", SECOND), **window}
+    down_s = sites.within("pair/for_s", 0.5, 5) if sites.chance("pair/long") < 1 / 2 else 45.0
+    aim = {"kind": "aimed", "at": "other_fault", "within_s": 3.0, "for_s": down_s, "rest_s": 30.0}
+    return [first, {**second, "when": aim}]
 
 
 def _fault(kind: type[Fault], sites: Sites, end_s: float) -> dict[str, Any]:
@@ -192,27 +261,66 @@ def _fault(kind: type[Fault], sites: Sites, end_s: float) -> dict[str, Any]:
     length = sites.within(f"{name}/length", 10, max(min(end_s - at_s, LONGEST_FAULT_S), 10), is_log=False)
     for key, values in kind.ranges.items():
         drawn[key] = sites.value(f"{name}/{key}", values)
+    for key, choices in _choices(kind):
+        if sites.chance(f"{name}/{key}/chosen") < CHOSEN:
+            drawn[key] = sites.one_of(f"{name}/{key}", choices)
     drawn["duration_s"] = round(min(drawn.get("duration_s", length), end_s - at_s), 2)
     if "when" in known:
-        drawn["when"] = _timing(name, sites)
+        drawn["when"] = _death(name, sites, at_s, end_s) if name in DEATHS else _timing(name, sites)
     return drawn
 
 
-def _timing(name: str, sites: Sites) -> dict[str, Any]:
-    """By chance, aimed, or all the time."""
+@cache
+def _choices(kind: type[Fault]) -> list[tuple[str, list[Any]]]:
+    """Fields of a fault that are no numbers, with their values: what a shape may be, which channels are hit."""
+    hints, usual = get_type_hints(kind), kind()
+    found: list[tuple[str, list[Any]]] = []
+    for field in fields(kind):  # type: ignore[arg-type]  # every fault is a dataclass
+        hint = hints[field.name]
+        if hint is bool:
+            found.append((field.name, [False, True]))
+        elif isinstance(hint, EnumMeta):
+            members: list[StrEnum] = list(hint)
+            found.append((field.name, [str(member) for member in members]))
+        elif isinstance(one := next(iter(get_args(hint)), None), EnumMeta) or get_origin(one) is Literal:
+            several = tuple(Feed) if one is Feed else getattr(usual, field.name)
+            names = [str(member) for member in several]
+            found.append((field.name, [*([name] for name in names), names]))
+    return found
+
+
+def _death(name: str, sites: Sites, at_s: float, end_s: float) -> dict[str, Any]:
+    """By chance, aimed, or between two things that the process does at one time."""
     share = sites.chance(f"{name}/when")
+    for_s = sites.within(f"{name}/for_s", *(DISK_S if name in DISKS else DOWN_S))
+    if share < BY_CHANCE:
+        return {"kind": "poisson", "per_minute": sites.within(f"{name}/per_minute", *DEATHS_PER_MINUTE), "for_s": for_s}
+    if share < BY_CHANCE + AIMED:
+        return _aimed(name, sites) | {"for_s": for_s, "rest_s": sites.within(f"{name}/rest_s", *DEATHS_REST_S)}
+    point = sites.one_of(f"{name}/point", list(Point))
+    number = sites.within(f"{name}/number", POINTS_PER_S[point] * at_s, POINTS_PER_S[point] * end_s, is_log=False)
+    return {"kind": "at_point", "point": str(point), "number": max(round(number), 1), "for_s": for_s}
+
+
+def _timing(name: str, sites: Sites) -> dict[str, Any]:
+    """By chance, aimed, or all the time; a process stands still for as long as it may be dead."""
+    share = sites.chance(f"{name}/when")
+    for_s = sites.within(f"{name}/for_s", *(DOWN_S if name == Stall().kind else STRIKE_S))
     if share < BY_CHANCE:
         return {
             "kind": "poisson",
             "per_minute": sites.within(f"{name}/per_minute", 1, 30),
-            "for_s": sites.within(f"{name}/for_s", 0.2, 15),
+            "for_s": for_s,
         }
     if share < BY_CHANCE + AIMED:
-        return {
-            "kind": "aimed",
-            "at": str(sites.one_of(f"{name}/at", list(Moment))),
-            "for_s": sites.within(f"{name}/for_s", 0.2, 15),
-            "share": sites.within(f"{name}/moment", 0.1, 1),
-            "within_s": sites.within(f"{name}/within_s", 0, 3, is_log=False),
-        }
+        return _aimed(name, sites) | {"for_s": for_s}
     return {"kind": "throughout"}
+
+
+def _aimed(name: str, sites: Sites) -> dict[str, Any]:
+    return {
+        "kind": "aimed",
+        "at": str(sites.one_of(f"{name}/at", list(Moment))),
+        "share": sites.within(f"{name}/moment", 0.1, 1),
+        "within_s": sites.within(f"{name}/within_s", 0, 3, is_log=False),
+    }

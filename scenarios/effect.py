@@ -3,11 +3,11 @@
 A key that changes nothing is a mistake of whoever wrote it, and is named like any other.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from domain.errors import Problem
-from domain.units import Ns, seconds
+from domain.units import NS_PER_S, InstrumentId, Ns, seconds
 from runtime.config_check import Path, show, spell
 from scenarios.schema import L4_RECORDING, Scenario
 
@@ -35,6 +35,9 @@ IDLE_OVER_RECORDING = (
     ("links", "market_data"),
 )
 """What a recorded market has of its own: instrument, crowd and queues, and its public data with their delays."""
+
+JUDGED_S = 5.0
+"""Of a run after the time in which a trader must have healed: who has not is seen in it."""
 
 IDLE_WITHOUT_RECORDING = (("market", "replay"), ("market", "sz_decimals"))
 """How a recording is read and played."""
@@ -66,6 +69,27 @@ def late_faults(scenario: Scenario, end: Ns) -> Iterator[Problem]:
         if seconds(fault.at_s) >= end:
             want = f"a start before the end of the run at {end / 1e9:g} s, or no such fault"
             yield Problem(f"faults[{i}].at_s", f"{fault.at_s:g}", want)
+
+
+def unknown_instruments(scenario: Scenario, known: Sequence[InstrumentId]) -> Iterator[Problem]:
+    """Instruments of faults that the scenario does not have."""
+    for i, fault in enumerate(scenario.faults):
+        for name in getattr(fault, "instruments", ()):
+            if name not in known:
+                want = f"an instrument of this scenario ({', '.join(known)})"
+                yield Problem(f"faults[{i}].instruments", show(name), want)
+
+
+def unjudged_healing(scenario: Scenario, end: Ns) -> Iterator[Problem]:
+    """A time to heal that is not over when the run is: whoever never heals would keep it."""
+    allowed, duration = scenario.expect.healed_after_s_max, end / NS_PER_S
+    ends = [fault.at_s + fault.duration_s for fault in scenario.faults if fault.at_s < duration]
+    if allowed is None or not ends:
+        return
+    least = max(ends) + allowed + JUDGED_S
+    if duration < least:
+        why = f"{max(ends):g} s until the last fault is over, {allowed:g} to heal (expect.healed_after_s_max)"
+        yield Problem("duration_s", f"{duration:g}", f"at least {least:g}: {why}, {JUDGED_S:g} to see it")
 
 
 def _leaves(data: Mapping[str, Any], path: Path = ()) -> Iterator[Path]:

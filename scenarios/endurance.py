@@ -12,6 +12,8 @@ from statistics import fmean
 from domain.units import NS_PER_S, Ns
 from scenarios.result import EnduranceFigures, Growth, Recoveries
 
+SIZES = frozenset(("calls", "ended_orders", "inbox", "orders", "requests", "trader_bytes"))
+"""What is looked at, by name."""
 _LEAST = 8
 """Looks below which a quarter says nothing."""
 

@@ -5,6 +5,7 @@ keys its profile, below a market's ``flow`` the profile of the market.
 """
 
 import json
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -15,14 +16,13 @@ from runtime.config import EXTENDS, Shelf, Tree
 from runtime.config_check import show, suggestion
 from runtime.config_schema import schema as json_schema
 from scenarios.build import markets_of
-from scenarios.effect import idle_keys, late_faults
+from scenarios.effect import idle_keys, late_faults, unjudged_healing, unknown_instruments
 from scenarios.figures_by_path import wrong_step
 from scenarios.incidents import INCIDENTS
 from scenarios.schema import DEFAULT_PROFILE, InstrumentSection, Scenario
-from sim.faults.cancel_race import CancelRace
-from sim.faults.fill_before_ack import FillBeforeAck
-from sim.faults.halt import Halt
-from sim.faults.post_only_mode import PostOnlyMode
+from sim.faults import FAULTS
+from sim.faults.base import STRIKES
+from sim.faults.timing import THROUGHOUT, Throughout
 from sim.flow.synthetic import PROFILES
 from sim.links import LinksConfig
 
@@ -63,9 +63,10 @@ def _checked(given: Tree, source: str, problems: list[Problem]) -> Scenario:
     if scenario is not None:
         problems += [
             *late_faults(scenario, seconds(scenario.duration_s)),
+            *unjudged_healing(scenario, seconds(scenario.duration_s)),
             *_limits_without_a_lot(scenario),
             *_cycles_too_far_apart(scenario),
-            *_halts_of_nothing(scenario),
+            *_faults_of_nothing(scenario),
             *_unknown_figures(scenario),
             *_unknown_incidents(scenario),
         ]
@@ -174,7 +175,7 @@ def _faults(data: Mapping[str, Any], recording: object) -> list[Problem]:
     if recording is None:
         return []
     want = "a fault that needs no crowd: over a recording nobody else trades"
-    crowded = (CancelRace().kind, FillBeforeAck().kind, Halt().kind, PostOnlyMode().kind)
+    crowded = [kind().kind for kind in FAULTS if getattr(kind, "needs_crowd", False)]
     kinds = [fault.get("kind") if isinstance(fault, dict) else None for fault in _list(data, "faults")]
     return [Problem(f"faults[{i}].kind", show(kind), want) for i, kind in enumerate(kinds) if kind in crowded]
 
@@ -208,28 +209,26 @@ def _names_a_file(name: str) -> bool:
     return fits and name not in {".", ".."} and not set(name) & set(_UNSAFE)
 
 
-def _halts_of_nothing(scenario: Scenario) -> list[Problem]:
-    """Halts of instruments that the scenario does not have."""
+def _faults_of_nothing(scenario: Scenario) -> list[Problem]:
+    """Faults of instruments that the scenario does not have; a recording says its own when it is read."""
     if scenario.market.profile not in PROFILES:
         return []
-    known = [market.instrument.id for market in markets_of(scenario)]
-    return [
-        Problem(f"faults[{i}].instruments", show(name), f"an instrument of this scenario ({', '.join(known)})")
-        for i, fault in enumerate(scenario.faults)
-        if isinstance(fault, Halt)
-        for name in fault.instruments
-        if name not in known
-    ]
+    return list(unknown_instruments(scenario, [market.instrument.id for market in markets_of(scenario)]))
 
 
 def _unknown_figures(scenario: Scenario) -> list[Problem]:
     """Expected figures that no result has."""
-    kinds: set[str] = {fault.kind for fault in scenario.faults}
+    faults: dict[str, set[str]] = defaultdict(set)
+    for fault in scenario.faults:
+        faults[fault.kind].update(fault.figures)
+        if not isinstance(getattr(fault, "when", THROUGHOUT), Throughout):
+            faults[fault.kind].add(STRIKES)
+    known = [market.instrument.id for market in markets_of(scenario)] if scenario.market.profile in PROFILES else None
     return [
         Problem(f"expect.{key}", wrong, "the path of a figure below `metrics` of a result")
         for key, paths in (("least", scenario.expect.least), ("most", scenario.expect.most))
         for path in paths
-        if (wrong := wrong_step(path, kinds)) is not None
+        if (wrong := wrong_step(path, faults, known, is_most=key == "most")) is not None
     ]
 
 

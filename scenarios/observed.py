@@ -42,6 +42,7 @@ class ObservedTrader:
         self.core.apply(event, now)
         fills = tuple(fills_in(event))
         self._scope.now = now
+        self._scope.limits.look(self._scope.truth, self.core.desks)
         self._checker.step(Step(now, event, (), fills))
         self._observer.on_event(event, now, fills)
         if self._observer.disagreement.is_open:
@@ -84,4 +85,4 @@ class ObservedTrader:
         return None
 
     def _limits(self) -> Mapping[InstrumentId, int]:
-        return {name: desk.limit.lots for name, desk in self.core.desks.items()}
+        return {name: self._scope.limits.of(name, desk) for name, desk in self.core.desks.items()}

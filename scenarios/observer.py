@@ -6,7 +6,7 @@ Everything is a running sum, a bounded queue or a bounded sample, so memory does
 from collections import Counter, OrderedDict, deque
 from collections.abc import Callable, Mapping, Sequence
 from math import nan
-from typing import Protocol, TypeVar
+from typing import Protocol
 
 from domain.commands import AnyCommand, Cancel, Modify, Place, Request
 from domain.events import (
@@ -28,6 +28,7 @@ from runtime.own_orders import spread
 from scenarios.disagreement import Disagreement
 from scenarios.endurance import RecoveryTimes
 from scenarios.invariants.base import Block, TruthView
+from scenarios.memory import keep
 from scenarios.result import (
     HORIZONS_S,
     SPLIT_HORIZON_S,
@@ -40,8 +41,6 @@ from scenarios.result import (
     Quoting,
 )
 from scenarios.trace import MAX_MARKS, MAX_SAMPLES, FillMark, Lifetime, MarketTrace, Span, Trace
-
-K = TypeVar("K")
 
 KEPT = 20_000
 NANO_PER_PCT = 10_000_000
@@ -264,7 +263,7 @@ class Observer:
         self._race_fills += 1
         if cloid not in self._raced:
             self._races += 1
-            _keep(self._raced, cloid)
+            keep(self._raced, cloid, None, KEPT)
 
     def _settle(self, market: _Market, now: Ns, before: float | None) -> None:
         """Markouts that are due, at the mid that stood at their moment."""
@@ -345,7 +344,7 @@ class Observer:
         key = (fill.tid, fill.oid)
         if key in self._seen:
             return
-        _keep(self._seen, key)
+        keep(self._seen, key, None, KEPT)
         if is_answer or (self._user_up_since is not None and fill.exch_time < self._user_up_since):
             self._recovered += 1
 
@@ -388,12 +387,12 @@ class Observer:
                 counts.placed += 1
             elif isinstance(action, Modify):
                 counts.modified += 1
-                _keep(self._replaced, action.cloid)
-                _keep(self._leaving, action.cloid)
+                keep(self._replaced, action.cloid, None, KEPT)
+                keep(self._leaving, action.cloid, None, KEPT)
             elif isinstance(action, Cancel):
                 counts.cancelled += 1
                 if action.cloid is not None:
-                    _keep(self._leaving, action.cloid)
+                    keep(self._leaving, action.cloid, None, KEPT)
 
     def on_gate(self, gate: str | None, limits: Callable[[], Mapping[InstrumentId, int]], now: Ns) -> None:
         """Why the trader does not want to quote, after each decision; None while it does."""
@@ -575,9 +574,3 @@ class Observer:
 def _pct(fee: FeeRate) -> float:
     """A rate of fees in percent."""
     return fee / NANO_PER_PCT
-
-
-def _keep(memory: OrderedDict[K, None], key: K) -> None:
-    memory[key] = None
-    if len(memory) > KEPT:
-        memory.popitem(last=False)

@@ -12,7 +12,7 @@ from runtime.log import Log
 from runtime.recordings import data_folder, names_in
 from runtime.recordings_l4 import FOLDER, L4Feed, L4Truth, load_feed, load_truth
 from scenarios.build import build, recording_of
-from scenarios.effect import late_faults
+from scenarios.effect import late_faults, unjudged_healing, unknown_instruments
 from scenarios.expectations import evaluate
 from scenarios.l4_replay import L4Result, replay_blocks
 from scenarios.result import RunResult, Wall
@@ -54,9 +54,15 @@ def data_problems(scenario: Scenario) -> list[Problem]:
         if scenario.market.is_blocks:
             _blocks(data_folder().parent / FOLDER)
         elif scenario.market.recording is not None:
-            end = min(seconds(scenario.duration_s), recording_of(scenario.market).last_time)
-            late = late_faults(scenario, end)
-            return [Problem(f"{scenario.name}: {each.path}", each.found, each.want) for each in late]
+            recording = recording_of(scenario.market)
+            end = min(seconds(scenario.duration_s), recording.last_time)
+            known = (recording.instrument.id,)
+            found = (
+                *late_faults(scenario, end),
+                *unjudged_healing(scenario, end),
+                *unknown_instruments(scenario, known),
+            )
+            return [Problem(f"{scenario.name}: {each.path}", each.found, each.want) for each in found]
     except ConfigError as error:
         return error.problems
     return []

@@ -6,17 +6,21 @@ What is kept of a seed that holds is small; of one that fails it is everything t
 import traceback
 from collections import Counter
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from domain.errors import ConfigError
 from runtime.log import MemoryLog
+from scenarios.build import build
 from scenarios.drawing import Drawn, draw
 from scenarios.failure import Failed, Failure, failure_of
 from scenarios.loader import load_tree
-from scenarios.result import RunResult
-from scenarios.run import run_scenario
+from scenarios.result import Metrics, RunResult
+from scenarios.runner import run
+from scenarios.sometimes import meetings
+from scenarios.witness import Witness
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +29,8 @@ class Task:
 
     seed: int
     duration_s: float
+    journal: Path | None = None
+    """Where its journal goes, for seeds that are run twice."""
 
 
 class Seen(msgspec.Struct, kw_only=True):
@@ -41,6 +47,8 @@ class Seen(msgspec.Struct, kw_only=True):
     """What was injected by the kind of the fault; 0: it was on and met nothing."""
     checks: dict[str, int] = {}
     """Comparisons by the rule."""
+    met: dict[str, int] = {}
+    """How often it met each situation of `scenarios.sometimes`; those that it did not meet are left out."""
     digests: tuple[str, str] = ("", "")
     """Of the journal and of the world."""
     events: int = 0
@@ -56,30 +64,39 @@ class Seen(msgspec.Struct, kw_only=True):
 def look(task: Task) -> tuple[Seen, Failure | None]:
     """Run the world of a seed; with all that repeats it where something failed."""
     drawn = draw(task.seed, task.duration_s)
-    return look_at(drawn.tree, task.seed, drawn)
-
-
-def look_at(tree: dict[str, Any], seed: int, drawn: Drawn | None = None) -> tuple[Seen, Failure | None]:
-    """Run a world that is given as a scenario file's content."""
-    seen = Seen(seed=seed, world=str(tree.get("extends", "")), path_off=drawn.path_off if drawn else None)
     log = MemoryLog()
+    found = look_at(drawn.tree, task.seed, drawn, log)
+    if task.journal is not None:
+        task.journal.write_bytes(log.read())
+    return found
+
+
+def look_at(
+    tree: dict[str, Any], seed: int, drawn: Drawn | None = None, log: MemoryLog | None = None
+) -> tuple[Seen, Failure | None]:
+    """Run a world that is given as a scenario file's content; its journal goes to ``log``."""
+    seen = Seen(seed=seed, world=str(tree.get("extends", "")), path_off=drawn.path_off if drawn else None)
+    log = log or MemoryLog()
     try:
-        result = run_scenario(load_tree(tree, f"seed {seed}"), seed, log)
+        running = build(load_tree(tree, f"seed {seed}"), seed, log)
+        witness = Witness(running)
+        result = run(running, seed)
     except ConfigError:
         raise
     except Exception as error:  # noqa: BLE001 - a harness that dies has found something as well
         seen.ended = "raised"
         seen.failed = [Failed(f"exception {type(error).__name__}", _where(error))]
     else:
-        _note(seen, result)
+        metrics = result.metrics
+        assert isinstance(metrics, Metrics)  # noqa: S101 - worlds of blocks are not drawn
+        _note(seen, result, metrics)
+        seen.met = {name: count for name, count in meetings(witness, running, metrics).items() if count}
     if seen.holds:
         return seen, None
     return seen, failure_of(tree, seed, seen.failed, seen.digests[0], log.read())
 
 
-def _note(seen: Seen, result: RunResult) -> None:
-    metrics = result.metrics
-    assert not isinstance(metrics, dict)  # noqa: S101 - worlds of blocks are not drawn
+def _note(seen: Seen, result: RunResult, metrics: Metrics) -> None:
     injected: Counter[str] = Counter()
     for fault in metrics.faults:
         injected[fault.kind] += fault.injected

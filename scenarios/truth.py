@@ -7,14 +7,14 @@ at the venue.
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
-from typing import TypeVar
 
 from domain.errors import InvariantViolation
-from domain.events import Channel, Feed, Fill, OpenOrder, OrderUpdate, PublicTrade
+from domain.events import Channel, Feed, Fill, InstrumentLimits, OpenOrder, OrderUpdate, PublicTrade
 from domain.instrument import Instrument
 from domain.limits import VenueLimits
 from domain.units import AccountId, Cloid, InstrumentId, Ns, Oid, Px, Usd
 from scenarios.invariants.base import Block, OrderTruth, Published, Ran
+from scenarios.memory import keep
 from sim.envelope import LinkName
 from sim.feed import Session
 from sim.liquidity.book import Book, Discipline
@@ -27,9 +27,6 @@ KEPT = 20_000
 
 _OF_ACCOUNT = frozenset(("actions", "open_orders"))
 """Limits of the account, whatever address its requests come from."""
-
-K = TypeVar("K")
-V = TypeVar("V")
 
 EndTap = Callable[[OwnOrder], None]
 
@@ -120,12 +117,12 @@ class VenueTruth:
         if account == self.account:
             self._updates.append(update)
             if update.cloid is not None:
-                _keep(self._oid_of, update.cloid, update.oid)
+                keep(self._oid_of, update.cloid, update.oid, KEPT)
 
     def _note_fill(self, account: AccountId, fill: Fill) -> None:
         if account == self.account:
             self._fills.append(fill)
-            _keep(self._fill_of, (fill.tid, fill.oid), fill)
+            keep(self._fill_of, (fill.tid, fill.oid), fill, KEPT)
 
     def _note_run(self, account: AccountId, signature: Signature | None, expires_at: Ns | None) -> None:
         if account == self.account:
@@ -137,7 +134,7 @@ class VenueTruth:
 
     def _note_end(self, order: OwnOrder) -> None:
         if order.account == self.account:
-            _keep(self._ended, order.oid, order)
+            keep(self._ended, order.oid, order, KEPT)
             for tap in self.on_end:
                 tap(order)
 
@@ -249,6 +246,10 @@ class VenueTruth:
         """Mark price; None before the first."""
         return self._venue.prices(instrument).mark
 
+    def terms(self, instrument: InstrumentId) -> InstrumentLimits:
+        """What the venue enforces for the account."""
+        return self._venue.terms(self.account, instrument)
+
     def refusals(self) -> Mapping[str, int]:
         """What the meters of the account and of its IP addresses turned away so far, by limit."""
         found: dict[str, int] = {}
@@ -261,8 +262,12 @@ class VenueTruth:
         """Whether somebody else uses up some of these limits now."""
         if self._venue.actions_of(self.account).ceilings:
             return True
-        wires = [self._venue.wire(ip) for ip in self._ips()]
-        return any(wire.ip.shares or wire.sockets.shares for wire in wires)
+        for session in self._sessions:  # asked at every block
+            if session.account == self.account:
+                wire = self._venue.wire(session.ip)
+                if wire.ip.shares or wire.sockets.shares:
+                    return True
+        return False
 
     def actions(self) -> tuple[int, int]:
         """Actions of the account that were counted, and how many its volume allows."""
@@ -289,9 +294,3 @@ class VenueTruth:
 
     def _ips(self) -> Sequence[str]:
         return list(dict.fromkeys(session.ip for session in self._sessions if session.account == self.account))
-
-
-def _keep(memory: OrderedDict[K, V], key: K, value: V) -> None:
-    memory[key] = value
-    if len(memory) > KEPT:
-        memory.popitem(last=False)

@@ -5,11 +5,13 @@ throw its switches; whoever writes sees an `OSError`, or that it took long (`fre
 """
 
 from collections import Counter
+from collections.abc import Callable
 from errno import EIO, ENOSPC
 from typing import Protocol
 
 from domain.units import Ns
 from sim.environment import Environment
+from sim.points import Point
 
 
 class Store(Protocol):
@@ -54,6 +56,8 @@ class Disk:
         """When the last operation that had to wait was done."""
         self.counts: Counter[str] = Counter()
         """Operations that failed or waited, by what it was: `full`, `sync_failed`, `slow`, `locked`."""
+        self.taps: list[Callable[[Point], None]] = []
+        """Called after each append and each sync that did not fail."""
 
     @property
     def is_safe(self) -> bool:
@@ -74,6 +78,8 @@ class Disk:
         if fits < len(data):
             self.counts["full"] += 1
             raise OSError(ENOSPC, "No space left on device")
+        for tap in self.taps:
+            tap(Point.WRITTEN)
 
     def sync(self) -> None:
         """Make everything appended so far safe."""
@@ -87,6 +93,8 @@ class Disk:
             self._syncing = self.free_at, self._size
         else:
             self._safe = self._size
+        for tap in self.taps:
+            tap(Point.SYNCED)
 
     def read(self) -> bytes:
         """Everything appended so far: the machine reads what it wrote, safe or not."""

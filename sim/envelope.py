@@ -37,7 +37,7 @@ class Envelope(NamedTuple):
 
     link: LinkName
     channel: Hashable
-    """What keeps its order among itself: a subscription, a socket, or all of REST."""
+    """What keeps its order among itself: a subscription or a socket; `Route.REST` keeps none."""
     kind: RequestKind | None
     """What a request asks for or a reply answers; None for published data and for subscriptions."""
     account: AccountId

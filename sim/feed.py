@@ -13,6 +13,7 @@ Policy (when to connect, what to resend) is the trader's; nothing is retried her
 
 from collections import Counter
 from collections.abc import Callable, Hashable, Sequence
+from contextlib import suppress
 from typing import NamedTuple, Protocol
 
 from msgspec.structs import replace
@@ -39,6 +40,7 @@ from sim.disk import Disk
 from sim.envelope import Envelope, LinkName, RequestKind, kind_of
 from sim.environment import Call, Environment
 from sim.links import Link, LinksConfig
+from sim.points import Died, Point
 from sim.rng import Streams
 from sim.venue.meters import ConnectionMeter
 from sim.venue.signers import address_of
@@ -187,6 +189,10 @@ class Session:
         """Taps: every command, at the moment at which it leaves the trader."""
         self.on_deliver: list[Callable[[AnyEvent, Ns], None]] = []
         """Taps: every event, just before the trader gets it."""
+        self.on_point: list[Callable[[Point, int], None]] = []
+        """Taps: each point at which the trader's process can die, and how many of that kind there have been."""
+        self.points: Counter[Point] = Counter()
+        """Those so far, over all lives."""
         self.on_strike: list[Callable[[object], None]] = []
         """Taps: a fault strikes this session; it says which."""
         self.fault_sites: Counter[str] = Counter()
@@ -314,6 +320,16 @@ class Session:
             self._hang_up(state)
             state.lands_after_cut = False
         self._notice(state, state.epoch, reason)
+
+    def reach(self, point: Point) -> None:
+        """The trader's process gets to a point at which it can die; raises `Died` if it does, and does not go on."""
+        if self.sink is None:
+            return
+        self.points[point] += 1
+        for tap in self.on_point:
+            tap(point, self.points[point])
+        if self.sink is None:
+            raise Died
 
     # --- the faults' side -----------------------------------------------------------------------
 
@@ -494,9 +510,12 @@ class Session:
         event = replace(event, recv_time=now)
         for tap in self.on_deliver:
             tap(event, now)
-        sink(event)
+        with suppress(Died):
+            self.reach(Point.TOLD)
+            sink(event)
 
     def _tap(self, command: AnyCommand) -> None:
+        self.reach(Point.SENDING)
         now = self.world.env.now
         for tap in self.on_send:
             tap(command, now)

@@ -3,7 +3,8 @@
 A link draws its latency from *weather*: a function of time alone, keyed by the link's name, so that
 a message more or less never changes what the others meet, and two runs with different traders can be
 compared message by message. On top of it each message has a jitter of its own, which shuffles what
-one block publishes on several channels. A channel is first in, first out; channels are independent.
+one block publishes on several channels. A channel is first in, first out, and channels are independent; requests
+by REST and their answers have no order, as each has a connection of its own.
 
 Behind a slow message the next ones of its channel wait. A recorded distribution contains those that waited, so
 taking it as a model lengthens its far tail: with the defaults the median stays within 3 %, the 90 % quantile
@@ -20,6 +21,7 @@ from typing import Annotated
 
 from annotated_types import Ge, Interval
 
+from domain.commands import Route
 from domain.units import NS_PER_MS, Ns, millis
 from sim.envelope import Envelope, LinkName, Parcel, Tamper
 from sim.environment import Environment
@@ -37,8 +39,6 @@ class LinkConfig:
     """Time over which latency changes: its correlation is 0.3 after that, as on recorded feeds."""
     jitter_ms: Annotated[float, Ge(0)] = 0.0
     """Each message is late by up to this much more."""
-    is_fifo: bool = True
-    """Whether messages of a channel arrive in the order of their sending, as on a socket; REST requests need not."""
 
 
 def _feed() -> LinkConfig:
@@ -57,7 +57,7 @@ class LinksConfig:
     market_data: LinkConfig = field(default_factory=_feed)
     user_data: LinkConfig = field(default_factory=_feed)
     order_socket: LinkConfig = LinkConfig(latency=LogNormal(median_ms=100.0, sigma=0.35, floor_ms=20.0))
-    order_rest: LinkConfig = LinkConfig(latency=LogNormal(median_ms=180.0, sigma=0.45, floor_ms=40.0), is_fifo=False)
+    order_rest: LinkConfig = LinkConfig(latency=LogNormal(median_ms=180.0, sigma=0.45, floor_ms=40.0))
     reply: LinkConfig = field(default_factory=_feed)
     handshake_ms: Annotated[float, Ge(0)] = 300.0
     """From Connect to FeedUp, or to the news that it failed."""
@@ -160,12 +160,9 @@ class Link:
 
     def send(self, channel: Hashable, fn: Callable[..., object], *args: object) -> Ns:
         """Have ``fn(*args)`` called when the message arrives; returns that time."""
-        arrival = self._arrival()
-        if self.config.is_fifo:
-            arrival = max(arrival, self._last.get(channel, 0))
-            self._last[channel] = Ns(arrival)
+        arrival = self._in_order(channel, self._arrival())
         self.env.call_at(arrival, fn, *args)
-        return Ns(arrival)
+        return arrival
 
     def send_enveloped(self, envelope: Envelope, fn: Callable[..., object], *args: object) -> None:
         """Let the tampers have the message, and ``fn(*args, payload)`` be called for whatever they leave of it.
@@ -175,10 +172,16 @@ class Link:
         arrival = self._arrival()
         for delay, payload, keeps_order in self._tampered(envelope):
             at = arrival + delay
-            if self.config.is_fifo and keeps_order:
-                at = max(at, self._last.get(envelope.channel, 0))
-                self._last[envelope.channel] = Ns(at)
+            if keeps_order:
+                at = self._in_order(envelope.channel, at)
             self.env.call_at(at, fn, *args, payload)
+
+    def _in_order(self, channel: Hashable, arrival: int) -> Ns:
+        """The arrival of a message, not before that of the one before it on its channel."""
+        if channel is Route.REST:
+            return Ns(arrival)
+        at = self._last[channel] = Ns(max(arrival, self._last.get(channel, 0)))
+        return at
 
     def _arrival(self) -> int:
         now = self.env.now

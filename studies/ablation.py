@@ -4,12 +4,14 @@ A mechanism is load-bearing if the scenario holds with it and does not hold with
 trial is a function of mechanism and seeds, so any number of processes gives the same findings.
 """
 
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
 from io import StringIO
 from pathlib import Path
 from time import perf_counter
+from typing import Protocol
 
 from domain.errors import ConfigError, Problem
 from runtime.log import FileLog, MemoryLog
@@ -32,12 +34,44 @@ takes another course without it proves nothing. So do figures by their paths tha
 MISTAKES = ("TypeError", "AttributeError", "NameError")
 """Errors by which a sabotage shows that the code has moved on, not that the trader needs a part."""
 
+ROOM = Path(__file__).parent
+"""Where sabotages are: whatever error comes up there is their own, unless they raise it."""
+
 IMPATIENT = sabotage(
     "the first violation ends the run, and its story is not told",
     Patch(Checker, "is_hopeless", instead(property(lambda self: self.n_violations > 0))),
     Patch(Checker, "tell", does_nothing),
 )
 """One violation is enough, and its story would take longer than the run."""
+
+
+class Case(Protocol):
+    """Something to take out of the trader, or to plant in it, and the scenario that shows it."""
+
+    @property
+    def name(self) -> str:
+        """What it is called."""
+        ...
+
+    @property
+    def off(self) -> tuple[str, ...] | Sabotage:
+        """What takes it out, or plants it."""
+        ...
+
+    @property
+    def scenario(self) -> str:
+        """A built-in scenario that holds only without that."""
+        ...
+
+    @property
+    def seed(self) -> int:
+        """A seed that shows it."""
+        ...
+
+    @property
+    def given(self) -> tuple[str, ...]:
+        """Overrides of both runs."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +134,7 @@ class Finding:
         }
 
 
-def problems_of(mechanism: Mechanism) -> list[Problem]:
+def problems_of(mechanism: Case) -> list[Problem]:
     """What is wrong with the scenario of a mechanism, with it and without it: found before anything runs."""
     found: dict[Problem, None] = {}
     for is_without in (False, True):
@@ -111,12 +145,12 @@ def problems_of(mechanism: Mechanism) -> list[Problem]:
     return [Problem(f"{mechanism.name}: {each.path}", each.found, each.want) for each in found]
 
 
-def seeds_of(mechanism: Mechanism, seeds: Sequence[int] | None) -> tuple[int, ...]:
+def seeds_of(mechanism: Case, seeds: Sequence[int] | None) -> tuple[int, ...]:
     """The seeds to try: those asked for, else the one that is known to show it."""
     return (mechanism.seed,) if seeds is None else tuple(seeds)
 
 
-def trials_of(mechanisms: Sequence[Mechanism], seeds: Sequence[int] | None, folder: Path | None = None) -> list[Trial]:
+def trials_of(mechanisms: Sequence[Case], seeds: Sequence[int] | None, folder: Path | None = None) -> list[Trial]:
     """Every trial that the findings need; mechanisms of one scenario share the runs with everything in place."""
     sound = {_world(each, seeds): each for each in reversed(mechanisms)}
     trials = [Trial(each.name, world[2], is_without=False) for world, each in reversed(sound.items())]
@@ -130,39 +164,58 @@ def findings_of(
     mechanisms: Sequence[Mechanism], seeds: Sequence[int] | None, trials: Sequence[Trial], verdicts: Sequence[Verdict]
 ) -> list[Finding]:
     """Put the verdicts of the trials together, one finding for each mechanism."""
+    pairs = pairs_of(mechanisms, seeds, trials, verdicts)
+    return [Finding(each, seeds_of(each, seeds), *pair) for each, pair in zip(mechanisms, pairs, strict=True)]
+
+
+def pairs_of(
+    cases: Sequence[Case], seeds: Sequence[int] | None, trials: Sequence[Trial], verdicts: Sequence[Verdict]
+) -> list[tuple[Verdict, Verdict]]:
+    """What came of the world of each case as it is, and of the same with the case's patches or overrides in it."""
+    named = {each.name: each for each in cases}
     sound: dict[tuple[object, ...], Verdict] = {}
     without: dict[str, Verdict] = {}
     for trial, verdict in zip(trials, verdicts, strict=True):
         if trial.is_without:
             without[trial.mechanism] = verdict
         else:
-            sound[_world(mechanism_named(trial.mechanism), seeds)] = verdict
-    return [Finding(each, seeds_of(each, seeds), sound[_world(each, seeds)], without[each.name]) for each in mechanisms]
+            sound[_world(named[trial.mechanism], seeds)] = verdict
+    return [(sound[_world(each, seeds)], without[each.name]) for each in cases]
 
 
 def try_out(trial: Trial) -> Verdict:
+    """Carry out a trial of a mechanism. Raises Misfit where a sabotage does not fit the code."""
+    return carry_out(mechanism_named(trial.mechanism), trial)
+
+
+def carry_out(case: Case, trial: Trial, wanted: str = "") -> Verdict:
     """Carry out a trial. What the trader alerts stays unheard: without the mechanism it is what is to be expected.
 
-    Raises Misfit where a sabotage does not fit the code.
+    Of rules that are broken at the same moment, or else of expectations, ``wanted`` is named. Raises Misfit where a
+    sabotage does not fit the code.
     """
     configure(level="error", stream=StringIO())
-    mechanism = mechanism_named(trial.mechanism)
     started = perf_counter()
     for seed in trial.seeds:
-        result = _run(mechanism, seed, trial)
-        if (
-            trial.is_without
-            and isinstance(mechanism.off, Sabotage)
-            and any(each in str(result.reason) for each in MISTAKES)
-        ):
-            raise Misfit(f"{mechanism.name}, seed {seed}: {result.reason}")
-        red = _first_of(result, is_without=trial.is_without)
+        result = _run(case, seed, trial)
+        if trial.is_without and isinstance(case.off, Sabotage) and _is_mistaken(result):
+            raise Misfit(f"{case.name}, seed {seed}: {result.reason}")
+        red = _first_of(result, is_without=trial.is_without, wanted=wanted)
         if red is not None:
             return Verdict(seed, *red, perf_counter() - started)
     return Verdict(None, "", "", perf_counter() - started)
 
 
-def _run(mechanism: Mechanism, seed: int, trial: Trial) -> RunResult:
+def _is_mistaken(result: RunResult) -> bool:
+    """Whether a run with a sabotage ended by a mistake of the sabotage."""
+    if result.ended is not Ended.FAILED:
+        return False
+    frames = re.findall(r'^  File "(.+)", line \d+, in .+\n +(.+)', result.traceback or "", re.MULTILINE)
+    is_own = bool(frames) and Path(frames[-1][0]).is_relative_to(ROOM) and not frames[-1][1].startswith("raise ")
+    return is_own or any(each in str(result.reason) for each in MISTAKES)
+
+
+def _run(mechanism: Case, seed: int, trial: Trial) -> RunResult:
     off = mechanism.off if trial.is_without else ()
     overrides = _overrides(mechanism, is_without=trial.is_without)
     scenario = load(mechanism.scenario, overrides)
@@ -179,7 +232,7 @@ def _run(mechanism: Mechanism, seed: int, trial: Trial) -> RunResult:
     return result
 
 
-def _overrides(mechanism: Mechanism, *, is_without: bool) -> tuple[str, ...]:
+def _overrides(mechanism: Case, *, is_without: bool) -> tuple[str, ...]:
     if not is_without or isinstance(mechanism.off, Sabotage):
         return mechanism.given
     return (*mechanism.given, *mechanism.off)
@@ -199,14 +252,14 @@ def _log(folder: Path | None) -> Iterator[FileLog | MemoryLog]:
         log.close()
 
 
-def _first_of(result: RunResult, *, is_without: bool) -> tuple[str, str] | None:
+def _first_of(result: RunResult, *, is_without: bool, wanted: str = "") -> tuple[str, str] | None:
     """What did not hold first: of the invariants by time, else of the expectations in their order; None: all held."""
     if result.violations:
-        first = min(result.violations, key=lambda each: each.t_s)
+        first = min(result.violations, key=lambda each: (each.t_s, each.name != wanted))
         return first.name, f"at {first.t_s:.1f} s: {first.text}"
     if result.ended is Ended.FAILED:
         return "ended", f"{result.ended}: {result.reason}"
-    for outcome in result.expectations:
+    for outcome in sorted(result.expectations, key=lambda each: each.name != wanted):
         if not outcome.holds and not (is_without and _is_of_the_world(outcome)):
             return outcome.name, f"{_written(outcome.measured)}, wanted {_written(outcome.bound)}"
     return None
@@ -223,7 +276,7 @@ def _written(value: float | str | None) -> str:
     return value if isinstance(value, str) else f"{value:,.6g}"
 
 
-def _world(mechanism: Mechanism, seeds: Sequence[int] | None) -> tuple[str, tuple[str, ...], tuple[int, ...]]:
+def _world(mechanism: Case, seeds: Sequence[int] | None) -> tuple[str, tuple[str, ...], tuple[int, ...]]:
     return mechanism.scenario, mechanism.given, seeds_of(mechanism, seeds)
 
 

@@ -290,6 +290,12 @@ MECHANISMS: tuple[Mechanism, ...] = (
         seed=1,
     ),
     Mechanism(
+        name="posts-in-flight",
+        does="waits while as many requests are under way on the socket as the venue takes, less a share for cancels",
+        off=connections.POSTS_UNCOUNTED,
+        scenario="slow-posts",
+    ),
+    Mechanism(
         name="circuit-breakers",
         does="leaves a way alone that does not answer, and tries it once in a while",
         off=('trader.requests.routes.breaker="off"',),

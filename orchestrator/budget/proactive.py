@@ -11,12 +11,14 @@ from typing import Annotated
 
 from annotated_types import Ge, Gt, Interval
 
-from domain.commands import TRADING, Cancel, Request, Route
+from domain.commands import TRADING, Cancel, QueryQuota, Request, Route
 from domain.events import AnyResult, Executed, FillsReport, QuotaReport, Reason, Refused, Replied, Resting
 from domain.limits import VenueLimits
-from domain.units import Ns, Usd
+from domain.units import Ns, Usd, seconds
 from orchestrator.budget.backoff import Backoff, BackoffConfig
 
+ON_ITS_WAY = seconds(10)
+"""What was sent so long before a question may reach the venue after it."""
 SLACK = 10
 """Beyond the allowance we wait a tenth longer than the venue asks: messages do not all take the same time."""
 
@@ -28,8 +30,8 @@ class BudgetConfig:
     limits: VenueLimits | None = None
     """What the venue allows. Without it the documented figures; a scenario hands over those of its venue."""
     share: Annotated[float, Interval(gt=0, le=1)] = 0.8
-    """Share of what the venue allows within a minute (messages by socket, weight by REST) that quotes may use; the
-    rest is for cancels and queries."""
+    """Share of what the venue allows (messages within a minute and requests without an answer by socket, weight within
+    a minute by REST) that quotes may use; the rest is for cancels and queries."""
     low_actions: Annotated[int, Ge(0)] = 1_000
     """With fewer actions left of the account's allowance than this people are warned."""
     ask_every_s: Annotated[float, Gt(0)] = 600.0
@@ -104,8 +106,15 @@ class ProactiveRateTracker:
         self._weight = SlidingSum(limits.ip.window)
         self._messages_max = int(limits.socket.messages * config.share)
         self._weight_max = int(limits.ip.weight * config.share)
+        self.posts_max = max(int(limits.socket.posts_in_flight * config.share), 1)
+        """With so many requests by socket under way quotes wait for an answer."""
         self._trickle_at = Ns(0)
         """When the next action beyond the allowance may go."""
+        self._recent = SlidingSum(ON_ITS_WAY)
+        self._told = 0
+        """The venue's count as of its last report."""
+        self._since = 0
+        """Actions that this report may not hold: sent after we asked for the next one, or shortly before."""
 
     @property
     def cap(self) -> int:
@@ -131,12 +140,22 @@ class ProactiveRateTracker:
             self._messages.add(1, now)
         else:
             self._weight.add(self.limits.ip.weight_of(actions), now)
+        if isinstance(actions[0], QueryQuota):
+            self._since = self._recent.used(now)
         if isinstance(actions[0], TRADING):
             is_cancel = isinstance(actions[0], Cancel)
+            self._recent.add(len(actions), now)
+            self._since += len(actions)
             if self.used >= (self.limits.address.cancel_cap_of(self.cap) if is_cancel else self.cap):
                 interval = self.limits.address.limited_interval
                 self._trickle_at = Ns(now + len(actions) * (interval + interval // SLACK))
             self.used += len(actions)
+
+    def on_not_sent(self, request: Request) -> None:
+        """It never reached the venue, which has not counted it."""
+        if isinstance(request.actions[0], TRADING):
+            self.used -= len(request.actions)
+            self._since = max(self._since - len(request.actions), 0)
 
     def on_traded(self, value: Usd) -> None:
         """A fill of ours earns allowance."""
@@ -155,7 +174,7 @@ class ProactiveRateTracker:
                 self.exhausted.hit(now)
             case QuotaReport(traded=traded, used=used):
                 self.traded = max(self.traded, traded)
-                self.used = max(self.used, used)
+                self._heed(used)
             case FillsReport(fills=fills):
                 self._weight.add(self.limits.ip.surcharge(len(fills)), now)
             case Resting() | Executed():
@@ -163,6 +182,12 @@ class ProactiveRateTracker:
                 self.exhausted.success(now)
             case _:
                 self.rate_limited.success(now)
+
+    def _heed(self, told: int) -> None:
+        """The venue's count replaces ours; what may be on its way comes on top. A count that goes back is of before."""
+        if told >= self._told:
+            self._told = told
+            self.used = told + self._since
 
     # --- decisions ------------------------------------------------------------------------------
 

@@ -1,7 +1,7 @@
 """What a refused order means for its side: wait, longer each time, until one is accepted (RL-03..06, RL-11, RL-23).
 
 One classifier serves everybody. A price that would have crossed says nothing against the side, and neither does a
-request that came too late or too often: those have their own ways.
+request that came too often: those have their own ways.
 """
 
 from dataclasses import dataclass
@@ -64,9 +64,7 @@ TEXTS: tuple[tuple[str, RejectionKind], ...] = (
 )
 """Parts of texts in lower case; the first that is found decides."""
 
-SAYS_NOTHING = frozenset(
-    (Reason.EXPIRED, Reason.CANNOT_MODIFY, Reason.NOT_OPEN, Reason.UNKNOWN_SIGNER, Reason.INVALID_NONCE)
-)
+SAYS_NOTHING = frozenset((Reason.CANNOT_MODIFY, Reason.NOT_OPEN, Reason.UNKNOWN_SIGNER, Reason.INVALID_NONCE))
 """Refusals that are about the way, the key or the old order, not about what was wanted."""
 
 
@@ -79,8 +77,9 @@ def classify(refused: Refused) -> RejectionKind:
     return next((found for part, found in TEXTS if part in text), RejectionKind.OTHER)
 
 
-CLOSED = frozenset((Reason.HALTED, Reason.CANCEL_ONLY, Reason.POST_ONLY_MODE, Reason.OPEN_INTEREST))
-"""Refusals for a state of the venue, not for anything of ours."""
+CLOSED = frozenset((Reason.HALTED, Reason.CANCEL_ONLY, Reason.POST_ONLY_MODE, Reason.OPEN_INTEREST, Reason.EXPIRED))
+"""Refusals for a state of the venue, or of the way to it, not for anything of ours. Once is bad luck; where a clock is
+wrong everything comes too late, and each such request costs five times what another one does."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,7 +93,8 @@ class RejectionConfig:
     backoff_max_s: Annotated[float, Gt(0)] = 120.0
     """No wait is longer than this, in seconds."""
     closed_max_s: Annotated[float, Gt(0)] = 20.0
-    """The same where the venue takes no such orders from anybody: that ends by itself, and nobody tells us when."""
+    """The same where the venue takes no such orders from anybody, or ours come too late: that ends by itself, and
+    nobody tells us when."""
 
 
 COUNTED = frozenset((RejectionKind.POSITION, RejectionKind.MARGIN, RejectionKind.OTHER))

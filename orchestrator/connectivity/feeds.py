@@ -30,7 +30,7 @@ class FeedsConfig:
     """The same for its subscriptions: all must be acknowledged in time, in ms."""
     backoff_ms: Annotated[float, Gt(0)] = 1_000.0
     """Wait before the first new attempt, in ms; doubled with every failure until the feed is live."""
-    backoff_max_ms: Annotated[float, Gt(0)] = 60_000.0
+    backoff_max_ms: Annotated[float, Gt(0)] = 30_000.0
     """No wait is longer than this, in ms."""
     jitter: Annotated[float, Interval(ge=0, lt=1)] = 0.2
     """Each delay is drawn from U(1 - jitter, 1 + jitter) times its nominal value; where that is beyond the
@@ -95,7 +95,7 @@ class FeedMachine:
         self.silences = 0
         """How often it was lost because it was silent: a pong did not come, or we gave it up."""
         self.attempts = 0
-        """Failed attempts in a row."""
+        """Attempts in a row that failed, the loss of a live connection included; 0 while live."""
         self.life_seed = 0
         self._pace = ConnectPace(config.connects_per_minute) if pace is None else pace
         self._waits = 0

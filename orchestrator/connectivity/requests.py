@@ -22,6 +22,8 @@ MAX_OVERDUE = 1_000
 """Silent requests kept for a late answer."""
 HELD_BACK = millis(100)
 """What no way is left for is told so after this: whoever asked tries again at its own pace."""
+ASK_AGAIN = millis(100)
+"""Whoever waits for the gate of the budget asks no sooner: what was held back may have been the second of two."""
 SAMPLES = 256
 FEW_SAMPLES = 20
 
@@ -165,18 +167,25 @@ class RequestLedger:
         route = self.routes.choose(PLACEMENT, now)
         if route is None:
             return BudgetGate.NO_ROUTE
-        return None if self._budget is None else self._budget.gate(n_actions, route, now)
+        if self._budget is None:
+            return None
+        return BudgetGate.RATE_LIMIT if self._is_full(route) else self._budget.gate(n_actions, route, now)
 
     def has_room(self, n_actions: int) -> bool:
         """Whether so many more fit into the allowance of the account."""
         return self._budget is None or n_actions <= self._budget.headroom
 
     def opens_at(self, now: Ns) -> Ns:
-        """When that gate opens again, if nothing else is sent meanwhile."""
+        """When to ask that gate again, if nothing else is sent meanwhile; a while after now in any case."""
         route = self.routes.choose(PLACEMENT, now)
         if route is None:
-            return self.routes.opens_at(PLACEMENT, now)
-        return now if self._budget is None else self._budget.opens_at(route, now)
+            opens_at = self.routes.opens_at(PLACEMENT, now)
+        else:
+            opens_at = now if self._budget is None else self._budget.opens_at(route, now)
+            due = self.deadline()
+            if due is not None and self._is_full(route):  # an answer may come sooner, and is an event
+                opens_at = max(opens_at, due)
+        return max(opens_at, Ns(now + ASK_AGAIN))
 
     # --- events ---------------------------------------------------------------------------------
 
@@ -199,6 +208,8 @@ class RequestLedger:
         if pending is not None:
             self.n_not_sent += 1
             self.routes.on_lost(pending.request, now)
+            if self._budget is not None:
+                self._budget.on_not_sent(pending.request)
             pending.owner.on_not_sent(pending, event, now)
 
     def on_user_feed_down(self, now: Ns) -> None:
@@ -222,6 +233,13 @@ class RequestLedger:
         return min(p.deadline for p in self._open.values()) if self._open else None
 
     # --- inside ---------------------------------------------------------------------------------
+
+    def _is_full(self, route: Route) -> bool:
+        """Whether as many requests are under way on the socket as quotes may use up; cancels go on."""
+        if self._budget is None or route is not Route.SOCKET or len(self._open) < self._budget.posts_max:
+            return False
+        posts = sum(p.request.route is Route.SOCKET and not p.is_held for p in self._open.values())
+        return posts >= self._budget.posts_max
 
     def _take(self, request_id: RequestId) -> Pending | None:
         pending = self._open.pop(request_id, None) or self._overdue.pop(request_id, None)

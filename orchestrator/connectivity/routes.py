@@ -72,10 +72,8 @@ class Routes:
 
     def choose(self, actions: tuple[AnyAction, ...], now: Ns) -> Route | None:
         """The way for these now; None where every way that they may take is left alone."""
-        config, stops = self.config, is_stopping(actions)
-        is_query = not isinstance(actions[0], TRADING)
-        has_socket = config.socket and self._user_feed.is_live
-        has_rest = config.fallback or not config.socket or stops or is_query
+        stops = is_stopping(actions)
+        has_socket, has_rest = self._has_socket, self._has_rest(actions)
         rest = dependency_of(Route.REST, actions)
         socket_works = has_socket and self._works(Dependency.SOCKET)
         ways = (
@@ -92,8 +90,13 @@ class Routes:
         return Route.SOCKET if has_socket and self._forced % 2 else Route.REST
 
     def opens_at(self, actions: tuple[AnyAction, ...], now: Ns) -> Ns:
-        """When these may be tried again where no way is left for them."""
-        ways = (Dependency.SOCKET, dependency_of(Route.REST, actions))
+        """When one of the ways for these is probed again, where none is left; now, where that is not known.
+
+        A probe that is under way says nothing of when it is answered.
+        """
+        ways = [Dependency.SOCKET] if self._has_socket else []
+        if self._has_rest(actions):
+            ways.append(dependency_of(Route.REST, actions))
         probes = [breaker.probe_at() for way in ways if (breaker := self.breakers[way]) is not None]
         return max(now, min((at for at in probes if at is not None), default=now))
 
@@ -143,6 +146,14 @@ class Routes:
             breaker.try_now(now)
 
     # --- inside ---------------------------------------------------------------------------------
+
+    @property
+    def _has_socket(self) -> bool:
+        return self.config.socket and self._user_feed.is_live
+
+    def _has_rest(self, actions: tuple[AnyAction, ...]) -> bool:
+        is_quote = isinstance(actions[0], TRADING) and not is_stopping(actions)
+        return self.config.fallback or not self.config.socket or not is_quote
 
     def _tell(self, alert: Alert) -> None:
         if self._alert is not None:

@@ -340,7 +340,8 @@ class Desk:
     def adopt(self, order: RestoredOrder, now: Ns) -> None:
         """An intent of an earlier life: unknown, and what of it is not filled is exposure until evidence settles it.
 
-        Its fills are in the position already; as it rested, they were at its own price.
+        Its fills are in the position already; as it rested, they were at its own price. It is cancelled at once, on
+        whatever way there is: nobody has looked after it since, and the market may have moved.
         """
         place = Place(order.instrument, order.cloid, order.side, order.px, order.sz, Tif.ALO)
         expires_at = None if order.expires_in is None else Ns(now + order.expires_in)
@@ -348,6 +349,7 @@ class Desk:
         for tid, sz in order.fills:
             tracked.record_fill_with_price(tid, sz, order.px, now)
         self.tracker.on_place_silence(tracked.cloid)
+        self.accumulator.force(now)
 
     # --- decisions ------------------------------------------------------------------------------
 
@@ -386,6 +388,8 @@ class Desk:
                 self.accumulator.on_gate(now)
         self._check_stale_quotes(now)
         self._check_waits(now)
+        for order in self.tracker.take_caught_up():
+            self.accumulator.on_side_event(order.side, now)
         trigger = self.accumulator.take(now)
         if trigger is not None:
             self._cycle(trigger)

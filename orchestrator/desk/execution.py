@@ -10,7 +10,7 @@ from domain.commands import AnyAction, Modify, Place
 from domain.ids import cloid_of
 from domain.instrument import Instrument
 from domain.orders import TrackedOrder
-from domain.units import Cloid, Ns, Px, Side, Sz, Tif, millis
+from domain.units import Cloid, Ns, Px, Side, Sz, Tif
 from orchestrator.budget.futile import FutileRetries
 from orchestrator.budget.proactive import BudgetGate
 from orchestrator.budget.rejection import RejectionRateLimiter
@@ -21,9 +21,6 @@ from orchestrator.desk.outcomes import Outcomes
 from orchestrator.reconcile.base import CancelOrder, ModifyOrder, PlaceNew, Plan, Replace
 from orchestrator.risk.position_limit import PositionLimit
 from strategy.ladder import LadderLevel
-
-BUDGET_RETRY = millis(100)
-"""What the budget held back waits at least so long: it may have been the second of two."""
 
 
 class GateReason(StrEnum):
@@ -147,7 +144,7 @@ class Execution:
         self.actions_sent += sent
         if self._is_short:
             self._is_short = False
-            self.budget_opens_at = max(self._ledger.opens_at(now), Ns(now + BUDGET_RETRY))
+            self.budget_opens_at = self._ledger.opens_at(now)
         return sent > 0
 
     def take(self, side: Side, sz: Sz, px: Px, now: Ns) -> bool:

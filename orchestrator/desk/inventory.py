@@ -50,7 +50,7 @@ class Inventory:
     awaits_mark: bool = False
     """Whether something waits for the first mark to be valued."""
     has_news: bool = False
-    """Whether the adjustments changed since they were last recorded."""
+    """Whether the adjustments, or the value of the opening, changed since they were last recorded."""
 
     # --- what follows from it -------------------------------------------------------------------
 
@@ -75,6 +75,11 @@ class Inventory:
         return Usd(sum(map(_value, self.adjustments)))
 
     @property
+    def opening_valued(self) -> Usd | None:
+        """At what the opening is booked; None: it waits for a mark."""
+        return None if self.opening_unpriced else self.opening_value
+
+    @property
     def stated_at(self) -> Ns:
         """Moment of the newest statement of the venue that corrected us; -1 before any."""
         return self.adjustments[-1].as_of if self.adjustments else Ns(-1)
@@ -93,14 +98,18 @@ class Inventory:
             self.price(mark)
 
     def continue_from(self, ledger: RestoredLedger) -> None:
-        """Take over what earlier lives added up to; what has no price yet is valued at the first mark."""
+        """Take over what earlier lives added up to; what has no price yet is valued at the first mark.
+
+        The opening keeps its first value: another one would be a profit or a loss that nobody made.
+        """
         self.adjustments = list(ledger.adjustments)
         self.position = ledger.position
         self.opening_position = Pos(ledger.position - self.adjusted_lots)
-        self.opening_unpriced = ledger.opening
+        self.opening_unpriced = ledger.opening if ledger.opening_value is None else Pos(0)
+        self.opening_value = ledger.opening_value or Usd(0)
         self.fees = self.opening_fees = ledger.fees
         self.opening_cash_flow = Usd(ledger.cash + ledger.fees)
-        self.cash_flow = Usd(self.opening_cash_flow - self.adjusted_value)
+        self.cash_flow = Usd(self.opening_cash_flow - self.opening_value - self.adjusted_value)
         unpriced = self.opening_unpriced + sum(a.lots for a in self.adjustments if a.px is None)
         self.cost = Usd(-self.cash_flow) if self.position != unpriced else Usd(0)
         self.awaits_mark = bool(self.opening_unpriced) or any(a.px is None for a in self.adjustments)
@@ -158,6 +167,7 @@ class Inventory:
             value = round(opening * mark)
             self.opening_value = Usd(self.opening_value + value)
             self._move(opening, value)
+            self.has_news = True
         for index in waiting:
             old = self.adjustments[index]
             self.adjustments[index] = priced = Adjustment(old.as_of, old.lots, float(mark))

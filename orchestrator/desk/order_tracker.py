@@ -25,7 +25,8 @@ from domain.events import (
     Result,
 )
 from domain.orders import Certainty, InFlight, OrderState, TrackedOrder
-from domain.units import NS_PER_S, Cloid, Ns, Oid, Pos, Px, Side, Sz, Usd, millis, seconds
+from domain.units import NS_PER_S, Cloid, Ns, Oid, Pos, Px, Side, Sz, Tif, Usd, millis, seconds
+from orchestrator.desk.early_fills import EarlyFills
 
 STUCK_BURST = seconds(60)
 """Placements that are stuck with no longer pauses than this are one burst: one alert."""
@@ -93,6 +94,9 @@ class OrderTracker:
         self.alarms: list[Alert] = []
         """What people should hear; whoever owns the tracker empties it."""
         self._by_oid: dict[Oid, Cloid] = {}
+        self._early = EarlyFills()
+        self._caught_up: list[TrackedOrder] = []
+        """Orders that fills of before their venue id was known were booked to."""
         self._stuck = millis(config.stuck_ms)
         self._stuck_until = Ns(-1)
         self._window = millis(config.fill_window_ms)
@@ -108,6 +112,23 @@ class OrderTracker:
             return None
         return self.orders.get(cloid) or self.completed.get(cloid)
 
+    def may_be_ours(self, fill: Fill, heard_at: Ns) -> bool:
+        """Whether a fill that names no order may be of a placement whose venue id is not known."""
+        return fill.cloid is None and any(
+            order.oid is None
+            and not order.is_terminal
+            and order.placed_at <= heard_at
+            and order.side is fill.side
+            and order.side * (order.px - fill.px) >= 0
+            and order.remaining >= fill.sz
+            for order in self.orders.values()
+        )
+
+    def take_caught_up(self) -> list[TrackedOrder]:
+        """Orders that were found to have traded earlier than we knew of them, since this was last asked."""
+        found, self._caught_up = self._caught_up, []
+        return found
+
     def active_orders(self) -> list[TrackedOrder]:
         """Orders whose lifecycle has not ended (OL-04)."""
         return [order for order in self.orders.values() if not order.is_terminal]
@@ -115,11 +136,7 @@ class OrderTracker:
     def stale_orders(self, now: Ns) -> list[TrackedOrder]:
         """Resting orders without a recent fill (OL-26)."""
         limit = millis(self.config.stale_fills_ms)
-        return [
-            order
-            for order in self.orders.values()
-            if order.is_resting and (order.time_since_last_fill(now) or order.age(now)) > limit
-        ]
+        return [order for order in self.orders.values() if order.is_resting and _quiet_for(order, now) > limit]
 
     # --- exposure (C-15) ------------------------------------------------------------------------
 
@@ -238,13 +255,16 @@ class OrderTracker:
             case Resting(oid=oid):
                 self._bind(order, oid)
                 self._acknowledge(order, now)
-            case Executed(oid=oid):
+            case Executed(oid=oid, filled=filled):
                 self._bind(order, oid)
                 self._acknowledge(order, now)
+                if order.tif is Tif.IOC and not order.is_terminal:
+                    self._end(order, min(filled, order.sz), now, is_full=filled >= order.sz)
             case Refused(reason=reason):
                 self._reject(order, now, reason)
-            case _:
+            case _ if not order.is_terminal:
                 order.certainty = Certainty.UNKNOWN
+        self._catch_up(order, now)
         self._retire(order)
 
     def on_cancel_result(self, order: TrackedOrder, result: Result, now: Ns) -> None:
@@ -368,35 +388,22 @@ class OrderTracker:
             case OrderStatus.REJECTED:
                 self._doubt_step(order, _S.REJECTED)
             case OrderStatus.FILLED | OrderStatus.CANCELED:
-                self._end(order, update, now)
+                self._end(order, Sz(update.sz - update.remaining), now, is_full=update.status is OrderStatus.FILLED)
+        self._catch_up(order, now)
         self._retire(order)
         return True
 
     def on_fill(self, fill: Fill, now: Ns) -> TrackedOrder | None:
-        """Book a fill (already deduplicated) to its order; None if we do not know the order."""
+        """Book a fill (already deduplicated) to its order; None if we do not know the order, or do not yet."""
         self.revision += 1
         order = self.find(fill.cloid, fill.oid)
         if order is None:
             self.counters.foreign += 1
+            if fill.cloid is None:
+                self._early.keep(fill)
             return None
-        if not order.record_fill_with_price(fill.tid, fill.sz, fill.px, now):
-            return order
-        self._bind(order, fill.oid)
-        counters = self.counters
-        if self._is_late(order, now):
-            counters.late_fills += 1
-            text = f"fill {fill.tid} of {order!r} came {_seconds_since(order, now)} s after the order's end"
-            self.alarms.append(Alert(Severity.WARNING, "late_fill", text))
-        counters.races += order.in_flight in (InFlight.CANCEL, InFlight.MODIFY) or order.state in _STATUS_OF_CANCELLING
-        counters.overfilled += order.filled > order.sz
-        self._acknowledge(order, now)
-        if order.is_filled and not order.is_terminal:
-            order.conclude(order.sz)
-            cancelling = order.state in _STATUS_OF_CANCELLING
-            self._finish(order, _S.FILLED_DURING_CANCEL if cancelling else _S.FILLED, now)
-        elif order.state is _S.OPEN:
-            # Where the order is in doubt it stays so: the fill may be from before the doubt.
-            self._advance(order, _S.PARTIALLY_FILLED, now)
+        self._book(order, fill, now)
+        self._catch_up(order, now)
         self._retire(order)
         return order
 
@@ -443,6 +450,8 @@ class OrderTracker:
             return order.state_changed_at
         if order.state is _S.PENDING_NEW:
             return Ns(order.placed_at + self._stuck)
+        if order.tif is Tif.IOC and order.is_resting:  # it cannot: what was said of its end is lost
+            return Ns(order.state_changed_at + self._settle)
         if order.state is _S.CANCEL_CONFIRMED or (order.is_terminal and not order.is_settled):
             return Ns(order.state_changed_at + self._settle)
         return None
@@ -455,6 +464,34 @@ class OrderTracker:
         except IllegalTransition:
             self.counters.illegal += 1
             raise
+
+    def _book(self, order: TrackedOrder, fill: Fill, now: Ns) -> None:
+        if not order.record_fill_with_price(fill.tid, fill.sz, fill.px, now):
+            return
+        self._bind(order, fill.oid)
+        counters = self.counters
+        if self._is_late(order, now):
+            counters.late_fills += 1
+            text = f"fill {fill.tid} of {order!r} came {_seconds_since(order, now)} s after the order's end"
+            self.alarms.append(Alert(Severity.WARNING, "late_fill", text))
+        counters.races += order.in_flight in (InFlight.CANCEL, InFlight.MODIFY) or order.state in _STATUS_OF_CANCELLING
+        counters.overfilled += order.filled > order.sz
+        self._acknowledge(order, now)
+        if order.is_filled and not order.is_terminal:
+            order.conclude(order.sz)
+            cancelling = order.state in _STATUS_OF_CANCELLING
+            self._finish(order, _S.FILLED_DURING_CANCEL if cancelling else _S.FILLED, now)
+        elif order.state is _S.OPEN:
+            # Where the order is in doubt it stays so: the fill may be from before the doubt.
+            self._advance(order, _S.PARTIALLY_FILLED, now)
+
+    def _catch_up(self, order: TrackedOrder, now: Ns) -> None:
+        """Once an order's venue id is known: the fills that came before, as if they came now."""
+        early = () if order.oid is None else self._early.take(order.oid)
+        for fill in early:
+            self._book(order, fill, now)
+        if early:
+            self._caught_up.append(order)
 
     def _bind(self, order: TrackedOrder, oid: Oid) -> None:
         if order.oid is None:
@@ -498,11 +535,11 @@ class OrderTracker:
             self._advance(order, _S.CANCEL_CONFIRMED, now)
         order.certainty = Certainty.KNOWN
 
-    def _end(self, order: TrackedOrder, update: OrderUpdate, now: Ns) -> None:
-        final = Sz(update.sz - update.remaining)
+    def _end(self, order: TrackedOrder, final: Sz, now: Ns, *, is_full: bool) -> None:
+        """The venue says that it is over, and how much of it was filled; ``is_full``: that it was for that."""
         order.conclude(final)
         cancelling = order.state in _STATUS_OF_CANCELLING
-        if update.status is OrderStatus.FILLED:
+        if is_full:
             self._finish(order, _S.FILLED_DURING_CANCEL if cancelling else _S.FILLED, now)
             return
         if order.state is _S.CANCEL_PENDING:
@@ -548,6 +585,12 @@ class OrderTracker:
             _, oldest = self.completed.popitem(last=False)
             if oldest.oid is not None:
                 self._by_oid.pop(oldest.oid, None)
+
+
+def _quiet_for(order: TrackedOrder, now: Ns) -> Ns:
+    """How long ago an order last traded; one that never did, how long ago it was placed."""
+    since = order.time_since_last_fill(now)
+    return order.age(now) if since is None else since
 
 
 def _seconds_since(order: TrackedOrder, now: Ns) -> str:

@@ -19,16 +19,11 @@ class Uptime:
     def note(self, label: str, now: Ns) -> None:
         """From ``now`` on the desk is in this state."""
         if label != self._label:
-            self._close(now)
-            self._label = label
+            self.by_label = self.totals(now)
+            self._label, self._since = label, now
 
     def totals(self, now: Ns) -> dict[str, Ns]:
         """Time under each label up to ``now``."""
-        self._close(now)
-        return dict(self.by_label)
-
-    def _close(self, now: Ns) -> None:
-        if self._label is not None:
-            spent = self.by_label.get(self._label, 0) + now - self._since
-            self.by_label[self._label] = Ns(spent)
-        self._since = now
+        if self._label is None:
+            return dict(self.by_label)
+        return self.by_label | {self._label: Ns(self.by_label.get(self._label, 0) + now - self._since)}

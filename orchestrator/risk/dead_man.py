@@ -163,7 +163,7 @@ class DeadMan:
         if self._urgent_at is None:
             self._urgent_at = Ns(now + seconds(self.config.renew_s))
         if now < self._urgent_at and self._ledger.gate(1, now) is not None:
-            self._next_at = min(max(self._ledger.opens_at(now), Ns(now + 1)), self._urgent_at)
+            self._next_at = min(self._ledger.opens_at(now), self._urgent_at)
             return
         self._ask(now)
 

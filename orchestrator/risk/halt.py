@@ -50,7 +50,7 @@ class Halt:
         self.config = config
         self.state = HaltState.OPEN
         self.cause: str | None = None
-        """Name of the monitor that halted; None while open."""
+        """Name of the monitor that halts, the latest of several; None while open."""
         self.count = 0
         self._hold = seconds(config.hold_s)
         self._until = Ns(0)
@@ -68,10 +68,10 @@ class Halt:
     def halts(self, cause: str, now: Ns) -> bool:
         """A cause halts; True where that is one more than an hour may have. While halted it only lasts longer."""
         self._until = Ns(now + self._hold)
+        self.cause = cause
         if self.is_halted:
             return False
         self._go(HaltState.HALTED)
-        self.cause = cause
         self.count += 1
         begun = self._begun
         begun.append(now)

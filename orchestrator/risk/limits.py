@@ -64,16 +64,20 @@ class RiskLimits:
                 desk.limit.bounds.append(bound)
                 desk.limit.weighers.append(partial(self._weigh, desk, bound, config.gross_usd * USD))
 
-    def gross(self) -> float:
-        """Value of all positions at the latest mids, in micro-USD."""
+    def look(self) -> None:
+        """Take in the mids of all instruments."""
         for name, desk in self._desks.items():
             if desk.market.mid is not None:
                 self._mids[name] = desk.market.mid
+
+    def gross(self) -> float:
+        """Value of all positions at the mids of the last look, in micro-USD."""
         return sum(abs(self._desks[name].inventory.position) * mid for name, mid in self._mids.items())
 
     def _weigh(self, desk: Desk, bound: GrossBound, hard: float, now: Ns) -> None:
         """What one desk asks before it quotes; every instrument may add an equal part of what is free."""
         del now
+        self.look()
         soft, gross, position = self.config.soft_share * hard, self.gross(), desk.inventory.position
         mid = self._mids.get(desk.instrument.id)
         if mid is None:

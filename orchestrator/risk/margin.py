@@ -112,7 +112,7 @@ class MarginTracker:
         self._as_of = Ns(-1)
         self._told_at = Ns(0)
         self._ask_at: Ns | None = Ns(0)
-        self._doubted_at = Ns(-self._every)
+        self._doubted_at = dict.fromkeys(desks, Ns(-self._every))
         self._is_short = False
         """Whether people know that nothing is available."""
         for share in self._shares.values():
@@ -130,20 +130,23 @@ class MarginTracker:
 
     def _doubt(self, desk: Desk, now: Ns) -> None:
         """An order was refused for its form: once an interval, the terms are asked for at once."""
-        if now - self._doubted_at >= self._every:
-            self._doubted_at = now
+        if now - self._doubted_at[desk.instrument.id] >= self._every:
+            self._doubted_at[desk.instrument.id] = now
             desk.doubt_limits()
             if self._ask_at is not None:
                 self._ask_at = now
 
     # --- what follows ---------------------------------------------------------------------------
 
-    def available(self) -> float:
-        """Margin that nothing ties up, in micro-USD: the last answer, and what happened since."""
-        if self.margin is None:
-            return NO_END
+    def look(self) -> None:
+        """Take in the mids of all instruments."""
         for share in self._shares.values():
             share.look()
+
+    def available(self) -> float:
+        """Margin that nothing ties up, in micro-USD: the last answer, and what happened up to the last look."""
+        if self.margin is None:
+            return NO_END
         free = self.margin.value - self.margin.used
         return free + sum(share.grown() for share in self._shares.values())
 
@@ -164,7 +167,7 @@ class MarginTracker:
 
     def _weigh(self, share: _Share, now: Ns) -> None:
         """What one desk asks before it quotes; every instrument may tie up an equal part of what is free."""
-        share.look()
+        self.look()
         leverage, position = share.exchange.leverage, share.desk.inventory.position
         if not share.px:
             return
@@ -200,7 +203,6 @@ class MarginTracker:
         for name, share in self._shares.items():
             if name in told:
                 share.exchange.take(told[name], now)
-                share.desk.on_limits(told[name])
             share.look()
             share.carry_on_from(Pos(share.desk.inventory.position - (moved[name] or 0)))
         for share in self._shares.values():
@@ -235,7 +237,7 @@ class MarginTracker:
         if self._ask_at is None or now < self._ask_at:
             return
         if self._ledger.gate(1, now) is BudgetGate.RATE_LIMIT:
-            self._ask_at = max(self._ledger.opens_at(now), Ns(now + 1))
+            self._ask_at = self._ledger.opens_at(now)
             return
         self._ask_at = None
         self._ledger.send((QueryLimits(tuple(self._shares)),), self, now)

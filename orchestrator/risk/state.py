@@ -179,12 +179,17 @@ class ProfitAndLoss:
         """Distance from the best of this life, in micro-USD."""
         return self.peak - self.pnl
 
-    def update(self, pnl: float, now: Ns) -> None:
-        """The account is worth so much more than at the beginning."""
+    def update(self, pnl: float, now: Ns, *, is_marked: bool = True) -> None:
+        """The account is worth so much more than at the beginning.
+
+        Where not every open position has met a mark, it may be worth less: that is no best to be measured against.
+        """
         self.pnl = pnl
         self._is_known = True
         if self._forgives:
             self.forgive(now)
+        if not is_marked:
+            return
         self.peak = max(self.peak, pnl)
         hours = self._hours
         if now - hours[-1][0] >= SAMPLE:

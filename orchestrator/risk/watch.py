@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from domain.commands import Alert, Severity
-from domain.events import Fill, OrderUpdate, Reason, Refused, Replied
+from domain.events import Fill, OrderUpdate, Reason, Refused, Replied, Restored
 from domain.units import Frac, InstrumentId, Ns, Sz, Usd, millis, seconds
 from orchestrator.desk.desk import Desk
 from orchestrator.risk.aggregator import AggregatedRisk, aggregate
@@ -99,8 +99,10 @@ class DeskRisk:
         self.halt = Halt(config.halt)
         self.is_calm = True
         """Whether nothing has to be looked at again before something happens."""
-        self.pnl: float | None = None
-        """Cash, and position at the latest mid that we believe, in micro-USD; None while there is no such mid."""
+        self.pnl = 0.0
+        """Cash, and position at the latest mid that we believe, in micro-USD; at its cost before the first."""
+        self.is_marked = False
+        """Whether such a mid values all of it, or there is nothing to value."""
         self.limit_value = 0.0
         self._velocity_s = (config.velocity or VelocityConfig()).window_s
         self._velocity = Trail(seconds(self._velocity_s))
@@ -148,7 +150,9 @@ class DeskRisk:
             self._noticeable = mid2 * NOTICEABLE
             self._believe(mid2 / 2, desk.market.n_taken)
         if self._mark and not inventory.awaits_mark:
-            self.pnl = inventory.cash + inventory.position * self._mark
+            self.pnl, self.is_marked = inventory.cash + inventory.position * self._mark, True
+        elif not self._mark:
+            self.pnl, self.is_marked = float(inventory.cash + inventory.cost), not inventory.position
         self.limit_value = desk.limit.lots * self._mark
         self._mid2, self._fills, self._position, self._limit = (
             mid2,
@@ -180,6 +184,7 @@ class DeskRisk:
         rate_errors: int,
         now: Ns,
         margin: MarginTracker | None,
+        margin_used: float | None,
         attempts: int,
     ) -> RiskState:
         """The state of this moment."""
@@ -212,7 +217,7 @@ class DeskRisk:
             rate_errors,
             desk.instrument.sz_scale,
             None if margin is None else margin.most(desk.instrument.id),
-            None if margin is None else margin.usage(),
+            margin_used,
             market.sanity.streak,
             max(attempts, market.gaps),
         )
@@ -255,6 +260,11 @@ class RiskWatch:
                 desk.limit.proactive_share = config.position.proactive_share
 
     # --- events ---------------------------------------------------------------------------------
+
+    def begin(self, restored: Restored) -> None:
+        """What earlier lives hand on."""
+        self.account.begin(restored.forgiven)
+        self.liquidation.begin(restored.liquidated)
 
     def on_replied(self, event: Replied, now: Ns) -> None:
         """Count a request that was turned away for being too many; read what the venue says of the margin."""
@@ -301,13 +311,17 @@ class RiskWatch:
         for risk in due:
             risk.take_in(now)
         errors = self.rate_errors.count(now)
-        profits = [risk.pnl for risk in self._risks if risk.pnl is not None]
-        if len(profits) == len(self._risks):
-            self.account.update(sum(profits), now)
+        is_marked = all(risk.is_marked for risk in self._risks)
+        self.account.update(sum(risk.pnl for risk in self._risks), now, is_marked=is_marked)
         limits_value = sum(risk.limit_value for risk in self._risks)
+        if self._margin is not None:
+            self._margin.look()
+        if self.limits is not None:
+            self.limits.look()
+        margin_used = None if self._margin is None else self._margin.usage()
         attempts = max(self._attempts(), now < self._waking_until)
         for risk in due:
-            state = risk.state(self.account, limits_value, errors, now, self._margin, attempts)
+            state = risk.state(self.account, limits_value, errors, now, self._margin, margin_used, attempts)
             found = aggregate([monitor.assess(state) for monitor in self.monitors])
             if found.max_severity > RiskLevel.NORMAL or not risk.is_calm:
                 self._act(risk, found, now)

@@ -85,6 +85,14 @@ class AuditResult:
         return not self.is_synced or bool(cleaned or self.exposure_warnings)
 
 
+@dataclass(slots=True)
+class _StuckCancel:
+    tell_at: Ns | None
+    """When people are told; None: they were."""
+    is_sent_again: bool = False
+    """By us; as long as another one is under way there is no need."""
+
+
 class SafetyAuditor:
     """Looks at every order of every desk."""
 
@@ -117,8 +125,7 @@ class SafetyAuditor:
         self._next: Ns | None = None
         self._list_at: Ns | None = None
         self._asked: Pending | None = None
-        self._resent: dict[Cloid, Ns | None] = {}
-        """Stuck cancels that were sent again, with the time at which people are told; None: they were."""
+        self._stuck: dict[Cloid, _StuckCancel] = {}
         self._settled = (0, 0)
 
     # --- decisions ------------------------------------------------------------------------------
@@ -187,28 +194,29 @@ class SafetyAuditor:
         if self.config.stuck_cancel_s is None:
             return 0
         patience = seconds(self.config.stuck_cancel_s)
-        stuck: dict[Cloid, Ns | None] = {}
+        stuck: dict[Cloid, _StuckCancel] = {}
         for desk in self._desks.values():
             for order in desk.tracker.orders.values():
                 if order.state is not OrderState.CANCEL_PENDING or now - order.state_changed_at < patience:
                     continue
-                stuck[order.cloid] = self._resent.get(order.cloid)
-                if order.cloid not in self._resent:
-                    stuck[order.cloid] = Ns(now + patience)
-                    self._resend(desk, order, now)
-                elif (tell_at := stuck[order.cloid]) is not None and now >= tell_at:
-                    stuck[order.cloid] = None
+                found = stuck[order.cloid] = self._stuck.get(order.cloid) or _StuckCancel(Ns(now + patience))
+                if not found.is_sent_again and order.in_flight is InFlight.NONE:
+                    found.is_sent_again = True
+                    self._send_again(desk, order, now)
+                if found.tell_at is not None and now >= found.tell_at:
+                    found.tell_at = None
                     waited = (now - order.state_changed_at) / NS_PER_S
-                    text = f"{order!r}: no effect for {waited:.0f} s, sent again once"
-                    self._alert(Alert(Severity.CRITICAL, "stuck_cancel", text))
-        self._resent = stuck
+                    done = "sent again once" if found.is_sent_again else "the last one is under way"
+                    self._alert(
+                        Alert(Severity.CRITICAL, "stuck_cancel", f"{order!r}: no effect for {waited:.0f} s, {done}")
+                    )
+        self._stuck = stuck
         return len(stuck)
 
-    def _resend(self, desk: Desk, order: TrackedOrder, now: Ns) -> None:
-        if order.in_flight is InFlight.NONE:
-            self.cancels_resent += 1
-            desk.tracker.on_cancel_sent(order, now)
-            self._ledger.send((cancel_of(order),), desk.outcomes, now)
+    def _send_again(self, desk: Desk, order: TrackedOrder, now: Ns) -> None:
+        self.cancels_resent += 1
+        desk.tracker.on_cancel_sent(order, now)
+        self._ledger.send((cancel_of(order),), desk.outcomes, now)
 
     def _warn(self, now: Ns) -> tuple[str, ...]:
         if self._warning is None:

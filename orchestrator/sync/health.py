@@ -120,4 +120,5 @@ class SyncHealth:
     def _since(self, name: str, now: Ns) -> Ns:
         """When a source was last heard, or the first look: the start-up has read everything by then."""
         began = now if self._began is None else self._began
-        return max(self._sources[name][0].at or began, began)
+        heard = self._sources[name][0].at
+        return began if heard is None else max(heard, began)

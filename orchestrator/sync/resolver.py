@@ -15,7 +15,7 @@ from domain.commands import Alert, QueryOrder, Severity
 from domain.events import NotSent, OrderStatus, OrderStatusReport, Replied
 from domain.expiry import cannot_arrive
 from domain.orders import Certainty, OrderState, TrackedOrder
-from domain.units import Cloid, InstrumentId, Ns, millis
+from domain.units import Cloid, InstrumentId, Ns, Tif, millis
 from orchestrator.connectivity.feeds import FeedMachine
 from orchestrator.connectivity.requests import Pending, RequestLedger, first_result
 from orchestrator.desk.desk import Desk
@@ -176,10 +176,8 @@ class Resolver:
             case.misses = 0
             case.missing_since = case.vanished_at = None
             desk.on_update(result.update, now, is_answer=True)
-            if result.update.status is OrderStatus.OPEN and order.state is OrderState.CANCEL_CONFIRMED:
-                # The cancel was confirmed and the order rests: the confirmation was worth nothing, so cancel again.
-                self._alert(Alert(Severity.WARNING, "cancel_not_done", f"{order!r}: confirmed, and the order rests"))
-                self._ledger.send((cancel_of(order),), self, now)
+            if result.update.status is OrderStatus.OPEN:
+                self._cancel_what_should_not_rest(order, now)
             return
         case.misses += 1
         if case.missing_since is None:
@@ -194,6 +192,14 @@ class Resolver:
                 self.never_arrived += order.state is not OrderState.CANCEL_CONFIRMED
             desk.tracker.give_up(order, now)
             desk.accumulator.on_side_event(order.side, now)
+
+    def _cancel_what_should_not_rest(self, order: TrackedOrder, now: Ns) -> None:
+        """A cancel was confirmed and was worth nothing; or an order that takes what it gets leaves something."""
+        if order.state is OrderState.CANCEL_CONFIRMED:
+            self._alert(Alert(Severity.WARNING, "cancel_not_done", f"{order!r}: confirmed, and the order rests"))
+        elif order.tif is not Tif.IOC:
+            return
+        self._ledger.send((cancel_of(order),), self, now)
 
     def on_not_sent(self, pending: Pending, event: NotSent, now: Ns) -> None:
         """Ask again when the case is due."""

@@ -12,7 +12,7 @@ from typing import Annotated
 
 from annotated_types import Ge, Gt
 
-from domain.commands import Alert, AnyAction, QueryFills, QueryLimits, QueryOpenOrders, QueryPositions, Route
+from domain.commands import Alert, AnyAction, QueryFills, QueryLimits, QueryOpenOrders, QueryPositions
 from domain.events import (
     Fill,
     FillsReport,
@@ -25,6 +25,7 @@ from domain.events import (
 )
 from domain.lifecycle import step
 from domain.units import InstrumentId, Ns, Pos, millis, seconds
+from orchestrator.connectivity.feeds import FeedMachine
 from orchestrator.connectivity.requests import Pending, RequestLedger, fills_told, first_result
 from orchestrator.desk.desk import Desk
 from orchestrator.fills import FillProcessor, next_page, position_drift
@@ -39,7 +40,8 @@ class ResyncConfig:
     overlap_s: Annotated[float, Ge(0)] = 10.0
     """Fills are asked for from this long before the last one booked, and from further back at each failure."""
     retry_ms: Annotated[float, Gt(0)] = 1_000.0
-    """Wait before a query that failed, or did not settle the matter, is sent again, in ms."""
+    """Wait before a query that failed, or did not settle the matter, is sent again, and from one resync to the next,
+    in ms."""
     restate_after: Annotated[int, Ge(1)] = 3
     """Checks in a row that must differ before the venue's position replaces ours (RU-07)."""
 
@@ -57,6 +59,8 @@ class ResyncState(StrEnum):
 FURTHER = 4
 """Each time that fills do not explain what is missing, the next query reaches this much further back."""
 FURTHEST = 8
+MOST_DOUBLINGS = 3
+"""The rest after a resync doubles with each that follows another at once, so often at most (S25)."""
 
 _S = ResyncState
 TRANSITIONS: dict[ResyncState, frozenset[ResyncState]] = {
@@ -73,10 +77,11 @@ IDLE before the end: a new gap makes what was asked worthless, and it starts ove
 class Resync:
     """Closes gaps between belief and venue."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913, PLR0917 - what it compares, and whom it tells
         self,
         config: ResyncConfig,
         ledger: RequestLedger,
+        user_feed: FeedMachine,
         desks: Mapping[InstrumentId, Desk],
         fills: FillProcessor,
         orders: OpenOrdersList,
@@ -95,6 +100,7 @@ class Resync:
         self.causes: dict[DriftCause, int] = {}
         """Positions of ours that the venue's replaced, by what was behind it."""
         self._ledger = ledger
+        self._user_feed = user_feed
         self._desks = desks
         self._fills = fills
         self._orders = orders
@@ -102,7 +108,13 @@ class Resync:
         self._book_fill = book_fill
         self._alert = alert
         self._asked: Pending | None = None
-        self._again_after = False
+        self._was_live = False
+        """Whether the stream was running when the last question left."""
+        self._again_after: bool | None = None
+        """Whether what came up meanwhile is a gap too, and all of it is to be asked again; None: it is not."""
+        self._in_a_row = 0
+        """How often that came about, without a rest in between."""
+        self._rests_until = Ns(0)
         self._mismatches = 0
         self._disputed: PositionsReport | None = None
         """The stated position that differed last."""
@@ -110,46 +122,47 @@ class Resync:
         self._retry_at = Ns(0)
         self._since = Ns(0)
         self._asked_at = Ns(0)
-        self._began_at = Ns(0)
+        self._began_at: Ns | None = None
+        """When the first question left; what comes up before that it covers."""
         self.closed_since = Ns(-1)
         """When the last resync began that got all its answers; what it did not find was not there then."""
-        self._gap_from: Ns | None = None
-        """Time of the last fill booked when the feed was lost: fills after it may be missing."""
 
     def request(self, now: Ns, *, gap: bool, failures: int = 0, by: str = "order_in_doubt") -> None:
         """Ask for a resync; ``gap``: messages may have been lost, so do not quote meanwhile.
 
+        One that closes a gap is finished, whatever comes up meanwhile, and followed by another after a rest: however
+        many messages are lost, the venue is asked at our pace.
+
         ``by``: who asks. ``failures``: resyncs that have not brought what is missing, which must be older than thought.
         """
-        self.gates_quotes = self.gates_quotes or gap
         self._failures = max(self._failures, failures)
         self.by = by
-        if self.state is not _S.IDLE and not gap:
-            self._again_after = True
+        if self.state is not _S.IDLE and (self.gates_quotes or not gap):
+            if self._began_at is not None:
+                self._again_after = gap or bool(self._again_after)
             return
+        self.gates_quotes = gap
         self._abandon()
         self.runs += 1
         self._mismatches = 0
         self._disputed = None
         self._since = self._begin_of_search()
-        self._began_at = now
+        self._began_at = None
         self._go(_S.FILLS)
-        self._retry_at = now
+        self._retry_at = max(now, self._rests_until)
 
     def on_user_feed_down(self) -> None:
-        """What is under way will not see what is now being lost: it starts over when asked.
-
-        A fill that streams in after the reconnect must not move the search past those of the gap.
-        """
+        """What is under way will not see what is now being lost: it starts over, without a rest, when asked."""
         self._abandon()
-        if self._gap_from is None:
-            self._gap_from = self._fills.cursor
+        self._fills.open_gap()
+        self.gates_quotes = False
+        self._in_a_row, self._rests_until = 0, Ns(0)
 
     def _abandon(self) -> None:
         if self.state is not _S.IDLE:
             self._go(_S.IDLE)
         self._asked = None
-        self._again_after = False
+        self._again_after = None
 
     # --- decisions ------------------------------------------------------------------------------
 
@@ -158,6 +171,9 @@ class Resync:
         if self.state is _S.IDLE or self._asked is not None or now < self._retry_at:
             return
         self._asked_at = now
+        if self._began_at is None:
+            self._began_at = now
+        self._was_live = self._user_feed.is_live
         self._asked = self._ledger.send((self._question(),), self, now)
 
     def deadline(self) -> Ns | None:
@@ -183,15 +199,15 @@ class Resync:
         self._retry_at = Ns(now + millis(self.config.retry_ms))
         match self.state, first_result(event):
             case _S.FILLS, FillsReport() as report:
-                self._on_fills(report, pending, now)
+                self._on_fills(report, now)
             case _S.ORDERS, OpenOrdersReport() as report:
                 self._orders.take(report, self._asked_at, now)
                 self._go(_S.POSITION)
                 self._retry_at = now
             case _S.POSITION, PositionsReport() as report:
                 self._on_position(report, now)
-            case _S.LIMITS, LimitsReport() as report:
-                self._on_limits(report, now)
+            case _S.LIMITS, LimitsReport():  # the desks have heard of it already, as of every such answer
+                self._close(now)
             case _:
                 pass
 
@@ -207,12 +223,12 @@ class Resync:
         self._asked = None
         self._retry_at = Ns(now + millis(self.config.retry_ms))
 
-    def _on_fills(self, report: FillsReport, pending: Pending, now: Ns) -> None:
+    def _on_fills(self, report: FillsReport, now: Ns) -> None:
         for fill in report.fills:
             self._book_fill(fill, now)
         if report.is_complete or not report.fills:
-            if pending.request.route is Route.SOCKET:  # asked while the stream was running: the gap ends here
-                self._gap_from = None
+            if self._was_live:  # the answer reaches up to the stream: the gap ends here
+                self._fills.close_gap()
             self._forgive()
             self._go(_S.ORDERS)
         else:
@@ -246,21 +262,17 @@ class Resync:
         else:
             self._close(now)
 
-    def _on_limits(self, report: LimitsReport, now: Ns) -> None:
-        for limits in report.limits:
-            desk = self._desks.get(limits.instrument)
-            if desk is not None:
-                desk.on_limits(limits)
-        self._close(now)
-
     def _close(self, now: Ns) -> None:
         self._go(_S.IDLE)
-        self.closed_since = self._began_at
+        if self._began_at is not None:
+            self.closed_since = self._began_at
         self._failures = 0
         self.gates_quotes = False
-        if self._again_after:
-            self.request(now, gap=False, by=self.by)
-            self._retry_at = Ns(now + millis(self.config.retry_ms))
+        self._rests_until = Ns(now + (millis(self.config.retry_ms) << min(self._in_a_row, MOST_DOUBLINGS)))
+        again, self._again_after = self._again_after, None
+        self._in_a_row = 0 if again is None else self._in_a_row + 1
+        if again is not None:
+            self.request(now, gap=again, by=self.by)
 
     def _restate(self, differing: Mapping[InstrumentId, Pos], as_of: Ns) -> None:
         for instrument, position in differing.items():
@@ -273,8 +285,7 @@ class Resync:
 
     def _begin_of_search(self) -> Ns:
         steps = min(self._failures + self._mismatches, FURTHEST)
-        last = self._fills.cursor if self._gap_from is None else self._gap_from
-        return Ns(max(last - seconds(self.config.overlap_s) * FURTHER**steps, 0))
+        return self._fills.search_from(Ns(seconds(self.config.overlap_s) * FURTHER**steps))
 
     def _differing(self, positions: Iterable[PositionEntry], as_of: Ns) -> dict[InstrumentId, Pos] | None:
         return differing(self._desks, self._fills, positions, as_of)

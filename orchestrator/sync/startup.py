@@ -123,7 +123,7 @@ class StartUp:
         self._fills = fills
         self._book_fill = book_fill
         self._alert = alert
-        self._is_waiting = False
+        self._asked: Pending | None = None
         self._retry_at = Ns(0)
         self._strays: list[Cancel] = []
         self._fills_since = Ns(0)
@@ -147,13 +147,13 @@ class StartUp:
         """Begin again: what was read may be history."""
         if self.state not in (_S.DONE, _S.WAIT_FEED):
             self._go(_S.WAIT_FEED)
-            self._is_waiting = False
+            self._asked = None
 
     # --- decisions ------------------------------------------------------------------------------
 
     def decide(self, now: Ns) -> None:
         """Take the next step if nothing is awaited."""
-        if self.state is _S.DONE or self._is_waiting or now < self._retry_at:
+        if self.state is _S.DONE or self._asked is not None or now < self._retry_at:
             return
         if self.state is _S.WAIT_FEED and self._user_feed.is_live:
             self._go(_S.LIST_ORDERS)
@@ -161,15 +161,14 @@ class StartUp:
             self._go(_S.CONFIRM_POSITION)
         actions = self._question()
         if actions:
-            self._is_waiting = True
-            self._ledger.send(actions, self, now)
+            self._asked = self._ledger.send(actions, self, now)
 
     def deadline(self, now: Ns) -> Ns | None:
         """When the next step is due; warming ends at the latest when a desk's patience does."""
-        if self.state in (_S.DONE, _S.WAIT_FEED) or self._is_waiting:
+        if self.state in (_S.DONE, _S.WAIT_FEED) or self._asked is not None:
             return None
         if self.state is _S.WARMING:
-            ends = [end for desk in self._desks.values() if (end := desk.engine.warm_at())]
+            ends = [end for desk in self._desks.values() if (end := desk.engine.warm_at()) is not None]
             later = [end for end in ends if end > now]
             return min(later) if later else None
         return self._retry_at
@@ -197,12 +196,12 @@ class StartUp:
     # --- answers (Owner) ------------------------------------------------------------------------
 
     def on_reply(self, pending: Pending, event: Replied, now: Ns) -> None:
-        """Go on if this answers the step that we are at; of a late answer to another only its fills are of use."""
-        if pending.is_overdue or not self._is_waiting:
+        """Go on if this answers the question that stands; of the answer to another only its fills are of use."""
+        if pending is not self._asked:
             for fill in fills_told(event):
                 self._book_fill(fill, now)
             return
-        self._is_waiting = False
+        self._asked = None
         self._retry_at = Ns(now + millis(self.config.retry_ms))
         if self.state is _S.CANCEL_ALL:
             self._go(_S.LIST_ORDERS)
@@ -216,8 +215,8 @@ class StartUp:
             case (_S.SYNC_POSITION | _S.CONFIRM_POSITION) as state, PositionsReport() as report:
                 if self._on_positions(report, now):
                     self._step(_S.SYNC_LIMITS if state is _S.SYNC_POSITION else _S.DONE, now)
-            case _S.SYNC_LIMITS, LimitsReport() as report:
-                self._on_limits(report, now)
+            case _S.SYNC_LIMITS, LimitsReport():
+                self._on_limits(now)
             case _:
                 pass
         if self.state is asked and self._retry_at > now:
@@ -226,16 +225,14 @@ class StartUp:
 
     def on_not_sent(self, pending: Pending, event: NotSent, now: Ns) -> None:
         """Try the step again."""
-        del pending, event
-        self._again(now)
+        del event
+        self.on_silence(pending, now)
 
     def on_silence(self, pending: Pending, now: Ns) -> None:
         """Try the step again; all of them are safe to repeat."""
-        del pending
-        self._again(now)
-
-    def _again(self, now: Ns) -> None:
-        self._is_waiting = False
+        if pending is not self._asked:
+            return
+        self._asked = None
         self._retry_at = Ns(now + millis(self.config.retry_ms))
         self._in_vain(now)
         if self.state is _S.CANCEL_ALL:
@@ -263,7 +260,7 @@ class StartUp:
             Cancel(order.instrument, None, order.oid) for order in report.orders if order.instrument in self._desks
         ]
         if not self._strays:
-            self._fills_since = Ns(max(self._fills.cursor - seconds(self.config.fills_overlap_s), 0))
+            self._fills_since = self._fills.search_from(seconds(self.config.fills_overlap_s))
             self._step(_S.SYNC_FILLS if self.is_later_life else _S.SYNC_POSITION, now)
             return
         self.cancel_tries += 1
@@ -279,6 +276,7 @@ class StartUp:
         for fill in report.fills:
             self._book_fill(fill, now)
         if report.is_complete or not report.fills:
+            self._fills.close_gap()  # every question of the start is asked while the stream is running
             self._step(_S.SYNC_POSITION, now)
         else:
             self._fills_since = next_page(report, self._fills_since)
@@ -309,11 +307,8 @@ class StartUp:
             self._fills.open(report.as_of, now)
         return True
 
-    def _on_limits(self, report: LimitsReport, now: Ns) -> None:
-        for limits in report.limits:
-            desk = self._desks.get(limits.instrument)
-            if desk is not None:
-                desk.on_limits(limits)
+    def _on_limits(self, now: Ns) -> None:
+        """The desks have heard of it already, as of every such answer."""
         missing = [d for d in self._desks.values() if d.exchange_max_position is None]
         if not missing:
             self._step(_S.WARMING, now)

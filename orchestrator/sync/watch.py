@@ -64,7 +64,9 @@ class SyncWatch:
         self.positions_heard = LastHeard()
         self.orphans = None if config.orphans is None else OrphanTracker(config.orphans, ledger, desks, alert)
         self.orders = OpenOrdersList(desks, self.orphans)
-        self.resync = Resync(resync, ledger, desks, fills, self.orders, self.positions_heard, book_fill, alert)
+        self.resync = Resync(
+            resync, ledger, user_feed, desks, fills, self.orders, self.positions_heard, book_fill, alert
+        )
         self.resolver = Resolver(resolver, ledger, user_feed, desks, self.resync, alert)
         self.reconciler = (
             None

@@ -73,7 +73,8 @@ INVARIANTS: tuple[type[Invariant], ...] = (
     OneHistory,
 )
 """Every rule. The order is that of their work: S2 advances the ledger that S4, S1 and S5 read, S8 follows the
-orders that S9, S10, S11, S14, S15, S17, L2, L3 and L6 look at, S21 the market that S20 and L1 judge by."""
+orders that S9, S10, S11, S14, S15, S17, L2, L3 and L6 look at, S21 the market that S20 and L1 judge by, L1 the sides
+that L8 looks for."""
 
 
 def build_all(scope: Scope) -> tuple[Invariant, ...]:
@@ -82,6 +83,7 @@ def build_all(scope: Scope) -> tuple[Invariant, ...]:
     lives = Lifecycle(scope)
     exposure = Exposure(lives)
     sane = SaneBook(scope)
+    sides = TwoSided(scope, sane.delivered)
     shared: dict[type[Invariant], Invariant] = {
         AppliedOnce: once,
         AppliedAtOnce: AppliedAtOnce(scope, once.ledger),
@@ -97,10 +99,11 @@ def build_all(scope: Scope) -> tuple[Invariant, ...]:
         Ambiguity: Ambiguity(scope, lives),
         SaneBook: sane,
         StaleMeansWithdrawn: StaleMeansWithdrawn(scope, sane.delivered),
-        TwoSided: TwoSided(scope, sane.delivered),
+        TwoSided: sides,
         Agreement: Agreement(scope, lives),
         NothingInLimbo: NothingInLimbo(scope, lives),
         DoubtsEnd: DoubtsEnd(scope, lives),
+        NamedState: NamedState(scope, sides),
     }
     return tuple(shared.get(kind) or kind(scope) for kind in INVARIANTS)
 

@@ -14,6 +14,7 @@ from domain.events import (
     AnyEvent,
     ChannelKind,
     Fill,
+    InstrumentLimits,
     Level,
     MarginMode,
     OpenOrder,
@@ -25,6 +26,7 @@ from domain.instrument import Instrument
 from domain.limits import VenueLimits
 from domain.orders import TrackedOrder
 from domain.units import USD, Cloid, InstrumentId, Ns, Oid, Pos, Px, Side, Sz, Tif, Usd, millis, seconds
+from scenarios.invariants.limits import HardLimits
 
 # --- the trader's belief, as the checks read it (the orchestrator's own shape) -------------------
 
@@ -272,6 +274,18 @@ class TruthView(Protocol):
         """Mark price, which is not made of what the trader sees; None before the first."""
         ...
 
+    def terms(self, instrument: InstrumentId) -> InstrumentLimits:
+        """What the venue enforces for the account."""
+        ...
+
+    def gross(self) -> Usd:
+        """Value of all positions at their marks."""
+        ...
+
+    def margin_use(self) -> float:
+        """Initial margin of cross positions over the value that stands behind them; 0 where they need none."""
+        ...
+
     def refusals(self) -> Mapping[str, int]:
         """What the meters of the account and of its IP address turned away so far, by limit."""
         ...
@@ -316,6 +330,11 @@ class FaultView(Protocol):
     @property
     def injected(self) -> int:
         """How often it did what it is for."""
+        ...
+
+    @property
+    def tally(self) -> Mapping[str, int]:
+        """All its counts so far."""
         ...
 
 
@@ -477,6 +496,8 @@ class Scope:
     """Whether the venue's own refusals or its limits make the trader wait with a side."""
     is_limited: bool = True
     """Whether the trader keeps a budget, with the venue's numbers."""
+    limits: HardLimits = field(default_factory=HardLimits)
+    """How far a position may go."""
     run: RunView | None = None
     """None: nobody knows of faults, alerts or processes, and rules about them have nothing to do."""
 

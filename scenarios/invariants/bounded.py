@@ -1,12 +1,13 @@
 """Bounds: nothing grows with time, in the trader or at the venue (S27)."""
 
-from collections import Counter, OrderedDict, deque
+from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from enum import Enum
 from typing import Any
 
 from domain.units import Ns
 from scenarios.invariants.base import Invariant, Scope
+from sim.feed import Session
 
 FULL_LOOKS = 50
 """Full looks between two that walk through everything."""
@@ -30,6 +31,10 @@ CAPS: Mapping[str, int] = {
 Each is bounded by a number of its config, with room to spare; sums over a time by what may be sent within it.
 """
 
+CONTAINERS = (dict, list, deque, set, frozenset, tuple)
+ROOMS = frozenset(("domain", "exchange_adapters", "orchestrator", "runtime", "sim", "strategy"))
+ELSEWHERE = (Session,)
+"""It leads to the whole world: what of it is the account's, the truth names."""
 SMALL = (str, bytes, int, float, bool, type(None), Enum, type)
 
 
@@ -65,7 +70,10 @@ class Bounded(Invariant):
 
 
 def containers(root: object) -> Iterator[tuple[str, str, int]]:
-    """Every container below an object of ours: its owner's class, its name there, its size."""
+    """Every container below an object of ours: its owner's class, its name there, its size.
+
+    Those within a container are named after it: `name[]`.
+    """
     seen: set[int] = set()
     todo: list[tuple[object, int]] = [(root, 0)]
     while todo:
@@ -74,13 +82,16 @@ def containers(root: object) -> Iterator[tuple[str, str, int]]:
             continue
         seen.add(id(found))
         owner = type(found).__name__
-        for name, value in _parts(found):
-            if isinstance(value, dict | OrderedDict | list | deque | set | frozenset | tuple | Counter):
+        parts = [(name, value, depth) for name, value in _parts(found)]
+        while parts:
+            name, value, level = parts.pop()
+            if isinstance(value, CONTAINERS):
                 if not isinstance(value, tuple):
                     yield owner, name, len(value)
-                todo.extend((each, depth + 1) for each in _few(value) if is_ours(each))
+                if level < DEEP:
+                    parts.extend((f"{name}[]", each, level + 1) for each in _few(value))
             elif is_ours(value):
-                todo.append((value, depth + 1))
+                todo.append((value, level + 1))
 
 
 def _parts(found: object) -> Iterator[tuple[str, Any]]:
@@ -101,4 +112,4 @@ def _few(value: Iterable[object]) -> list[object]:
 def is_ours(value: object) -> bool:
     """Whether it is an object of the trader or of the venue that may hold containers."""
     module = type(value).__module__.partition(".")[0]
-    return not isinstance(value, SMALL) and module in ("orchestrator", "strategy", "sim", "runtime")
+    return module in ROOMS and not isinstance(value, SMALL) and not isinstance(value, ELSEWHERE)

@@ -1,5 +1,6 @@
 """Runs every invariant at every step and block, collects what does not hold, tells its story once."""
 
+from collections import Counter
 from collections.abc import Callable, Iterable
 from time import perf_counter_ns
 
@@ -19,6 +20,8 @@ Story = Callable[[tuple[str, ...]], str]
 """What is recorded of some cloids and trade ids."""
 
 KEPT = 50
+KEPT_OF_ONE = 20
+"""Violations of one rule that are kept: one that fails all the time must not hide the others."""
 TOLD = 5
 """Violations that are told with their story; the first ones explain the later ones."""
 
@@ -35,6 +38,7 @@ class Checker:
         self._decisions = 0
         self._blocks = 0
         self._known: set[tuple[str, tuple[str, ...] | str]] = set()
+        self._kept: Counter[str] = Counter()
         self._invariants: tuple[Invariant, ...] = ()
         self._on_step: list[Callable[[Step], None]] = []
         self._on_fills: list[Callable[[Step], None]] = []
@@ -131,11 +135,15 @@ class Checker:
         for look in self._on_block:
             look(block)
         if block.now >= self._next_second:
-            self._next_second = Ns(block.now - block.now % NS_PER_S + NS_PER_S)
-            for watch in self._on_second:
-                watch(block.now)
+            self._watch(block.now)
         if self._blocks % self._full_every == 0:
             self._look_at_everything(block.now)
+        self.spent_ns += perf_counter_ns() - started
+
+    def second(self, now: Ns) -> None:
+        """A second went by without a block."""
+        started = perf_counter_ns()
+        self._watch(now)
         self.spent_ns += perf_counter_ns() - started
 
     def end(self, now: Ns) -> None:
@@ -143,6 +151,11 @@ class Checker:
         self._look_at_everything(now)
         for check in self._invariants:
             check.at_end(now)
+
+    def _watch(self, now: Ns) -> None:
+        self._next_second = Ns(now - now % NS_PER_S + NS_PER_S)
+        for watch in self._on_second:
+            watch(now)
 
     def _look_at_everything(self, now: Ns) -> None:
         for check in self._full:
@@ -159,7 +172,8 @@ class Checker:
         self._known.add(identity)
         self.n_violations += 1
         now = self._scope.now if self._scope is not None else 0
-        if len(self.violations) < KEPT:
+        self._kept[name] += 1
+        if self._kept[name] <= KEPT_OF_ONE and len(self.violations) < KEPT:
             rule = next((check.rule for check in self._invariants if check.id == name), "")
             self.violations.append(Violation(name, now / NS_PER_S, text, list(keys), rule=rule))
 

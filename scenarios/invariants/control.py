@@ -6,9 +6,13 @@ left: what it was set to cancel is gone when its time has come.
 
 from collections.abc import Sequence
 
+from domain.alerts import KILL
+from domain.commands import Alert
 from domain.events import KillReset, OpenOrder, Restored
-from domain.units import NS_PER_S, Ns
-from scenarios.invariants.base import Invariant, Scope, Step
+from domain.orders import Certainty, InFlight
+from domain.units import NS_PER_S, InstrumentId, Ns, Side
+from scenarios.invariants.base import Block, DeskView, Invariant, Scope, Step
+from scenarios.invariants.liveness import TwoSided
 from scenarios.invariants.sending import placements
 
 GRACE = Ns(NS_PER_S)
@@ -29,6 +33,7 @@ class Killed(Invariant):
         self._latched: str | None = None
         self._since = Ns(0)
         self._due: Ns | None = None
+        """What the switch was set to at the end of the block before."""
 
     def on_life(self) -> None:
         """The latch is of the account, not of a process; time to act begins anew."""
@@ -48,6 +53,10 @@ class Killed(Invariant):
         """Nothing is placed once it has latched, not even in the decision that latches it."""
         self._look(step.now)
         if self._latched is None:
+            for command in step.commands:
+                if type(command) is Alert and command.name == KILL:
+                    self.compared += 1
+                    self.fail(f"a kill was announced and is not latched: {command.text}")
             return
         self.compared += 1
         for place, _, _ in placements(step.commands):
@@ -57,7 +66,6 @@ class Killed(Invariant):
     def on_second(self, now: Ns) -> None:
         """What rests must go: because we cancel it, or because the venue does it for us."""
         self._look(now)
-        self._check_switch(now)
         scope, run = self.scope, self.scope.run
         if self._latched is None or scope.calm_since is None or run is None or not run.is_running:
             return
@@ -66,6 +74,19 @@ class Killed(Invariant):
         if waited > 2 * scope.bounds.withdraw and (left := scope.truth.resting()):
             text = f"{len(left)} orders rest {waited / NS_PER_S:.0f} s after the kill ({self._latched})"
             self.fail(text, *_names(left))
+
+    def on_block(self, block: Block) -> None:
+        """Orders that were there when the switch was to fire, and that nobody took back.
+
+        It fires before anything else of its block, and forgets the time: what stood before the block counts.
+        """
+        due, self._due = self._due, self.scope.truth.scheduled()
+        if due is None or block.now < due:
+            return
+        self.compared += 1
+        left = [order for order in self.scope.truth.resting() if order.placed_at < due]
+        if left:
+            self.fail(f"{len(left)} orders rest after the dead-man switch of {due} ns", *_names(left))
 
     def _look(self, now: Ns) -> None:
         """Whether the trader says that it is latched, and that it may say so."""
@@ -76,16 +97,6 @@ class Killed(Invariant):
             self._latched = None
         elif reason is not None and self._latched is None:
             self._latched, self._since = reason, now
-
-    def _check_switch(self, now: Ns) -> None:
-        """Orders that were there when the switch was to fire, and that nobody took back."""
-        due, self._due = self._due, self.scope.truth.scheduled()
-        if due is None or now <= due + GRACE or (self._due is not None and self._due != due):
-            return
-        self.compared += 1
-        left = [order for order in self.scope.truth.resting() if order.placed_at < due]
-        if left:
-            self.fail(f"{len(left)} orders rest after the dead-man switch of {due} ns", *_names(left))
 
 
 def _names(orders: Sequence[OpenOrder]) -> tuple[str, ...]:
@@ -167,15 +178,25 @@ class CrashSafe(Invariant):
 
 
 class NamedState(Invariant):
-    """L8: the trader does something that has a name: it quotes, or there is a reason why it does not."""
+    """L8: the trader does something that has a name: it quotes, or there is a reason why it does not.
+
+    Who says that it quotes has orders at the venue, or on their way there, or no room for them; also while faults
+    strike, but not while it stands still.
+    """
 
     id = "L8"
     rule = "whoever does not quote names the reason: each desk, the trader as a whole, and whoever took over from it"
 
-    def __init__(self, scope: Scope) -> None:
-        """Note since when a desk has been without quotes and without a reason."""
+    def __init__(self, scope: Scope, sides: TwoSided) -> None:
+        """Note since when a desk has been without quotes and without a reason; ``sides`` knows what rests."""
         super().__init__(scope)
+        self._sides = sides
         self._since: Ns | None = None
+        self._absent: dict[tuple[InstrumentId, Side], Ns] = {}
+
+    def on_life(self) -> None:
+        """Another process begins with nothing."""
+        self._absent.clear()
 
     def on_second(self, now: Ns) -> None:
         """Look at the words."""
@@ -187,9 +208,35 @@ class NamedState(Invariant):
         if not phase:
             self.fail(f"the trader does something without a name at {now} ns")
         for name, desk in belief.desks.items():
+            self._check_quotes(name, desk, now)
+        for name, desk in belief.desks.items():
             if phase != "quoting" and desk.gate is None and not run.is_stopping:
                 self._since = self._since or now
                 if now - self._since > GRACE:
                     self.fail(f"{name} quotes while the trader says: {phase}")
                 return
         self._since = None
+
+    def _check_quotes(self, name: InstrumentId, desk: DeskView, now: Ns) -> None:
+        """Look whether there are the orders that it says it quotes."""
+        run = self.scope.run
+        is_said = desk.gate is None and run is not None and not run.is_stopping
+        is_awake = now - self.scope.decided_at <= OVERSLEPT
+        missing = self._sides.missing(name) if is_said and is_awake else []
+        for side in Side:
+            if side not in missing or _is_under_way(desk, side) or not self._sides.has_way(name, desk, side, now):
+                self._absent.pop((name, side), None)
+                continue
+            waited = now - self._absent.setdefault((name, side), now)
+            if waited > self.scope.bounds.heal:
+                del self._absent[name, side]
+                what = "bid" if side is Side.BUY else "ask"
+                self.fail(f"{name} says that it quotes: no {what} for {waited / NS_PER_S:.0f} s at {now} ns")
+
+
+def _is_under_way(desk: DeskView, side: Side) -> bool:
+    """Whether an order of a side may rest soon, or may rest already for all that the trader knows."""
+    return any(
+        order.side is side and (order.in_flight is not InFlight.NONE or order.certainty is Certainty.UNKNOWN)
+        for order in desk.tracker.orders.values()
+    )

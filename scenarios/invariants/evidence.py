@@ -1,27 +1,34 @@
 """Evidence: nothing is over before it is, nothing is concluded from silence, every doubt ends (S9, S14, L6)."""
 
 from collections import OrderedDict
+from collections.abc import Sequence
 
+from domain.commands import AnyAction, Cancel, Modify, Place, QueryOrder, Request
 from domain.events import (
+    SAYS_NOTHING_OF_ORDERS,
+    AnyEvent,
+    AnyResult,
     Fill,
+    FillsReport,
     NotSent,
+    OpenOrdersReport,
     OpenOrdersReported,
     OrderStatus,
+    OrderStatusReport,
     OrderUpdate,
-    PositionsReported,
+    Refused,
     Replied,
     Restored,
 )
 from domain.expiry import cannot_arrive
 from domain.orders import TERMINAL, Certainty, OrderState, TrackedOrder
-from domain.units import NS_PER_S, Cloid, Ns
+from domain.units import NS_PER_S, Cloid, Ns, RequestId
+from runtime.own_orders import spread
 from scenarios.invariants.base import Block, Invariant, Scope, Step
 from scenarios.invariants.orders import Lifecycle
+from scenarios.memory import keep
 
 KEPT = 20_000
-
-EVIDENCE = frozenset((OrderUpdate, Fill, Replied, NotSent, OpenOrdersReported, PositionsReported, Restored))
-"""Events that say something of our orders. The loss of a connection, a deadline, market data say nothing."""
 
 WITHOUT = frozenset((OrderState.PENDING_NEW, OrderState.CANCEL_PENDING))
 """States that need no evidence: they say what we have asked for."""
@@ -44,9 +51,7 @@ class NoFalseEnd(Invariant):
         self.compared += 1
         truth = self.scope.truth.order_of(order.cloid)
         if truth is None:
-            self._never_came[order.cloid] = None
-            if len(self._never_came) > KEPT:
-                self._never_came.popitem(last=False)
+            keep(self._never_came, order.cloid, None, KEPT)
         elif truth.status is OrderStatus.OPEN:
             self.fail(f"{order}: it rests at the venue with {truth.sz - truth.filled} left", order.cloid)
 
@@ -61,8 +66,9 @@ class NoFalseEnd(Invariant):
 
 
 class Ambiguity(Invariant):
-    """S14: silence, lost connections and deadlines make an order unknown; anything else takes the venue's word.
+    """S14: silence, lost connections and deadlines make an order unknown; anything else takes the venue's word on it.
 
+    An event is a word on an order if it names it, if it answers an action that named it, or if it lists all that rest.
     Concluded without the venue's word on the order itself may be one thing: that a placement which had expired, or an
     order that no answer knows any more, is gone; that, too, takes an answer.
     """
@@ -74,6 +80,17 @@ class Ambiguity(Invariant):
         """Look at what S8 sees move; it looks in the same step."""
         super().__init__(scope)
         lives.on_move.append(self.on_move)
+        self._asked: OrderedDict[RequestId, tuple[AnyAction, ...]] = OrderedDict()
+
+    def on_life(self) -> None:
+        """Requests are numbered anew."""
+        self._asked.clear()
+
+    def on_commands(self, step: Step) -> None:
+        """Note what is asked, and of which orders."""
+        for command in step.commands:
+            if type(command) is Request:
+                keep(self._asked, command.request_id, command.actions, KEPT)
 
     def on_move(self, order: TrackedOrder, before: OrderState, step: Step | None) -> None:
         """Judge a new state by the event that brought it."""
@@ -81,11 +98,35 @@ class Ambiguity(Invariant):
             return
         self.compared += 1
         event = step.event
-        if event is not None and type(event) in EVIDENCE:
+        if event is not None and self._speaks_of(event, order):
             self._judge_absence(order, before, step.now)
             return
         what = "a decision" if event is None else type(event).__name__
         self.fail(f"{order} was {before} and became {order.state} by {what}, which says nothing of it", order.cloid)
+
+    def _speaks_of(self, event: AnyEvent, order: TrackedOrder) -> bool:
+        """Whether an event says something of an order."""
+        match event:
+            case OrderUpdate() | Fill():
+                return _is_it(event, order)
+            case Replied(request_id=request_id, results=results):
+                return any(_tells_of(each, order) for each in results) or self._answers_for(request_id, results, order)
+            case NotSent(request_id=request_id):
+                return any(_names(action, order) for action in self._asked.get(request_id, ()))
+            case OpenOrdersReported():
+                return True
+            case Restored(orders=orders):
+                return any(each.cloid == order.cloid for each in orders)
+            case _:
+                return False
+
+    def _answers_for(self, request_id: RequestId, results: Sequence[AnyResult], order: TrackedOrder) -> bool:
+        """Whether something was asked about the order, and this is the answer to it."""
+        actions = self._asked.get(request_id, ())
+        return any(
+            _names(action, order) and not (isinstance(result, Refused) and result.reason in SAYS_NOTHING_OF_ORDERS)
+            for action, result in zip(actions, spread(results, len(actions)), strict=False)
+        )
 
     def _judge_absence(self, order: TrackedOrder, before: OrderState, now: Ns) -> None:
         """A placement that is taken for never arrived must have expired, whoever was asked."""
@@ -93,6 +134,37 @@ class Ambiguity(Invariant):
             self.compared += 1
             if not cannot_arrive(order.expires_at, now):
                 self.fail(f"{order} was given up at {now} ns and may arrive until {order.expires_at} ns", order.cloid)
+
+
+def _is_it(one: OrderUpdate | Fill, order: TrackedOrder) -> bool:
+    """Whether the venue means our order, by either id."""
+    return one.cloid == order.cloid or (order.oid is not None and one.oid == order.oid)
+
+
+def _tells_of(result: AnyResult, order: TrackedOrder) -> bool:
+    """Whether a result of a query speaks of an order: by its name, or as a list of all that rest."""
+    match result:
+        case OpenOrdersReport():
+            return True
+        case FillsReport(fills=fills):
+            return any(_is_it(fill, order) for fill in fills)
+        case OrderStatusReport(update=OrderUpdate() as update):
+            return _is_it(update, order)
+        case _:
+            return False
+
+
+def _names(action: AnyAction, order: TrackedOrder) -> bool:
+    """Whether an action is about an order."""
+    match action:
+        case Place(cloid=cloid) | QueryOrder(cloid=cloid):
+            return cloid == order.cloid
+        case Cancel(cloid=cloid, oid=oid):
+            return cloid == order.cloid or (oid is not None and oid == order.oid)
+        case Modify(cloid=cloid, place=place):
+            return order.cloid in (cloid, place.cloid)
+        case _:
+            return False
 
 
 class DoubtsEnd(Invariant):

@@ -4,10 +4,10 @@ At the venue counts what rests there and what of ours may still arrive; in our b
 """
 
 from collections.abc import Mapping, Sequence
-from itertools import chain
+from itertools import chain, product
 
 from domain.commands import AnyCommand, Modify, Place, Request
-from domain.events import OrderStatus, Reason
+from domain.events import Fill, OrderStatus, Reason
 from domain.orders import InFlight
 from domain.units import NS_PER_S, Cloid, InstrumentId, Ns, Px, Side, Sz
 from scenarios.invariants.base import Block, DeskView, Invariant, Scope, Step
@@ -72,9 +72,8 @@ class Exposure:
             self._block = block
             self._at_venue = {name: Sides() for name in scope.belief.desks}
             for rest in block.resting.values():
-                if rest.instrument in self._at_venue:
-                    cloid = rest.cloid or Cloid("")
-                    self._at_venue[rest.instrument].add(rest.side, rest.px, rest.remaining, cloid)
+                if rest.cloid and rest.instrument in self._at_venue:  # without an id it is a stranger's
+                    self._at_venue[rest.instrument].add(rest.side, rest.px, rest.remaining, rest.cloid)
             for name, desk in scope.belief.desks.items():
                 for cloid, order in desk.tracker.orders.items():
                     if order.oid is None and order.fillable and scope.truth.order_of(cloid) is None:
@@ -86,11 +85,21 @@ def _places(commands: Sequence[AnyCommand]) -> bool:
     return any(isinstance(c, Request) and isinstance(c.actions[0], Place | Modify) for c in commands)
 
 
+BOOKS = "our books"
+VENUE = "the venue"
+
+
 class ExposureLimit(Invariant):
     """S15: if everything of a side fills, the position is still inside the limit; unknown orders count in full.
 
     Our own books are judged when they changed, after the trader has decided. Where the venue has corrected the
     position, fills that are in it already still count as fillable: then our books are judged when something is placed.
+
+    The limit is reckoned from the config with the venue's price and terms; a trader that sets itself less keeps less.
+
+    What others do to the position (its owner, a deleveraging, a settlement) nobody foresees who has orders under way:
+    a side may be over the limit by that much until it was inside once more. So may what is left of an earlier life, by
+    as much as the limit of the new one is smaller: it follows the price.
     """
 
     id = "S15"
@@ -103,6 +112,18 @@ class ExposureLimit(Invariant):
         self._lives = lives
         self._limits: dict[InstrumentId, Sz] = {}
         self._looked_at: tuple[int, int] | None = None
+        self._by_others: dict[tuple[str, InstrumentId, Side], tuple[int, Ns]] = {}
+        """Lots by which others moved the position, there or as we know it, and when they did last."""
+        self._unlearned: set[InstrumentId] = set()
+        """Limits that the present life has not learned yet."""
+
+    def on_life(self) -> None:
+        """Another life works out limits of its own."""
+        self._unlearned = set(self._limits)
+
+    def on_fills(self, step: Step) -> None:
+        """What others did is told."""
+        self._note_others(step.fills, BOOKS, step.now)
 
     def on_decision(self, step: Step) -> None:
         """Look at our books after each decision, if anything in them changed."""
@@ -117,28 +138,59 @@ class ExposureLimit(Invariant):
                 continue
             if desk.inventory.adjustments and not _places(step.commands):
                 continue
-            self._judge(name, desk.inventory.position, exposed[name], limit, "our books")
+            self._judge(name, desk.inventory.position, exposed[name], limit, (BOOKS, step.now))
 
     def on_ours(self, block: Block) -> None:
         """Look at the venue where something of ours changed."""
+        self._note_others(block.fills, VENUE, block.now)
         exposed = self._exposure.at_venue(block, self.scope)
         for name, desk in self.scope.belief.desks.items():
             limit = self._limit_of(name, desk)
             if limit:
-                self._judge(name, self.scope.truth.position(name), exposed[name], limit, "the venue")
+                self._judge(name, self.scope.truth.position(name), exposed[name], limit, (VENUE, block.now))
 
     def _limit_of(self, name: InstrumentId, desk: DeskView) -> Sz:
-        limit = desk.limit.lots or self._limits.get(name, Sz(0))
-        self._limits[name] = limit
+        """The limit that holds; one that the trader sets itself must not be above what it may be."""
+        allowed = self.scope.limits.reckoned(name)
+        if allowed is not None and desk.limit.lots > allowed:
+            own, most = self.size(name, desk.limit.lots), self.size(name, allowed)
+            self.fail(f"the trader's limit is {own}, config and venue allow {most}")
+        before = self._limits.get(name, Sz(0))
+        limit = self._limits[name] = self.scope.limits.of(name, desk)
+        if desk.limit.lots and name in self._unlearned:
+            self._unlearned.discard(name)
+            if limit < before:
+                for where, side in product((BOOKS, VENUE), Side):
+                    self._push((where, name, side), before - limit, self.scope.now)
         return limit
 
-    def _judge(self, name: InstrumentId, position: int, sides: Sides, limit: Sz, where: str) -> None:
+    def _note_others(self, fills: Sequence[Fill], where: str, now: Ns) -> None:
+        for fill in fills:
+            if not fill.cloid:  # every order of ours has an id of ours
+                self._push((where, fill.instrument, fill.side), fill.sz, now)
+
+    def _push(self, key: tuple[str, InstrumentId, Side], lots: int, now: Ns) -> None:
+        self._by_others[key] = self._by_others.get(key, (0, now))[0] + lots, now
+
+    def _is_over(self, seen: tuple[str, Ns], name: InstrumentId, side: Side, worst: int) -> bool:
+        """Whether a side goes further over the limit (``worst`` lots) than others have pushed it."""
+        where, now = seen
+        pushed = self._by_others.get((where, name, side))
+        if worst <= 0:
+            if pushed is not None and now - pushed[1] > self.scope.bounds.limbo:
+                del self._by_others[where, name, side]
+            return False
+        return pushed is None or worst > pushed[0]
+
+    def _judge(self, name: InstrumentId, position: int, sides: Sides, limit: Sz, seen: tuple[str, Ns]) -> None:
         self.compared += 1
         bids, asks = sides.bids, sides.asks
-        if (bids and position + bids > limit) or (asks and asks - position > limit):
+        too_long = self._is_over(seen, name, Side.BUY, position + bids - limit if bids else 0)
+        too_short = self._is_over(seen, name, Side.SELL, asks - position - limit if asks else 0)
+        if too_long or too_short:
             held, most = self.size(name, position), self.size(name, limit)
             may = f"bids of {self.size(name, bids)} and asks of {self.size(name, asks)} may still fill"
-            self.fail(f"we hold {held}, {may}, the limit is {most} ({where})", *sides.cloids)
+            self.fail(f"we hold {held}, {may}, the limit is {most} ({seen[0]})", *sides.cloids)
 
 
 WITHDRAWN = Ns(15 * NS_PER_S)

@@ -4,7 +4,7 @@ Looked at once a second. Time counts while no fault is at work and the trader's 
 on: what gets better may take longer than what stands still. A run whose faults never pause is judged where they do.
 """
 
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from itertools import chain
 
 from domain.commands import AnyCommand, Cancel, Request
@@ -13,7 +13,9 @@ from domain.orders import Certainty, InFlight, OrderState, TrackedOrder
 from domain.units import NS_PER_S, Cloid, InstrumentId, Ns, Oid, Px, Side
 from scenarios.invariants.base import Block, DeskView, Invariant, OrderTruth, Scope, Step
 from scenarios.invariants.data import Delivered
+from scenarios.invariants.limits import price_of
 from scenarios.invariants.orders import Lifecycle
+from scenarios.invariants.sending import differing_terms
 
 BOOKS_EVERY = Ns(10 * NS_PER_S)
 """Between two looks at what the trader has of the books."""
@@ -27,21 +29,44 @@ UNDER_WAY = frozenset((OrderState.PENDING_NEW, OrderState.CANCEL_PENDING, OrderS
 """States that something must follow."""
 ON_BOOK = frozenset((OrderState.OPEN, OrderState.PARTIALLY_FILLED))
 
+MAY_LAST = frozenset(("kill", "loss", "drawdown", "position", "margin"))
+"""Reasons not to quote that are decisions, of risk or of a person: they may last."""
+WHILE_IT_MOVES = frozenset(("velocity", "cascade"))
+"""Those that may last as long as the venue's own price has just run (`MOVED`)."""
+MISMATCH = "limits_mismatch"
+"""May last as long as the venue's terms are other than ours."""
+BELOW_LOT = "limit_below_lot"
+"""May last as long as config and venue leave less than a lot."""
 RECOVERS = frozenset(
     (
         "starting",
+        "warming",
+        "stopping",
         "resync",
+        "unsynced",
         "user_feed_down",
         "market_feed_down",
         "no_data",
         "stale_data",
         "crossed_book",
         "empty_book",
-        "stopping",
+        "price_jump",
+        "frozen_book",
+        "staleness",
+        "rate_limit",
+        "recovery",
+        "limits_doubted",
+        "signer_refused",
+        "foreign_hand",
     )
 )
-"""Reasons not to quote that a fault brings and its end must take away. The others are decisions: of risk, of a person,
-of the venue's terms; they may last."""
+"""Those that a fault, or the trader's own work, brings and its end must take away. So must it every one that stands
+nowhere here: an excuse has to be named."""
+
+MOVED = 0.01
+"""A price that was this share of it higher or lower within `RAN_WITHIN` has run."""
+RAN_WITHIN = 180
+"""In seconds: an average of a minute forgets a run of 20 % within so many."""
 
 
 class Patience:
@@ -66,8 +91,9 @@ class Patience:
 class TwoSided(Invariant):
     """L1: a bid and an ask stand in every instrument again soon after the last fault, as far as limits allow.
 
-    A side may be missing where the position leaves no room for it, where the venue refuses what the account cannot
-    pay or send, and where risk or a person has decided so; then the reason has a name and L8 looks at that.
+    A side may be missing where the position leaves no room for it, as the venue sees it, where the venue refuses what
+    the account cannot pay or send, and where risk or a person has decided so. Which reasons of the trader excuse it,
+    and for how long, stands in `MAY_LAST` and below it; no other does.
     """
 
     id = "L1"
@@ -78,6 +104,8 @@ class TwoSided(Invariant):
         super().__init__(scope)
         self._delivered = delivered
         self._sides: dict[InstrumentId, set[Side]] = {}
+        self._prices = {name: deque[float](maxlen=RAN_WITHIN) for name in scope.instruments}
+        """One a second."""
         self._patience = {name: Patience() for name in scope.instruments}
 
     def on_ours(self, block: Block) -> None:
@@ -90,7 +118,9 @@ class TwoSided(Invariant):
         """Look at every instrument."""
         for name, desk in self.scope.belief.desks.items():
             self.compared += 1
-            missing = [side for side in Side if side not in self._sides.get(name, ())]
+            if price := price_of(self.scope.truth, name):
+                self._prices[name].append(price)
+            missing = self.missing(name)
             is_missing = bool(missing) and not self._is_excused(name, desk, missing, now)
             waited = self._patience[name].waited(self.scope, now, is_missing=is_missing)
             if waited > self.scope.bounds.heal:
@@ -99,18 +129,41 @@ class TwoSided(Invariant):
                 why = f", it says: {desk.gate}" if desk.gate is not None else ""
                 self.fail(f"{name}: no {sides} for {waited / NS_PER_S:.0f} s at {now / NS_PER_S:.0f} s{why}")
 
+    def missing(self, name: InstrumentId) -> list[Side]:
+        """Sides of an instrument without an order at the venue."""
+        there = self._sides.get(name, ())
+        return [side for side in Side if side not in there]
+
+    def has_way(self, name: InstrumentId, desk: DeskView, side: Side, now: Ns) -> bool:
+        """Whether nothing keeps an order of a side away: neither limits nor waits that refusals impose."""
+        return not self._is_full(name, desk, side) and not self.scope.is_held_back(name, side, now)
+
     def _is_excused(self, name: InstrumentId, desk: DeskView, missing: list[Side], now: Ns) -> bool:
-        if desk.gate is not None:
-            if self.scope.run is not None and self.scope.run.is_recorded and self._is_silent(name, now):
-                return True
-            return desk.gate not in RECOVERS and not desk.gate.startswith("warming")
-        return all(self._is_full(name, desk, side) or self.scope.is_held_back(name, side, now) for side in missing)
+        if desk.gate is None:
+            return not any(self.has_way(name, desk, side, now) for side in missing)
+        run = self.scope.run
+        is_silent = run is not None and run.is_recorded and self._is_silent(name, now)
+        return is_silent or self._may_last(name, desk, desk.gate)
+
+    def _may_last(self, name: InstrumentId, desk: DeskView, gate: str) -> bool:
+        """Whether a reason is one that may, and the venue shows its cause."""
+        if gate in WHILE_IT_MOVES:
+            prices = self._prices[name]
+            return bool(prices) and max(prices) - min(prices) >= MOVED * min(prices)
+        if gate == MISMATCH:
+            told = self.scope.truth.terms(name)
+            return bool(differing_terms(self.scope.instruments[name], told, desk.expected))
+        if gate == BELOW_LOT:
+            return self.scope.limits.allowed(self.scope.truth, name) == 0
+        return gate in MAY_LAST
 
     def _is_full(self, name: InstrumentId, desk: DeskView, side: Side) -> bool:
-        """Whether the position leaves no room for the least order of a side."""
+        """Whether the position leaves no room for the least order of a side, and the venue shows why."""
         instrument, mark = self.scope.instruments[name], self.scope.truth.mark(name)
         least = 1 if not mark else -(-instrument.min_notional // mark)
-        return desk.limit.capacity(side, desk.inventory.position) < 2 * least
+        if desk.limit.capacity(side, desk.inventory.position) >= 2 * least:
+            return False
+        return self.scope.limits.is_used(self.scope.truth, name, side)
 
     def _is_silent(self, name: InstrumentId, now: Ns) -> bool:
         """Whether a record has a gap: nobody can quote on nothing."""

@@ -6,7 +6,7 @@ S24 to S26 and L7. The venue's meters are the truth here: what the trader counts
 from collections import OrderedDict, deque
 from dataclasses import dataclass
 
-from domain.commands import AnyAction, AnyCommand, Cancel, Connect, Modify, Place, Request
+from domain.commands import TRADING, AnyAction, AnyCommand, Cancel, Connect, Modify, Place, Request
 from domain.events import (
     AnyResult,
     Feed,
@@ -21,6 +21,7 @@ from domain.events import (
 )
 from domain.units import NS_PER_S, Cloid, InstrumentId, Ns, RequestId
 from scenarios.invariants.base import Block, Invariant, Scope, Step
+from scenarios.invariants.sending import placements
 
 MINUTE = Ns(60 * NS_PER_S)
 SETTLED = Ns(120 * NS_PER_S)
@@ -29,6 +30,9 @@ METERS = frozenset(("ip_weight", "messages", "posts_in_flight", "connections", "
 """Limits of how much may be asked. How many orders may rest is another matter: they are refused one by one."""
 NOW_AND_THEN = Ns(5 * NS_PER_S)
 REQUESTS_KEPT = 2_000
+TOO_MUCH = frozenset((Reason.RATE_LIMITED, Reason.TOO_MANY_IN_FLIGHT, Reason.QUOTA_EXHAUSTED))
+BREATH = Ns(NS_PER_S)
+"""Whoever places again so soon after the venue said that it is too much has not waited (S26)."""
 REPEATS = 3
 """Identical refusals of identical requests; one more within a minute is futile (S25)."""
 SPIRAL = 6
@@ -51,7 +55,26 @@ OF_THE_MOMENT = frozenset(
     )
 )
 """Refusals that speak of the book, the way, the key or the minute, not of the request: the same one may be right a
-moment later. How often they may be met is the business of the meters, of the budget and of risk (S24, L7)."""
+moment later."""
+
+OF_A_STATE = frozenset(
+    (
+        Reason.EXPIRED,
+        Reason.POST_ONLY_MODE,
+        Reason.HALTED,
+        Reason.CANCEL_ONLY,
+        Reason.OPEN_INTEREST,
+        Reason.UNKNOWN_SIGNER,
+        Reason.INVALID_NONCE,
+    )
+)
+"""Those of them that will be met again by any request as long as a state lasts. How often the others may be met is the
+business of the meters and of the budget (S24, L7), or, where they speak of a book that has moved since, of nobody."""
+OF_THE_KEY = frozenset((Reason.UNKNOWN_SIGNER, Reason.INVALID_NONCE))
+"""Those of them that are bad luck as soon as the venue takes another signature of ours."""
+CROWD = 20
+"""Requests about one instrument refused for one such reason; more within a minute are futile, whatever was asked. The
+waits of both sides (5 s, 10 s, 20 s, each after three refusals that cost nothing) leave room for fourteen (S25)."""
 
 
 class MetersNeverMet(Invariant):
@@ -69,14 +92,16 @@ class MetersNeverMet(Invariant):
         self._refused: dict[str, int] = {}
         self._squeezed_until = Ns(0)
 
+    def on_block(self, block: Block) -> None:
+        """Others may use up our limits for less than a second."""
+        if self.scope.truth.is_squeezed():
+            self._squeezed_until = Ns(block.now + SETTLED)
+
     def on_second(self, now: Ns) -> None:
         """Compare the counts of what was turned away, now and then: they only grow."""
         if now % NOW_AND_THEN >= NS_PER_S:
             return
-        truth = self.scope.truth
-        refused = {name: count for name, count in truth.refusals().items() if name in METERS}
-        if truth.is_squeezed():
-            self._squeezed_until = Ns(now + SETTLED)
+        refused = {name: count for name, count in self.scope.truth.refusals().items() if name in METERS}
         before, self._refused = self._refused, refused
         if now < self._squeezed_until or not self.scope.is_limited:
             return
@@ -113,22 +138,29 @@ class Refusals:
 class NoFutileRetry(Invariant):
     """S25: what was refused three times in a row for the same reason is left alone for a minute.
 
+    Where the reason is a state of the venue, of our clock or of our key, whatever is asked is the same question: then
+    everything of an instrument counts.
     In a row: neither was it accepted in between, nor did the venue say that an order rests whose cancel it refuses.
     """
 
     id = "S25"
-    rule = "an identical request is not sent a fourth time within a minute after three identical definite refusals"
+    rule = (
+        "an identical request is not sent a fourth time within a minute after three identical definite refusals; "
+        "what a state forbids is asked for no more than 20 times a minute"
+    )
 
     def __init__(self, scope: Scope) -> None:
         """Nothing was refused."""
         super().__init__(scope)
         self._sent: OrderedDict[RequestId, tuple[Ns, tuple[AnyAction, ...]]] = OrderedDict()
         self._refusals: OrderedDict[tuple[object, ...], Refusals] = OrderedDict()
+        self._crowds: dict[tuple[InstrumentId | None, Reason], deque[Ns]] = {}
 
     def on_life(self) -> None:
         """Another process asks for itself, and has to find out what is refused."""
         self._sent.clear()
         self._refusals.clear()
+        self._crowds.clear()
 
     def on_sent(self, command: AnyCommand, now: Ns) -> None:
         """Note what is asked."""
@@ -149,15 +181,22 @@ class NoFutileRetry(Invariant):
         results = event.results
         if len(results) == 1 and type(results[0]) is Refused:
             results *= len(actions)
+        states: dict[tuple[InstrumentId | None, Reason], None] = {}
         for action, result in zip(actions, results, strict=False):
             if type(result) is Refused:
-                if result.reason not in OF_THE_MOMENT:
+                if result.reason in OF_A_STATE:
+                    states[_market(action), result.reason] = None
+                elif result.reason not in OF_THE_MOMENT:
                     self._count(action, result.reason, at, step.now)
-            elif self._refusals:
+            else:
                 self._forget(action, result)
+        for name, reason in states:
+            self._crowd(name, reason, step.now)
 
     def _forget(self, action: AnyAction, result: AnyResult) -> None:
         """Accepted, or told to rest: a new refusal is the first one."""
+        if self._crowds and isinstance(action, TRADING):
+            self._crowds = {key: times for key, times in self._crowds.items() if key[1] not in OF_THE_KEY}
         self._refusals.pop(_what(action), None)
         match result:
             case OrderStatusReport(update=OrderUpdate(status=OrderStatus.OPEN, cloid=cloid)):
@@ -167,6 +206,17 @@ class NoFutileRetry(Invariant):
                     self._refusals.pop(("cancel", order.cloid), None)
             case _:
                 pass
+
+    def _crowd(self, name: InstrumentId | None, reason: Reason, now: Ns) -> None:
+        """One more request for a reason that lasts."""
+        self.compared += 1
+        times = self._crowds.setdefault((name, reason), deque())
+        times.append(now)
+        while now - times[0] >= MINUTE:
+            times.popleft()
+        if len(times) > CROWD:
+            self.fail(f"{len(times)} requests refused within a minute in {name or 'the account'}: {reason}")
+            times.clear()
 
     def _count(self, action: AnyAction, reason: Reason, sent_at: Ns, now: Ns) -> None:
         self.compared += 1
@@ -196,16 +246,32 @@ def _what(action: AnyAction) -> tuple[object, ...]:
             return (type(action).__name__, str(action))
 
 
+def _market(action: AnyAction) -> InstrumentId | None:
+    """The instrument that an action is about; None: the account."""
+    place = action.place if isinstance(action, Modify) else action
+    return getattr(place, "instrument", None)
+
+
 def _keys(action: AnyAction) -> tuple[Cloid, ...]:
     cloid = getattr(action, "cloid", None)
     return () if cloid is None else (cloid,)
 
 
+def _is_too_much(result: AnyResult) -> bool:
+    return isinstance(result, Refused) and result.reason in TOO_MUCH
+
+
 class SpacedAttempts(Invariant):
-    """S26: connections are tried again after waits with chance in them, and no more often than the venue takes."""
+    """S26: connections are tried again after waits with chance in them, and no more often than the venue takes.
+
+    Nor is anything opened at once after the venue has turned a request away for being too much.
+    """
 
     id = "S26"
-    rule = "connections made within a minute stay below the venue's limit; waits between attempts are never alike"
+    rule = (
+        "connections made within a minute stay below the venue's limit; waits between attempts are never alike; "
+        "whoever was turned away for being too much waits"
+    )
 
     def __init__(self, scope: Scope) -> None:
         """Nothing was tried."""
@@ -213,19 +279,33 @@ class SpacedAttempts(Invariant):
         self._tries: deque[Ns] = deque()
         self._down: dict[Feed, Ns] = {}
         self._waited: dict[Feed, Ns] = {}
+        self._turned_away: Ns | None = None
+        """When this life was told so last."""
 
     def on_life(self) -> None:
         """The waits of another process."""
         self._down.clear()
         self._waited.clear()
+        self._turned_away = None
 
     def on_news(self, step: Step) -> None:
-        """Note when a connection is known to be down."""
+        """Note when a connection is known to be down, and when something was turned away."""
         if type(step.event) is FeedDown:
             self._down[step.event.feed] = step.now
+        elif type(step.event) is Replied and any(map(_is_too_much, step.event.results)):
+            self._turned_away = step.now
 
     def on_commands(self, step: Step) -> None:
         """Look at each attempt."""
+        since = self._turned_away
+        if since is not None and step.now - since < BREATH:
+            for place, _, _ in placements(step.commands):
+                self.compared += 1
+                if not place.reduce_only:
+                    passed = (step.now - since) / NS_PER_S
+                    self.fail(f"placed {passed:.1f} s after a request was turned away for being too much", place.cloid)
+                    self._turned_away = None  # once for each time that it did not wait
+                    break
         for command in step.commands:
             if type(command) is Connect:
                 self.compared += 1

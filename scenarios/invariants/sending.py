@@ -6,9 +6,21 @@ it has from the events that were handed to the trader, never from the venue: a f
 
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple
 
-from domain.commands import AnyAction, AnyCommand, Cancel, Modify, Place, QueryOrder, Request, Route
+from domain.commands import (
+    AnyAction,
+    AnyCommand,
+    Cancel,
+    Modify,
+    Place,
+    QueryFills,
+    QueryOpenOrders,
+    QueryOrder,
+    QueryPositions,
+    Request,
+    Route,
+)
 from domain.events import (
     AnyEvent,
     AnyResult,
@@ -23,16 +35,15 @@ from domain.events import (
     OpenOrdersReported,
     OrderStatusReport,
     OrderUpdate,
+    PositionsReport,
     Replied,
     Resting,
     Restored,
 )
 from domain.instrument import Instrument
 from domain.units import NS_PER_S, Cloid, Epoch, InstrumentId, Ns, Oid, RequestId
-from scenarios.invariants.base import Block, Invariant, Scope, Step
-
-K = TypeVar("K")
-V = TypeVar("V")
+from scenarios.invariants.base import Block, ExpectedView, Invariant, Scope, Step
+from scenarios.memory import keep
 
 NAMES_KEPT = 200_000
 """Client ids remembered: those of a day."""
@@ -40,6 +51,14 @@ IDS_KEPT = 20_000
 """The venue's ids remembered: far more than rest at once."""
 LATE = Ns(10 * NS_PER_S)
 """A placement that leaves so long after its decision was decided for another market (S22)."""
+ANSWERS: dict[type, type] = {
+    QueryOpenOrders: OpenOrdersReport,
+    QueryPositions: PositionsReport,
+    QueryFills: FillsReport,
+}
+"""What is to be read on a new connection of the account, each by its question (S22)."""
+AT_FIRST = (QueryOpenOrders, QueryPositions)
+"""Of that a trader that has placed nothing yet needs no fills."""
 FIGURES = 5
 """Significant figures of a price that is no whole number."""
 
@@ -91,9 +110,7 @@ class OneName(Invariant):
             self.compared += 1
             if place.cloid in used or not place.cloid:
                 self.fail(f"client id {place.cloid or 'none'} was used before", place.cloid)
-            used[place.cloid] = None
-            if len(used) > NAMES_KEPT:
-                used.popitem(last=False)
+            keep(used, place.cloid, None, NAMES_KEPT)
 
     def on_sent(self, command: AnyCommand, now: Ns) -> None:
         """Look at the numbers in the order in which they leave."""
@@ -174,7 +191,7 @@ class WellFormed(Invariant):
 
     def _too_big(self, place: Place) -> str | None:
         desk = self.scope.belief.desks.get(place.instrument)
-        most = 0 if desk is None else 2 * desk.limit.lots
+        most = 0 if desk is None else 2 * min(desk.limit.lots, self.scope.limits.of(place.instrument, desk))
         return f"the largest size that can be meant is {most} lots" if place.sz > most else None
 
 
@@ -217,16 +234,20 @@ class LimitsRead(Invariant):
     def _difference(self, ours: Instrument, told: InstrumentLimits) -> str:
         """Where the venue's word and ours differ; what nobody has chosen may be anything."""
         desk = self.scope.belief.desks.get(ours.id)
-        wanted = told if desk is None else desk.expected
-        pairs = {
-            "size decimals": (told.sz_decimals, ours.sz_decimals),
-            "least value": (told.min_notional, ours.min_notional),
-            "largest leverage": (told.max_leverage, ours.max_leverage),
-            "leverage": (told.leverage, wanted.leverage or told.leverage),
-            "margin mode": (told.mode, wanted.mode or told.mode),
-            "steps": ((told.px_step, told.sz_step), (1, 1)),
-        }
-        return ", ".join(f"{name} {theirs}, ours {mine}" for name, (theirs, mine) in pairs.items() if theirs != mine)
+        return differing_terms(ours, told, told if desk is None else desk.expected)
+
+
+def differing_terms(ours: Instrument, told: InstrumentLimits, wanted: ExpectedView) -> str:
+    """Where the venue's terms and ours differ; what nobody has chosen may be anything."""
+    pairs = {
+        "size decimals": (told.sz_decimals, ours.sz_decimals),
+        "least value": (told.min_notional, ours.min_notional),
+        "largest leverage": (told.max_leverage, ours.max_leverage),
+        "leverage": (told.leverage, wanted.leverage or told.leverage),
+        "margin mode": (told.mode, wanted.mode or told.mode),
+        "steps": ((told.px_step, told.sz_step), (1, 1)),
+    }
+    return ", ".join(f"{name} {theirs}, ours {mine}" for name, (theirs, mine) in pairs.items() if theirs != mine)
 
 
 class Causal(Invariant):
@@ -234,11 +255,15 @@ class Causal(Invariant):
 
     Ids of the venue must have come in an event. Client ids must be ours: of this life, or of one whose journal told
     this one. A placement leaves on the connection that it was decided for, and soon: what waited through an outage
-    or a standstill must not be carried out as if nothing had been.
+    or a standstill must not be carried out as if nothing had been. Nor is anything opened on a new connection of the
+    account before fills, orders and positions were asked for and told on it: what was asked before is history.
     """
 
     id = "S22"
-    rule = "commands name only delivered ids and our own; placements leave at once, on the connection of their decision"
+    rule = (
+        "commands name only delivered ids and our own; placements leave at once, on the connection of their decision, "
+        "which the account was read on"
+    )
 
     def __init__(self, scope: Scope) -> None:
         """Nothing was delivered."""
@@ -246,13 +271,22 @@ class Causal(Invariant):
         self._oids: OrderedDict[Oid, None] = OrderedDict()
         self._names: OrderedDict[Cloid, None] = OrderedDict()
         self._epoch = Epoch(0)
-        self._decided: OrderedDict[RequestId, Ns] = OrderedDict()
+        self._decided: OrderedDict[RequestId, tuple[Ns, Epoch]] = OrderedDict()
+        """When, and while which connection was the known one."""
+        self._needed: tuple[type, ...] = tuple(ANSWERS)
+        """What is to be read on the next connection."""
+        self._unread: list[type] = []
+        """What was not told yet on this one."""
+        self._asked: OrderedDict[RequestId, type] = OrderedDict()
+        """Questions after it that were sent on this one."""
 
     def on_life(self) -> None:
         """A new process knows what its journal tells it."""
         self._oids.clear()
         self._names.clear()
         self._decided.clear()
+        self._unread.clear()
+        self._asked.clear()
 
     # --- what is known --------------------------------------------------------------------------
 
@@ -262,18 +296,27 @@ class Causal(Invariant):
         match event:
             case FeedUp(feed=Feed.USER, epoch=epoch):
                 self._epoch = epoch
+                self._unread = list(self._needed)
+                self._asked.clear()
             case Restored(orders=orders):
+                self._needed = AT_FIRST if event.is_opening else tuple(ANSWERS)
                 for order in orders:
                     self._learn(None, order.cloid)
-            case _:
-                for oid, cloid in _ids(event):
-                    self._learn(oid, cloid)
+            case Replied(request_id=request_id, results=results):
+                self._read(self._asked.pop(request_id, None), results)
+        for oid, cloid in _ids(event):
+            self._learn(oid, cloid)
+
+    def _read(self, question: type | None, results: Sequence[AnyResult]) -> None:
+        """Something was answered; a refusal is no answer."""
+        if question in self._unread and results and isinstance(results[0], ANSWERS[question]):
+            self._unread.remove(question)
 
     def _learn(self, oid: Oid | None, cloid: Cloid | None) -> None:
         if oid is not None:
-            _keep(self._oids, oid, None)
+            keep(self._oids, oid, None, IDS_KEPT)
         if cloid is not None:
-            _keep(self._names, cloid, None)
+            keep(self._names, cloid, None, IDS_KEPT)
 
     # --- what is said ---------------------------------------------------------------------------
 
@@ -281,17 +324,25 @@ class Causal(Invariant):
         """Look up every id that is named; then what is placed has a name, too."""
         for command in step.commands:
             if type(command) is Request:
-                _keep(self._decided, command.request_id, step.now)
+                keep(self._decided, command.request_id, (step.now, self._epoch), IDS_KEPT)
                 for action in command.actions:
                     self._look_up(action)
+                    if type(action) in ANSWERS:
+                        keep(self._asked, command.request_id, type(action), IDS_KEPT)
+        for place, _, _ in placements(step.commands):
+            self._needed = tuple(ANSWERS)
+            if self._unread and not place.reduce_only:
+                names = ", ".join(ANSWERS[each].__name__ for each in self._unread)
+                self.fail(f"placed on connection {self._epoch}, on which this was not read: {names}", place.cloid)
+                self._unread.clear()
 
     def _look_up(self, action: AnyAction) -> None:
         match action:
             case Place(cloid=cloid):
-                _keep(self._names, cloid, None)
+                keep(self._names, cloid, None, IDS_KEPT)
             case Modify(cloid=cloid, oid=oid, place=place):
                 self._check(oid, cloid)
-                _keep(self._names, place.cloid, None)
+                keep(self._names, place.cloid, None, IDS_KEPT)
             case Cancel(cloid=cloid, oid=oid):
                 self._check(oid, cloid)
             case QueryOrder(cloid=cloid):
@@ -317,10 +368,12 @@ class Causal(Invariant):
         keys, request = [place.cloid for place, _, _ in placements((command,))], f"request {command.request_id}"
         if decided is None:
             self.fail(f"{request} leaves and the trader did not decide it", *keys)
-        elif now - decided > LATE:
-            self.fail(f"{request} leaves {(now - decided) / NS_PER_S:.1f} s after its decision", *keys)
-        if command.route is Route.SOCKET and command.epoch > self._epoch:
-            self.fail(f"{request} is for connection {command.epoch}, {self._epoch} is known", *keys)
+            return
+        at, epoch = decided
+        if now - at > LATE:
+            self.fail(f"{request} leaves {(now - at) / NS_PER_S:.1f} s after its decision", *keys)
+        if command.route is Route.SOCKET and command.epoch != epoch:
+            self.fail(f"{request} is for connection {command.epoch}, decided on connection {epoch}", *keys)
 
 
 def _ids(event: AnyEvent | None) -> Iterator[tuple[Oid | None, Cloid | None]]:
@@ -349,9 +402,3 @@ def _ids_of(result: AnyResult) -> Iterator[tuple[Oid | None, Cloid | None]]:
             yield oid, cloid
         case _:
             pass
-
-
-def _keep(memory: OrderedDict[K, V], key: K, value: V) -> None:
-    memory[key] = value
-    if len(memory) > IDS_KEPT:
-        memory.popitem(last=False)

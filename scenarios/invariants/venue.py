@@ -1,9 +1,21 @@
 """The venue itself: queues, prices, ends of orders, order of its reports (E1-E5, E7-E9)."""
 
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
-from domain.events import ChannelKind, Fill, OpenOrder, OrderStatus, OrderUpdate, PublicTrade
+from domain.events import (
+    AnyEvent,
+    ChannelKind,
+    Fill,
+    OpenOrder,
+    OrderStatus,
+    OrderUpdate,
+    PositionEntry,
+    PositionsReport,
+    PositionsReported,
+    PublicTrade,
+    Replied,
+)
 from domain.units import InstrumentId, Ns, Oid, Side, Tif
 from scenarios.invariants.base import Block, Invariant, Scope
 
@@ -281,18 +293,48 @@ class CancelOnce(Invariant):
 
 
 class Conserved(Invariant):
-    """E8: inside the venue our position is what our fills add up to."""
+    """E8: inside the venue our position is what our fills add up to, and so it is stated.
+
+    What the venue states of the positions is what they were at the moment that it names: a statement that holds
+    newer fills than its stamp says would make whoever adds those fills count them twice.
+    """
 
     id = "E8"
-    rule = "positions at the venue move by its fills and by nothing else"
+    rule = "positions at the venue move by its fills and by nothing else, and are stated as of the moment named"
 
     def __init__(self, scope: Scope) -> None:
         """Take the positions of the first block as the opening."""
         super().__init__(scope)
         self._position: dict[InstrumentId, int] = {}
+        self._last = Ns(-1)
 
     def on_block(self, block: Block) -> None:
-        """Compare every position with the fold of the fills."""
+        """Compare every position with the fold of the fills, and with what left the venue since the block before."""
+        self._compare(block)
+        before, last = self._position, self._last
+        self._position = {name: self.scope.truth.position(name) for name in self.scope.instruments}
+        self._last = block.now
+        if before:
+            for publication in block.published:
+                for event in publication.events:
+                    for as_of, positions in _stated(event):
+                        known = self._position if as_of >= block.now else before
+                        self._check_statement(as_of, positions, known, last)
+
+    def _check_statement(
+        self, as_of: Ns, positions: Sequence[PositionEntry], known: Mapping[InstrumentId, int], last: Ns
+    ) -> None:
+        """A statement is of now, or of the time since the last block, in which nothing moves."""
+        self.compared += 1
+        if as_of < last:
+            self.fail(f"positions of {last} ns were stated as of {as_of} ns")
+        stated = {entry.instrument: entry.position for entry in positions}
+        for name, position in known.items():
+            if stated.get(name, 0) != position:
+                theirs, ours = self.size(name, stated.get(name, 0)), self.size(name, position)
+                self.fail(f"{name}: {theirs} was stated as of {as_of} ns, it was {ours}")
+
+    def _compare(self, block: Block) -> None:
         moves: dict[InstrumentId, int] = {}
         for fill in block.fills:
             moves[fill.instrument] = moves.get(fill.instrument, 0) + fill.side * fill.sz
@@ -304,7 +346,16 @@ class Conserved(Invariant):
                 keys = tuple(str(fill.tid) for fill in block.fills)
                 moved = self.size(name, position - before)
                 self.fail(f"the position moved by {moved}, its fills say {self.size(name, moves.get(name, 0))}", *keys)
-            self._position[name] = position
+
+
+def _stated(event: AnyEvent) -> Iterator[tuple[Ns, Sequence[PositionEntry]]]:
+    """The statements of all positions in an event, each with its moment."""
+    if isinstance(event, PositionsReported):
+        yield event.exch_time, event.positions
+    elif isinstance(event, Replied):
+        for result in event.results:
+            if isinstance(result, PositionsReport):
+                yield result.as_of, result.positions
 
 
 NEWS = (ChannelKind.ORDER_UPDATES, ChannelKind.FILLS, ChannelKind.POSITIONS, ChannelKind.OPEN_ORDERS)

@@ -31,6 +31,7 @@ class Adl:
     """Which ones; all of the scenario unless some are named."""
 
     ranges: ClassVar[Mapping[str, Range]] = {"share": Range(0.1, 1.0, is_log=False)}
+    figures: ClassVar[tuple[str, ...]] = ("closed",)
 
     def install(self, world: World, session: Session) -> Injected:
         """Counts `closed` positions, wholly or in part."""

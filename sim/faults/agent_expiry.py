@@ -33,6 +33,7 @@ class AgentExpiry:
     """Whether the venue also forgets which nonces it has used: what was signed before could be sent again."""
 
     ranges: ClassVar[Mapping[str, Range]] = {"duration_s": Range(2.0, 600.0)}
+    figures: ClassVar[tuple[str, ...]] = ("expiries", "refused")
 
     def install(self, world: World, session: Session) -> Injected:
         """Counts `expiries`, and requests `refused` in them."""

@@ -39,10 +39,15 @@ class CancelRace:
     """Share of the orders being cancelled that are raced."""
     fill: Annotated[float, Interval(gt=0, le=1)] = 1.0
     """Share of what remains of the order that the taker is meant to take."""
-    requests: Annotated[tuple[RequestKind, ...], MinLen(1)] = (RequestKind.CANCEL, RequestKind.MODIFY)
+    requests: Annotated[tuple[Literal[RequestKind.CANCEL, RequestKind.MODIFY], ...], MinLen(1)] = (
+        RequestKind.CANCEL,
+        RequestKind.MODIFY,
+    )
     """What is raced: `cancel`, `modify`; nothing else leaves an order behind."""
 
     ranges: ClassVar[Mapping[str, Range]] = {"share": Range(0.05, 0.5), "fill": Range(0.1, 1.0)}
+    figures: ClassVar[tuple[str, ...]] = ("aimed", "filled", "partly_filled", "missed", "cancels", "not_resting")
+    needs_crowd: ClassVar[bool] = True
 
     def install(self, world: World, session: Session) -> Injected:
         """Counts `aimed`, of those `filled`, `partly_filled`, `missed`; and `cancels` seen, those `not_resting`."""

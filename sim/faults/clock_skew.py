@@ -55,6 +55,7 @@ class ClockSkew:
         "step_s": Range(-120.0, 120.0, is_log=False),
         "drift_ppm": Range(-200.0, 200.0, is_log=False),
     }
+    figures: ClassVar[tuple[str, ...]] = ("expiring",)
 
     def install(self, world: World, session: Session) -> Injected:
         """Counts `expiring` requests that left by the wrong clock."""

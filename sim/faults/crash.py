@@ -7,7 +7,7 @@ from typing import Annotated, ClassVar, Literal
 from annotated_types import Interval
 
 from sim.faults.base import Injected, Range, launch, prepare
-from sim.faults.timing import THROUGHOUT, Timing
+from sim.faults.timing import THROUGHOUT, Aimed, Timing
 from sim.feed import Process, Session
 from sim.world import World
 
@@ -29,6 +29,7 @@ class Crash:
     """When it strikes in that time."""
 
     ranges: ClassVar[Mapping[str, Range]] = {"duration_s": Range(0.1, 300.0)}
+    figures: ClassVar[tuple[str, ...]] = ("crashes", "resting")
 
     def install(self, world: World, session: Session) -> Injected:
         """Counts `crashes`, and `resting` orders that were left alone at those moments."""
@@ -43,10 +44,19 @@ def die_and_return(
     when: Timing,
     on_death: Callable[[Process], None] = lambda _: None,
 ) -> Injected:
-    """Kill the process at the begin of each strike and start it at its end; ``on_death``: what else happens to it."""
+    """Kill the process at the begin of each strike and start it at its end; ``on_death``: what else happens to it.
+
+    Where it is aimed at something that is being sent, that leaves first: it is under way when the process is dead.
+    """
     is_ours = False
 
     def begin(_: Injected) -> None:
+        if isinstance(when, Aimed):
+            world.env.call_in(0, die)
+        else:
+            die()
+
+    def die() -> None:
         nonlocal is_ours
         process = session.process
         is_ours = process is not None and process.is_running

@@ -9,9 +9,7 @@ from annotated_types import Interval
 from msgspec.structs import replace
 
 from domain.events import AnyEvent, BboChanged, BookReported, Level
-from domain.units import Ns
-from sim.envelope import Envelope, LinkName, Parcel
-from sim.faults.base import Injected, Range, prepare, tamper
+from sim.faults.base import Injected, Range, distort, prepare
 from sim.faults.timing import THROUGHOUT, Timing
 from sim.feed import Session
 from sim.world import World
@@ -47,24 +45,14 @@ class CrossedBook:
     """Share of the messages that are wrong."""
 
     ranges: ClassVar[Mapping[str, Range]] = {"share": Range(0.01, 1.0), "duration_s": Range(1.0, 60.0)}
+    figures: ClassVar[tuple[str, ...]] = ("messages",)
 
     def install(self, world: World, session: Session) -> Injected:
         """Counts `messages` that are wrong."""
         injected = prepare(self, world, session, "messages")
-        dice = injected.dice(world, "message")
+        return distort(injected, world, session, self.share, self._reshape, self.when)
 
-        def judge(envelope: Envelope) -> tuple[Parcel, ...] | None:
-            events = envelope.payload
-            if not isinstance(events, tuple | list):
-                return None
-            if not any(isinstance(event, BboChanged | BookReported) for event in events) or dice() >= self.share:
-                return None
-            injected.counts["messages"] += 1
-            return (Parcel(Ns(0), tuple(self._distort(event) for event in events)),)
-
-        return tamper(injected, world, session, (LinkName.MARKET_DATA,), judge, self.when)
-
-    def _distort(self, event: AnyEvent) -> AnyEvent:
+    def _reshape(self, event: AnyEvent) -> AnyEvent:
         match event:
             case BboChanged(bid=bid, ask=ask):
                 bids, asks = self._sides(() if bid is None else (bid,), () if ask is None else (ask,))

@@ -29,6 +29,8 @@ class Delist:
     """Which ones; all of the scenario unless some are named."""
 
     ranges: ClassVar[Mapping[str, Range]] = {"duration_s": Range(2.0, 600.0)}
+    figures: ClassVar[tuple[str, ...]] = ("delisted", "settled")
+    needs_crowd: ClassVar[bool] = True
 
     def install(self, world: World, session: Session) -> Injected:
         """Counts `delisted` instruments, and positions of all accounts that were `settled`."""

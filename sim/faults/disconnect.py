@@ -48,15 +48,16 @@ class Disconnect:
         "notice_ms": Range(1.0, 30_000.0),
         "together": Range(0.0, 1.0, is_log=False),
     }
+    figures: ClassVar[tuple[str, ...]] = ("cuts", "failed_attempts", "lost")
 
     def install(self, world: World, session: Session) -> Injected:
         """Counts `cuts`, `failed_attempts`, and `lost`: messages that would have arrived before its end."""
         injected = prepare(self, world, session, "cuts")
         together, which = injected.dice(world, "together"), injected.dice(world, "which")
+        injected.follow("lost", lambda: session.lost)
         held: list[Feed] = []
 
         def begin(_: Injected) -> None:
-            injected.counts["lost"] -= session.lost
             held.extend(self.feeds if together() < self.together else [self.feeds[which.below(len(self.feeds))]])
             for feed in held:
                 injected.counts["cuts"] += session.feeds[feed].is_wired
@@ -69,7 +70,6 @@ class Disconnect:
                 )
 
         def end(_: Injected) -> None:
-            injected.counts["lost"] += session.lost
             for feed in held:
                 session.release(feed)
             held.clear()

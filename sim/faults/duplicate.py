@@ -6,10 +6,10 @@ from typing import Annotated, ClassVar, Literal
 
 from annotated_types import Interval, MinLen
 
-from domain.events import Channel, ChannelKind
+from domain.events import ChannelKind
 from domain.units import Ns, seconds
 from sim.envelope import Envelope, Parcel
-from sim.faults.base import DATA_LINKS, Injected, Range, prepare, tamper
+from sim.faults.base import DATA_LINKS, Injected, Range, is_chosen, prepare, tamper
 from sim.faults.timing import THROUGHOUT, Timing
 from sim.feed import Session
 from sim.world import World
@@ -41,6 +41,7 @@ class Duplicate:
     """No copy comes later than this after its message."""
 
     ranges: ClassVar[Mapping[str, Range]] = {"share": Range(0.01, 0.5), "mean_s": Range(0.05, 2.0)}
+    figures: ClassVar[tuple[str, ...]] = ("copies", *ChannelKind)
 
     def install(self, world: World, session: Session) -> Injected:
         """Counts `copies` in all, and each channel's part by its name."""
@@ -49,11 +50,8 @@ class Duplicate:
         delays = injected.dice(world, "delay")
 
         def judge(envelope: Envelope) -> tuple[Parcel, ...] | None:
-            channel = envelope.channel
-            if not isinstance(channel, Channel) or channel.kind not in self.channels or dice() >= self.share:
+            if not is_chosen(envelope, self.channels, dice, self.share, injected.counts, "copies"):
                 return None
-            injected.counts["copies"] += 1
-            injected.counts[str(channel.kind)] += 1
             delay = seconds(min(delays.exponential(self.mean_s), self.max_s))
             return Parcel(Ns(0), envelope.payload), Parcel(delay, envelope.payload, keeps_order=False)
 

@@ -49,6 +49,7 @@ class ErrorAlthoughApplied:
     """What can still be read of them; an answer to one action has no half, and is left alone then."""
 
     ranges: ClassVar[Mapping[str, Range]] = {"share": Range(0.005, 0.3)}
+    figures: ClassVar[tuple[str, ...]] = ("spoilt", *RequestKind)
 
     def install(self, world: World, session: Session) -> Injected:
         """Counts `spoilt` in all, and `place`, `cancel`, `modify`, `query` of them."""

@@ -39,10 +39,15 @@ class FillBeforeAck:
     """For how long, in ms."""
     fill: Annotated[float, Interval(gt=0, le=1)] = 0.5
     """Share of the order that the taker is meant to take."""
-    requests: Annotated[tuple[RequestKind, ...], MinLen(1)] = (RequestKind.PLACE, RequestKind.MODIFY)
+    requests: Annotated[tuple[Literal[RequestKind.PLACE, RequestKind.MODIFY], ...], MinLen(1)] = (
+        RequestKind.PLACE,
+        RequestKind.MODIFY,
+    )
     """Whose orders: `place`, `modify`; nothing else makes one."""
 
     ranges: ClassVar[Mapping[str, Range]] = {"share": Range(0.05, 0.5), "hold_ms": Range(100.0, 5_000.0)}
+    figures: ClassVar[tuple[str, ...]] = ("overtaken", "orders", "aimed")
+    needs_crowd: ClassVar[bool] = True
 
     def install(self, world: World, session: Session) -> Injected:
         """Counts orders `overtaken` by their first fill, `orders` whose news was held, those `aimed` at."""

@@ -37,6 +37,7 @@ class ForeignFills:
     """Which ones; all of the scenario unless some are named."""
 
     ranges: ClassVar[Mapping[str, Range]] = {"usd": Range(20.0, 2_000.0)}
+    figures: ClassVar[tuple[str, ...]] = ("orders", "filled")
 
     def install(self, world: World, session: Session) -> Injected:
         """Counts `orders` of the other hand that were taken, and how many of them `filled` at once."""

@@ -27,6 +27,7 @@ class FsyncFailure:
     """When it strikes in that time."""
 
     ranges: ClassVar[Mapping[str, Range]] = {"duration_s": Range(0.1, 300.0)}
+    figures: ClassVar[tuple[str, ...]] = ("failed", "restarts")
 
     def install(self, world: World, session: Session) -> Injected:
         """Counts `failed` syncs, and `restarts` after one."""

@@ -34,6 +34,7 @@ class FundingRate:
         "per_hour_pct": Range(-4.0, 4.0, is_log=False),
         "duration_s": Range(60.0, 3_600.0),
     }
+    figures: ClassVar[tuple[str, ...]] = ("rates", "payments")
 
     def install(self, world: World, session: Session) -> Injected:
         """Counts `rates` that were dictated, and `payments` to or from the account."""
@@ -44,18 +45,18 @@ class FundingRate:
         before: dict[InstrumentId, int] = {}
 
         def begin(_: Injected) -> None:
+            before.update(account.transfers)
             for name in names:
-                injected.counts["rates"] += venue.hands.dictate_funding(name, rate)
+                injected.counts["rates"] += venue.hands.dictate_funding(name, rate, injected)
 
         def end(_: Injected) -> None:
             for name in names:
-                venue.hands.free_funding(name, rate)
+                venue.hands.free_funding(name, injected)
 
         def count(_block: int, _now: int) -> None:
             if injected.is_striking and account.transfers != before:
                 injected.counts["payments"] += 1
                 before.update(account.transfers)
 
-        before.update(account.transfers)
         world.on_block.append(count)
         return launch(injected, world, begin, end, session=session, when=self.when)

@@ -9,9 +9,8 @@ from annotated_types import Interval
 from msgspec.structs import replace
 
 from domain.events import AnyEvent, BboChanged, BookReported, Level, TradesPrinted
-from domain.units import Ns, Px, Sz
-from sim.envelope import Envelope, LinkName, Parcel
-from sim.faults.base import Injected, Range, prepare, tamper
+from domain.units import Px, Sz
+from sim.faults.base import Injected, Range, distort, prepare
 from sim.faults.timing import THROUGHOUT, Timing
 from sim.feed import Session
 from sim.world import World
@@ -50,23 +49,12 @@ class GarbageData:
     """Of the absurd ones."""
 
     ranges: ClassVar[Mapping[str, Range]] = {"share": Range(0.0001, 0.05), "factor": Range(0.1, 10.0)}
+    figures: ClassVar[tuple[str, ...]] = ("messages",)
 
     def install(self, world: World, session: Session) -> Injected:
         """Counts `messages` that are wrong."""
         injected = prepare(self, world, session, "messages")
-        dice = injected.dice(world, "message")
-
-        def judge(envelope: Envelope) -> tuple[Parcel, ...] | None:
-            events = envelope.payload
-            if not isinstance(events, tuple | list):
-                return None
-            spoilt = tuple(self._spoil(event) for event in events)
-            if spoilt == tuple(events) or dice() >= self.share:
-                return None
-            injected.counts["messages"] += 1
-            return (Parcel(Ns(0), spoilt),)
-
-        return tamper(injected, world, session, (LinkName.MARKET_DATA,), judge, self.when)
+        return distort(injected, world, session, self.share, self._spoil, self.when)
 
     def _spoil(self, event: AnyEvent) -> AnyEvent:
         match event:

@@ -50,6 +50,7 @@ class HalfOpen:
     """The operating system closes a dead connection after this; without it never."""
 
     ranges: ClassVar[Mapping[str, Range]] = {"given_up_after_s": Range(30.0, 1_800.0)}
+    figures: ClassVar[tuple[str, ...]] = ("connections",)
 
     def install(self, world: World, session: Session) -> Injected:
         """Counts `connections` that died."""

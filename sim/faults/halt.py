@@ -32,6 +32,8 @@ class Halt:
     """Whether the venue cancels the orders that rest, as where a market is settled."""
 
     ranges: ClassVar[Mapping[str, Range]] = {"duration_s": Range(2.0, 600.0)}
+    figures: ClassVar[tuple[str, ...]] = ("halts", "refused", "cancelled")
+    needs_crowd: ClassVar[bool] = True
 
     def install(self, world: World, session: Session) -> Injected:
         """Counts `halts` of an instrument, orders `refused` for it, and orders `cancelled` by the venue."""

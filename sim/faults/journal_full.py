@@ -29,6 +29,7 @@ class JournalFull:
     """What still fits when a strike begins, in thousands of bytes."""
 
     ranges: ClassVar[Mapping[str, Range]] = {"room_kb": Range(0.001, 1_000.0), "duration_s": Range(1.0, 300.0)}
+    figures: ClassVar[tuple[str, ...]] = ("refused", "restarts")
 
     def install(self, world: World, session: Session) -> Injected:
         """Counts `refused` writes, and `restarts` after one."""

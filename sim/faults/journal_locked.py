@@ -28,9 +28,10 @@ class JournalLocked:
     """When it strikes in that time."""
 
     ranges: ClassVar[Mapping[str, Range]] = {"duration_s": Range(1.0, 300.0)}
+    figures: ClassVar[tuple[str, ...]] = ("waits", "restarts")
 
     def install(self, world: World, session: Session) -> Injected:
-        """Counts `waits` for the lock."""
+        """Counts `waits` for the lock, and `restarts` after one that was too long."""
         injected = prepare(self, world, session, "waits")
 
         def begin(disk: Disk) -> None:

@@ -8,7 +8,7 @@ from annotated_types import Interval, MinLen
 
 from domain.units import millis
 from sim.envelope import LinkName
-from sim.faults.base import Injected, Range, arm
+from sim.faults.base import Injected, Range, launch, prepare
 from sim.faults.timing import THROUGHOUT, Timing
 from sim.feed import Session
 from sim.links import Slowdown
@@ -39,20 +39,22 @@ class LatencySpike:
     """Added to the latency of each message after the factor, in ms."""
 
     ranges: ClassVar[Mapping[str, Range]] = {"factor": Range(1.5, 50.0), "extra_ms": Range(1.0, 10_000.0)}
+    figures: ClassVar[tuple[str, ...]] = ("messages",)
 
     def install(self, world: World, session: Session) -> Injected:
         """Counts `messages`, those sent into the spike."""
         slowdown = Slowdown(self.factor, millis(self.extra_ms))
         links = [session.links[name] for name in self.links]
 
-        def begin(injected: Injected) -> None:
+        injected = prepare(self, world, session, "messages")
+        injected.follow("messages", lambda: sum(link.sent for link in links))
+
+        def begin(_: Injected) -> None:
             for link in links:
                 link.slowdowns.append(slowdown)
-                injected.counts["messages"] -= link.sent
 
-        def end(injected: Injected) -> None:
+        def end(_: Injected) -> None:
             for link in links:
                 link.slowdowns.remove(slowdown)
-                injected.counts["messages"] += link.sent
 
-        return arm(self, world, begin, end, session=session, when=self.when, main="messages")
+        return launch(injected, world, begin, end, session=session, when=self.when)

@@ -6,12 +6,10 @@ from typing import Annotated, ClassVar, Literal
 
 from annotated_types import Interval
 
-from domain.instrument import Instrument
 from domain.units import InstrumentId
 from sim.faults.base import Injected, Range, launch, prepare
 from sim.faults.timing import THROUGHOUT, Timing
 from sim.feed import Session
-from sim.venue.config import MarginTerms
 from sim.world import World
 
 
@@ -35,26 +33,24 @@ class LeverageChange:
     """Where `most` changes; in all of the scenario unless some are named."""
 
     ranges: ClassVar[Mapping[str, Range]] = {"leverage": Range(1, 10), "duration_s": Range(2.0, 600.0)}
+    figures: ClassVar[tuple[str, ...]] = ("changes",)
 
     def install(self, world: World, session: Session) -> Injected:
         """Counts `changes`, of the account's terms and of instruments."""
         injected = prepare(self, world, session, "changes")
         hands, names = world.venue.hands, self.instruments or tuple(world.instruments)
-        terms: list[MarginTerms] = []
-        listed: list[Instrument] = []
 
         def begin(_: Injected) -> None:
-            before = hands.choose_leverage(session.account, self.leverage)
-            if before is not None:
-                terms.append(before)
+            injected.counts["changes"] += hands.choose_leverage(session.account, self.leverage, injected)
             if self.most is not None:
-                listed.extend([hands.allow_leverage(name, self.most) for name in names])
-            injected.counts["changes"] += len(terms) + len(listed)
+                for name in names:
+                    hands.allow_leverage(name, self.most, injected)
+                    injected.counts["changes"] += 1
 
         def end(_: Injected) -> None:
-            while terms:
-                hands.take_terms(session.account, terms.pop())
-            while listed:
-                hands.list_again(listed.pop())
+            hands.give_back_leverage(session.account, injected)
+            if self.most is not None:
+                for name in names:
+                    hands.list_again(name, injected)
 
         return launch(injected, world, begin, end, session=session, when=self.when)

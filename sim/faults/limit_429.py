@@ -10,7 +10,7 @@ from domain.commands import Request, Route
 from domain.events import Feed, Reason, Replied
 from domain.units import Ns, seconds
 from sim.envelope import Envelope, LinkName, Parcel, kind_of
-from sim.faults.base import Injected, Range, prepare, tamper
+from sim.faults.base import Injected, Range, launch, prepare
 from sim.faults.timing import THROUGHOUT, Timing
 from sim.feed import Sender, Session
 from sim.venue import texts
@@ -44,53 +44,72 @@ class Limit429:
         "ban_after": Range(3, 100),
         "ban_s": Range(10.0, 600.0),
     }
+    figures: ClassVar[tuple[str, ...]] = ("refused", "bans")
 
     def install(self, world: World, session: Session) -> Injected:
         """Counts requests that were `refused`, and `bans`."""
         injected = prepare(self, world, session, "refused")
-        dice, env = injected.dice(world, "refused"), world.env
-        in_a_strike = 0
-        banned_until = Ns(-1)
+        door, link = _Door(self, world, session, injected), session.links[LinkName.ORDER_REST]
 
-        def is_banned() -> bool:
-            return env.now < banned_until
+        def begin(_: Injected) -> None:
+            door.refused = 0
+            link.tampers.append(door.judge)
 
-        def answer(request: Request) -> None:
-            sender = Sender(session, request.request_id, None, session.life, kind_of(request))
-            reply = Replied(request.request_id, Ns(0), (texts.IP_WEIGHT,))
-            env.call_in(session.links[LinkName.ORDER_REST].latency(env.now), session.reply, sender, reply)
+        def end(_: Injected) -> None:
+            link.tampers.remove(door.judge)
 
-        def ban() -> None:
-            nonlocal banned_until
-            injected.counts["bans"] += 1
-            banned_until = Ns(env.now + seconds(self.ban_s))
-            session.links[LinkName.ORDER_REST].tampers.append(refuse)
-            for feed in Feed:
-                session.hold(feed)
-                session.cut(feed, Reason.CLOSED_BY_VENUE)
-            env.call_at(banned_until, lift)
+        injected.linger(door.is_banned)
+        return launch(injected, world, begin, end, session=session, when=self.when)
 
-        def lift() -> None:
-            session.links[LinkName.ORDER_REST].tampers.remove(refuse)
-            for feed in Feed:
-                session.release(feed)
 
-        def judge(envelope: Envelope) -> tuple[Parcel, ...] | None:
-            nonlocal in_a_strike
-            if envelope.channel is not Route.REST or is_banned() or dice() >= self.share:
-                return None
-            in_a_strike += 1
-            if in_a_strike == self.ban_after:
-                in_a_strike = 0
-                ban()
-            return refuse(envelope)
+class _Door:
+    """Where the requests of one session by REST come in, or do not."""
 
-        def refuse(envelope: Envelope) -> tuple[Parcel, ...] | None:
-            if not isinstance(envelope.payload, Request):
-                return None
-            injected.counts["refused"] += 1
-            answer(envelope.payload)
-            return ()
+    def __init__(self, config: Limit429, world: World, session: Session, injected: Injected) -> None:
+        self.refused = 0
+        """How many were turned away in this strike, since the last ban in it."""
+        self._config = config
+        self._env = world.env
+        self._session = session
+        self._link = session.links[LinkName.ORDER_REST]
+        self._injected = injected
+        self._dice = injected.dice(world, "refused")
+        self._banned_until = Ns(-1)
 
-        injected.linger(is_banned)
-        return tamper(injected, world, session, (LinkName.ORDER_REST,), judge, self.when)
+    def is_banned(self) -> bool:
+        return self._env.now < self._banned_until
+
+    def judge(self, envelope: Envelope) -> tuple[Parcel, ...] | None:
+        """Turn a share away, and ban who insists."""
+        if envelope.channel is not Route.REST or self.is_banned() or self._dice() >= self._config.share:
+            return None
+        self.refused += 1
+        if self.refused == self._config.ban_after:
+            self.refused = 0
+            self._ban()
+        return self._refuse(envelope)
+
+    def _refuse(self, envelope: Envelope) -> tuple[Parcel, ...] | None:
+        request = envelope.payload
+        if not isinstance(request, Request):
+            return None
+        self._injected.counts["refused"] += 1
+        session = self._session
+        sender = Sender(session, request.request_id, None, session.life, kind_of(request))
+        reply = Replied(request.request_id, Ns(0), (texts.IP_WEIGHT,))
+        self._env.call_in(self._link.latency(self._env.now), session.reply, sender, reply)
+        return ()
+
+    def _ban(self) -> None:
+        self._injected.counts["bans"] += 1
+        self._banned_until = Ns(self._env.now + seconds(self._config.ban_s))
+        self._link.tampers.append(self._refuse)
+        for feed in Feed:
+            self._session.hold(feed)
+            self._session.cut(feed, Reason.CLOSED_BY_VENUE)
+        self._env.call_at(self._banned_until, self._lift)
+
+    def _lift(self) -> None:
+        self._link.tampers.remove(self._refuse)
+        for feed in Feed:
+            self._session.release(feed)

@@ -6,9 +6,9 @@ from typing import Annotated, ClassVar, Literal
 
 from annotated_types import Interval, MinLen
 
-from domain.events import Channel, ChannelKind
+from domain.events import ChannelKind
 from sim.envelope import Envelope, Parcel
-from sim.faults.base import DATA_LINKS, Injected, Range, prepare, tamper
+from sim.faults.base import DATA_LINKS, Injected, Range, is_chosen, prepare, tamper
 from sim.faults.timing import THROUGHOUT, Timing
 from sim.feed import Session
 from sim.world import World
@@ -36,6 +36,7 @@ class MessageLoss:
     """Share of their messages that is lost."""
 
     ranges: ClassVar[Mapping[str, Range]] = {"share": Range(0.005, 1.0)}
+    figures: ClassVar[tuple[str, ...]] = ("lost", *ChannelKind)
 
     def install(self, world: World, session: Session) -> Injected:
         """Counts `lost` in all, and each channel's part by its name."""
@@ -43,11 +44,8 @@ class MessageLoss:
         dice = injected.dice(world, "lost")
 
         def judge(envelope: Envelope) -> tuple[Parcel, ...] | None:
-            channel = envelope.channel
-            if not isinstance(channel, Channel) or channel.kind not in self.channels or dice() >= self.share:
+            if not is_chosen(envelope, self.channels, dice, self.share, injected.counts, "lost"):
                 return None
-            injected.counts["lost"] += 1
-            injected.counts[str(channel.kind)] += 1
             return ()
 
         return tamper(injected, world, session, DATA_LINKS, judge, self.when)

@@ -55,6 +55,7 @@ class ModifyNews:
     """How much later, in ms."""
 
     ranges: ClassVar[Mapping[str, Range]] = {"share": Range(0.05, 1.0), "hold_ms": Range(100.0, 5_000.0)}
+    figures: ClassVar[tuple[str, ...]] = ("torn", "answers")
 
     def install(self, world: World, session: Session) -> Injected:
         """Counts modifies whose news was `torn` apart, and `answers` of them that were held or lost."""

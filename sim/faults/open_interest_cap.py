@@ -6,9 +6,9 @@ from typing import Annotated, ClassVar, Literal
 
 from annotated_types import Interval
 
-from domain.events import OrderUpdate, Reason
-from domain.units import AccountId, InstrumentId
-from sim.faults.base import Injected, Range, launch, prepare
+from domain.events import Reason
+from domain.units import InstrumentId
+from sim.faults.base import Injected, Range, prepare, throw_switch
 from sim.faults.timing import THROUGHOUT, Timing
 from sim.feed import Session
 from sim.world import World
@@ -30,24 +30,16 @@ class OpenInterestCap:
     """Which ones; all of the scenario unless some are named."""
 
     ranges: ClassVar[Mapping[str, Range]] = {"duration_s": Range(2.0, 1_800.0)}
+    figures: ClassVar[tuple[str, ...]] = ("caps", "refused")
 
     def install(self, world: World, session: Session) -> Injected:
         """Counts `caps` of an instrument, and orders of the trader `refused` for them."""
         injected = prepare(self, world, session, "caps")
         capped, names = world.venue.switches.capped, self.instruments or tuple(world.instruments)
 
-        def begin(_: Injected) -> None:
+        def hold(more: int) -> None:
             for name in names:
-                capped[name] += 1
-                injected.counts["caps"] += 1
+                capped[name] += more
 
-        def end(_: Injected) -> None:
-            for name in names:
-                capped[name] -= 1
-
-        def count(account: AccountId, update: OrderUpdate) -> None:
-            if injected.is_striking and account == session.account and update.instrument in names:
-                injected.counts["refused"] += update.reason is Reason.OPEN_INTEREST
-
-        world.venue.taps.on_update.append(count)
-        return launch(injected, world, begin, end, session=session, when=self.when)
+        reason = Reason.OPEN_INTEREST
+        return throw_switch(injected, world, session, self.when, hold=hold, reason=reason, names=names)

@@ -29,6 +29,7 @@ class OwnerTransfers:
     """What is paid in each time; negative is taken out."""
 
     ranges: ClassVar[Mapping[str, Range]] = {"usd": Range(-10_000.0, 10_000.0, is_log=False)}
+    figures: ClassVar[tuple[str, ...]] = ("transfers",)
 
     def install(self, world: World, session: Session) -> Injected:
         """Counts `transfers`, those that found nothing free not counted."""

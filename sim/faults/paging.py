@@ -37,7 +37,8 @@ class Paging:
     overlap: Annotated[int, Interval(ge=0, le=2_000)] = 5
     """Fills of before that a page begins with."""
 
-    ranges: ClassVar[Mapping[str, Range]] = {"page": Range(10, 2_000), "overlap": Range(1, 200)}
+    ranges: ClassVar[Mapping[str, Range]] = {"page": Range(2, 100), "overlap": Range(1, 200)}
+    figures: ClassVar[tuple[str, ...]] = ("answers", "cut", "repeated")
 
     def install(self, world: World, session: Session) -> Injected:
         """Counts `answers` changed, `cut` ones, and fills `repeated`."""

@@ -40,6 +40,8 @@ class PriceShock:
         "move_bps": Range(-300.0, 300.0, is_log=False),
         "returns": Range(0.0, 1.0, is_log=False),
     }
+    figures: ClassVar[tuple[str, ...]] = ("jumps", "liquidated")
+    needs_crowd: ClassVar[bool] = True
 
     def install(self, world: World, session: Session) -> Injected:
         """Counts `jumps` of an instrument, and forced fills of the account (`liquidated`) from then on."""

@@ -34,6 +34,7 @@ class RateLimitSqueeze:
         "actions_left": Range(1, 500),
         "duration_s": Range(10.0, 600.0),
     }
+    figures: ClassVar[tuple[str, ...]] = ("squeezes", "refused")
 
     def install(self, world: World, session: Session) -> Injected:
         """Counts `squeezes`, and what was `refused` in them: requests, messages, actions."""
@@ -44,6 +45,8 @@ class RateLimitSqueeze:
         def refused() -> int:
             return wire.ip.refused + wire.sockets.refused_messages + actions.refused
 
+        injected.follow("refused", refused)
+
         def begin(_: Injected) -> None:
             wire.ip.shares.append(self.share)
             wire.sockets.shares.append(self.share)
@@ -51,13 +54,11 @@ class RateLimitSqueeze:
                 ceilings.append(actions.used + self.actions_left)
                 actions.ceilings.append(ceilings[-1])
             injected.counts["squeezes"] += 1
-            injected.counts["refused"] -= refused()
 
         def end(_: Injected) -> None:
             wire.ip.shares.remove(self.share)
             wire.sockets.shares.remove(self.share)
             if ceilings:
                 actions.ceilings.remove(ceilings.pop())
-            injected.counts["refused"] += refused()
 
         return launch(injected, world, begin, end, session=session, when=self.when)

@@ -6,9 +6,8 @@ from typing import Annotated, ClassVar, Literal
 
 from annotated_types import Interval
 
-from domain.events import OrderUpdate, Reason
-from domain.units import AccountId
-from sim.faults.base import Injected, Range, launch, prepare
+from domain.events import Reason
+from sim.faults.base import Injected, Range, prepare, throw_switch
 from sim.faults.timing import THROUGHOUT, Timing
 from sim.feed import Session
 from sim.world import World
@@ -28,22 +27,14 @@ class ReduceRefused:
     """When it strikes in that time."""
 
     ranges: ClassVar[Mapping[str, Range]] = {"duration_s": Range(2.0, 600.0)}
+    figures: ClassVar[tuple[str, ...]] = ("windows", "refused")
 
     def install(self, world: World, session: Session) -> Injected:
         """Counts `windows`, and orders of the trader `refused` in them."""
         injected = prepare(self, world, session, "windows")
         switches = world.venue.switches
 
-        def begin(_: Injected) -> None:
-            switches.no_reduce_only += 1
-            injected.counts["windows"] += 1
+        def hold(more: int) -> None:
+            switches.no_reduce_only += more
 
-        def end(_: Injected) -> None:
-            switches.no_reduce_only -= 1
-
-        def count(account: AccountId, update: OrderUpdate) -> None:
-            if injected.is_striking and account == session.account:
-                injected.counts["refused"] += update.reason is Reason.REDUCE_ONLY_WOULD_INCREASE
-
-        world.venue.taps.on_update.append(count)
-        return launch(injected, world, begin, end, session=session, when=self.when)
+        return throw_switch(injected, world, session, self.when, hold=hold, reason=Reason.REDUCE_ONLY_WOULD_INCREASE)

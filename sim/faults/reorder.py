@@ -6,10 +6,10 @@ from typing import Annotated, ClassVar, Literal
 
 from annotated_types import Interval, MinLen
 
-from domain.events import Channel, ChannelKind
+from domain.events import ChannelKind
 from domain.units import seconds
 from sim.envelope import Envelope, LinkName, Parcel
-from sim.faults.base import DATA_LINKS, Injected, Range, prepare, tamper
+from sim.faults.base import DATA_LINKS, Injected, Range, is_chosen, prepare, tamper
 from sim.faults.timing import THROUGHOUT, Timing
 from sim.feed import Session
 from sim.world import World
@@ -19,7 +19,8 @@ from sim.world import World
 class Reorder:
     """Messages are held up by chance, each channel for itself.
 
-    A channel keeps its own order, as a socket does: what comes behind a message that is held waits with it.
+    A channel keeps its own order, as a socket does: what comes behind a message that is held waits with it. Answers by
+    REST have none to keep: one that is held is overtaken by those to later questions.
     """
 
     kind: Literal["reorder"] = "reorder"
@@ -46,6 +47,7 @@ class Reorder:
     """None is held longer than this."""
 
     ranges: ClassVar[Mapping[str, Range]] = {"share": Range(0.01, 0.5), "mean_s": Range(0.05, 2.0)}
+    figures: ClassVar[tuple[str, ...]] = ("held", "replies", *ChannelKind)
 
     def install(self, world: World, session: Session) -> Injected:
         """Counts `held` in all, `replies` of them, and each channel's part by its name."""
@@ -54,17 +56,8 @@ class Reorder:
         delays = injected.dice(world, "delay")
 
         def judge(envelope: Envelope) -> tuple[Parcel, ...] | None:
-            channel = envelope.channel
-            if isinstance(channel, Channel):
-                if channel.kind not in self.channels:
-                    return None
-                name = str(channel.kind)
-            else:
-                name = "replies"
-            if dice() >= self.share:
+            if not is_chosen(envelope, self.channels, dice, self.share, injected.counts, "held"):
                 return None
-            injected.counts["held"] += 1
-            injected.counts[name] += 1
             return (Parcel(seconds(min(delays.exponential(self.mean_s), self.max_s)), envelope.payload),)
 
         links = (*DATA_LINKS, LinkName.REPLY) if self.replies else DATA_LINKS

@@ -31,6 +31,7 @@ class ReplyLost:
     """What they answer: `place`, `cancel`, `modify`, `query`."""
 
     ranges: ClassVar[Mapping[str, Range]] = {"share": Range(0.005, 0.3)}
+    figures: ClassVar[tuple[str, ...]] = ("lost", *RequestKind)
 
     def install(self, world: World, session: Session) -> Injected:
         """Counts `lost` in all, and `place`, `cancel`, `modify`, `query` of them."""

@@ -33,6 +33,7 @@ class RequestLost:
     """Which ways lose them: `order_socket`, `order_rest`, or both. Subscriptions get through."""
 
     ranges: ClassVar[Mapping[str, Range]] = {"share": Range(0.005, 0.3)}
+    figures: ClassVar[tuple[str, ...]] = ("lost", *RequestKind)
 
     def install(self, world: World, session: Session) -> Injected:
         """Counts `lost` in all, and `place`, `cancel`, `modify`, `query` of them."""

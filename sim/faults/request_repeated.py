@@ -35,6 +35,7 @@ class RequestRepeated:
     """Mean time from a request to its copy, exponential, in seconds."""
 
     ranges: ClassVar[Mapping[str, Range]] = {"share": Range(0.01, 0.5), "mean_s": Range(0.01, 2.0)}
+    figures: ClassVar[tuple[str, ...]] = ("copies", "place", "cancel", "modify")
 
     def install(self, world: World, session: Session) -> Injected:
         """Counts `copies` in all, and `place`, `cancel`, `modify` of them."""

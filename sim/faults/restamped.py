@@ -46,6 +46,7 @@ class Restamped:
     """By how much the times are wrong with `past` and `future`, in seconds."""
 
     ranges: ClassVar[Mapping[str, Range]] = {"by_s": Range(0.1, 120.0), "duration_s": Range(1.0, 120.0)}
+    figures: ClassVar[tuple[str, ...]] = ("messages",)
 
     def install(self, world: World, session: Session) -> Injected:
         """Counts `messages` with wrong times."""

@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar, Literal
 
 from annotated_types import Interval
 
-from domain.units import seconds
+from domain.units import Ns, seconds
 from sim.faults.base import Injected, Range, launch, prepare
 from sim.faults.timing import THROUGHOUT, Timing
 from sim.feed import Session
@@ -39,6 +39,7 @@ class SharedIp:
         "weight_per_minute": Range(200.0, 5_000.0),
         "messages_per_minute": Range(100.0, 4_000.0),
     }
+    figures: ClassVar[tuple[str, ...]] = ("bursts", "refused")
 
     def install(self, world: World, session: Session) -> Injected:
         """Counts their `bursts`, and what we were `refused` meanwhile."""
@@ -49,8 +50,8 @@ class SharedIp:
         def refused() -> int:
             return wire.ip.refused + wire.sockets.refused_messages
 
-        def burst() -> None:
-            if not injected.is_striking:
+        def burst(strike_ends_at: Ns) -> None:
+            if not injected.is_striking or injected.strike_ends_at != strike_ends_at:
                 return
             share = self.every_s / 60
             injected.counts["bursts"] += 1
@@ -61,16 +62,16 @@ class SharedIp:
             wait()
 
         def wait() -> None:
-            env.call_in(seconds(dice.exponential(self.every_s)), burst)
+            env.call_in(seconds(dice.exponential(self.every_s)), burst, injected.strike_ends_at)
+
+        injected.follow("refused", refused)
 
         def begin(_: Injected) -> None:
-            injected.counts["refused"] -= refused()
             wire.ip.shares.append(_WHOLE)
             wire.sockets.shares.append(_WHOLE)
             wait()
 
         def end(_: Injected) -> None:
-            injected.counts["refused"] += refused()
             wire.ip.shares.remove(_WHOLE)
             wire.sockets.shares.remove(_WHOLE)
 

@@ -29,6 +29,7 @@ class SignatureFailures:
     """Share of the signed requests that is misread."""
 
     ranges: ClassVar[Mapping[str, Range]] = {"share": Range(0.005, 0.3)}
+    figures: ClassVar[tuple[str, ...]] = ("misread",)
 
     def install(self, world: World, session: Session) -> Injected:
         """Counts `misread` requests."""

@@ -28,6 +28,7 @@ class SlowHandler:
     """What the thinking time is multiplied by."""
 
     ranges: ClassVar[Mapping[str, Range]] = {"factor": Range(2.0, 50.0)}
+    figures: ClassVar[tuple[str, ...]] = ("windows",)
 
     def install(self, world: World, session: Session) -> Injected:
         """Counts `windows` in which it was slow."""

@@ -30,9 +30,10 @@ class SlowJournal:
     """How much longer."""
 
     ranges: ClassVar[Mapping[str, Range]] = {"sync_ms": Range(1.0, 5_000.0)}
+    figures: ClassVar[tuple[str, ...]] = ("slow", "restarts")
 
     def install(self, world: World, session: Session) -> Injected:
-        """Counts `slow` syncs."""
+        """Counts `slow` syncs, and `restarts` of a process that ended meanwhile."""
         injected = prepare(self, world, session, "slow")
         longer = millis(self.sync_ms)
 

@@ -62,9 +62,10 @@ class Snapshots:
     """How much of it comes with `short`, in events: fills, or the whole state."""
 
     ranges: ClassVar[Mapping[str, Range]] = {"late_s": Range(0.1, 10.0), "kept": Range(1, 2_000)}
+    figures: ClassVar[tuple[str, ...]] = ("subscriptions", "events")
 
     def install(self, world: World, session: Session) -> Injected:
-        """Counts `subscriptions` with the other rule, and `events` of state that came late, twice or never."""
+        """Counts `subscriptions` that the other rule changed, and `events` of state that came late, twice or never."""
         injected = prepare(self, world, session, "subscriptions")
 
         def judge(envelope: Envelope) -> tuple[Parcel, ...] | None:
@@ -73,11 +74,14 @@ class Snapshots:
                 return None
             if not isinstance(events, tuple | list) or not isinstance(events[0], Subscribed):
                 return None
-            injected.counts["subscriptions"] += 1
             state = tuple(events[1:])
+            parcels = self._carry(events[0], state)
+            if parcels == (Parcel(Ns(0), tuple(events)),):
+                return None
+            injected.counts["subscriptions"] += 1
             touched = len(state) - self.kept if self.policy is Snapshot.SHORT else len(state)
             injected.counts["events"] += max(touched, 0)
-            return self._carry(events[0], state)
+            return parcels
 
         return tamper(injected, world, session, DATA_LINKS, judge, self.when)
 
@@ -85,13 +89,14 @@ class Snapshots:
         now, late = Ns(0), seconds(self.late_s)
         silent = replace(made, has_snapshot=False)
         kept = state[max(len(state) - self.kept, 0) :]
+        again = (Parcel(late, state, keeps_order=False),) if state else ()
         parcels: dict[Snapshot, tuple[Parcel, ...]] = {
             Snapshot.NONE: (Parcel(now, (silent,)),),
             Snapshot.MISSING: (Parcel(now, (made,)),),
             Snapshot.UNANNOUNCED: (Parcel(now, (silent, *state)),),
-            Snapshot.LATE: (Parcel(now, (made,)), Parcel(late, state, keeps_order=False)),
+            Snapshot.LATE: (Parcel(now, (made,)), *again),
             Snapshot.SHORT: (Parcel(now, (made, *kept)),),
-            Snapshot.TWICE: (Parcel(now, (made, *state)), Parcel(late, state, keeps_order=False)),
+            Snapshot.TWICE: (Parcel(now, (made, *state)), *again),
             Snapshot.REVERSED: (Parcel(now, (made, *reversed(state))),),
         }
         return parcels[self.policy]

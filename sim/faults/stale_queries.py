@@ -60,6 +60,7 @@ class StaleQueries:
     Positions always say it, as they do on the venue; fills carry times of their own."""
 
     ranges: ClassVar[Mapping[str, Range]] = {"lag_s": Range(0.1, 60.0), "share": Range(0.1, 1.0)}
+    figures: ClassVar[tuple[str, ...]] = ("different", "stale")
 
     def install(self, world: World, session: Session) -> Injected:
         """Counts `different` answers, which the present would have given otherwise, of all `stale` ones."""

@@ -30,6 +30,7 @@ class Stall:
     """When it strikes in that time."""
 
     ranges: ClassVar[Mapping[str, Range]] = {"duration_s": Range(10.0, 300.0)}
+    figures: ClassVar[tuple[str, ...]] = ("stalls",)
 
     def install(self, world: World, session: Session) -> Injected:
         """Counts `stalls`; a process that is down is not stalled."""

@@ -37,14 +37,15 @@ class SuccessAlthoughNotApplied:
     """When it strikes in that time."""
     share: Annotated[float, Interval(gt=0, le=1)] = 0.1
     """Share of the requests that are forgotten."""
-    requests: Annotated[tuple[RequestKind, ...], MinLen(1)] = (
+    requests: Annotated[tuple[Literal[RequestKind.PLACE, RequestKind.CANCEL, RequestKind.MODIFY], ...], MinLen(1)] = (
         RequestKind.PLACE,
         RequestKind.CANCEL,
         RequestKind.MODIFY,
     )
-    """What they ask for: `place`, `cancel`, `modify`; a query is no such request and never forgotten."""
+    """What they ask for: `place`, `cancel`, `modify`; a query is never forgotten."""
 
     ranges: ClassVar[Mapping[str, Range]] = {"share": Range(0.005, 0.1)}
+    figures: ClassVar[tuple[str, ...]] = ("forgotten", "place", "cancel", "modify")
 
     def install(self, world: World, session: Session) -> Injected:
         """Counts `forgotten` in all, and `place`, `cancel`, `modify` of them."""
@@ -54,9 +55,7 @@ class SuccessAlthoughNotApplied:
 
         def judge(envelope: Envelope) -> tuple[Parcel, ...] | None:
             request = envelope.payload
-            if not isinstance(request, Request) or envelope.kind not in self.requests:
-                return None
-            if envelope.kind is RequestKind.QUERY or dice() >= self.share:
+            if not isinstance(request, Request) or envelope.kind not in self.requests or dice() >= self.share:
                 return None
             injected.counts["forgotten"] += 1
             injected.counts[str(envelope.kind)] += 1

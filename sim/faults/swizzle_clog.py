@@ -33,6 +33,7 @@ class SwizzleClog:
     """Chance of each way to be clogged; at least one is."""
 
     ranges: ClassVar[Mapping[str, Range]] = {"share": Range(0.2, 1.0, is_log=False)}
+    figures: ClassVar[tuple[str, ...]] = ("ways", "held")
 
     def install(self, world: World, session: Session) -> Injected:
         """Counts `ways` clogged, and `held` messages."""

@@ -33,6 +33,7 @@ class TerminalBeforeFill:
     """For how long, in ms; fills behind them wait, too."""
 
     ranges: ClassVar[Mapping[str, Range]] = {"share": Range(0.05, 0.5), "hold_ms": Range(100.0, 8_000.0)}
+    figures: ClassVar[tuple[str, ...]] = ("held",)
 
     def install(self, world: World, session: Session) -> Injected:
         """Counts `held`, messages with a fill whose order has ended."""

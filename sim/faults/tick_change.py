@@ -38,6 +38,7 @@ class TickChange:
         "sz_step": Range(1, 100),
         "duration_s": Range(2.0, 600.0),
     }
+    figures: ClassVar[tuple[str, ...]] = ("changes", "refused")
 
     def install(self, world: World, session: Session) -> Injected:
         """Counts `changes` of an instrument, and orders `refused` for their price."""

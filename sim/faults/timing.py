@@ -11,7 +11,7 @@ from enum import StrEnum
 from math import log1p
 from typing import Annotated, Literal
 
-from annotated_types import Interval
+from annotated_types import Ge, Interval
 
 from domain.commands import AnyCommand, Request
 from domain.events import AnyEvent, FeedUp, Fill
@@ -19,6 +19,7 @@ from domain.ids import uniform
 from domain.units import AccountId, Ns, seconds
 from sim.envelope import RequestKind, kind_of
 from sim.feed import Session
+from sim.points import Point
 from sim.world import World
 
 
@@ -77,7 +78,21 @@ class Aimed:
     """Least time from the end of a strike to the next one."""
 
 
-Timing = Throughout | Poisson | Aimed
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AtPoint:
+    """Once, at one point of what the trader's process does: also between two things that it does at one time."""
+
+    kind: Literal["at_point"] = "at_point"
+    """Names this timing."""
+    point: Point = Point.TOLD
+    """What it has just done, or is about to do."""
+    number: Annotated[int, Ge(1)] = 1
+    """Which of those, counted from the begin of the run over all lives."""
+    for_s: Annotated[float, Interval(ge=0.001, le=600)] = 1.0
+    """How long the strike lasts."""
+
+
+Timing = Throughout | Poisson | Aimed | AtPoint
 
 THROUGHOUT = Throughout()
 NOW_AND_THEN = Poisson()
@@ -136,8 +151,14 @@ class Schedule:
                 self._strike(Ns(self._closes_at - self._opens_at))
             case Poisson():
                 self._wait()
-            case Aimed():
+            case Aimed() | AtPoint():
                 self._is_open = True
+
+    def strike_now(self) -> None:
+        """The point at which it is to strike is reached, or somebody says so."""
+        assert isinstance(self._timing, AtPoint)  # noqa: S101 - by the caller
+        if self._is_open and not self._is_striking:
+            self._strike(seconds(self._timing.for_s))
 
     def _wait(self) -> None:
         assert isinstance(self._timing, Poisson)  # noqa: S101 - by the caller

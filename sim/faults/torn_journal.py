@@ -29,13 +29,16 @@ class TornJournal:
     """Seconds in which it can strike; a strike under way ends with them."""
     when: Timing = THROUGHOUT
     """When it strikes in that time."""
+    kept_min: Annotated[float, Interval(ge=0, le=1)] = 0.0
+    """Smallest share of those bytes that is found again."""
     kept_max: Annotated[float, Interval(ge=0, le=1)] = 1.0
-    """Largest share of those bytes that is found again, evenly drawn from 0 for each strike."""
+    """Largest share of them; what it is, is evenly drawn for each strike."""
 
     ranges: ClassVar[Mapping[str, Range]] = {
         "duration_s": Range(0.1, 300.0),
         "kept_max": Range(0.0, 1.0, is_log=False),
     }
+    figures: ClassVar[tuple[str, ...]] = ("torn", "lost_bytes", "crashes", "resting")
 
     def install(self, world: World, session: Session) -> Injected:
         """Counts `torn` journals that lost something, `lost_bytes`, `crashes`, and orders left `resting` at those."""
@@ -44,7 +47,7 @@ class TornJournal:
 
         def tear(process: Process) -> None:
             if process.disk is not None:
-                lost = process.disk.cut_power(self.kept_max * dice())
+                lost = process.disk.cut_power(self.kept_min + (self.kept_max - self.kept_min) * dice())
                 injected.counts["torn"] += lost > 0
                 injected.counts["lost_bytes"] += lost
 

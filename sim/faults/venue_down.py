@@ -31,6 +31,8 @@ class VenueDown:
     """When it strikes in that time."""
 
     ranges: ClassVar[Mapping[str, Range]] = {"duration_s": Range(2.0, 1_800.0)}
+    figures: ClassVar[tuple[str, ...]] = ("outages", "lost")
+    needs_crowd: ClassVar[bool] = True
 
     def install(self, world: World, session: Session) -> Injected:
         """Counts `outages`, and requests that were `lost` in them."""

@@ -35,6 +35,7 @@ class ZombieSubscription:
     """Subscriptions that stay silent if they are made during a strike; their feeds are closed at its begin."""
 
     ranges: ClassVar[Mapping[str, Range]] = {"duration_s": Range(2.0, 60.0)}
+    figures: ClassVar[tuple[str, ...]] = ("subscriptions", "lost")
 
     def install(self, world: World, session: Session) -> Injected:
         """Counts `subscriptions` that stayed silent, and `lost`, their messages."""

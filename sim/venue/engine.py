@@ -94,6 +94,7 @@ class Engine:
         order = self._new_order(client, place)
         error = self._error(client, market, place)
         if error is not None:
+            self.switches.note(client.account.id, place, market.instrument, error)
             return self._reject(client, order, error)
         lots = checks.allowed_size(place, client.account)
         if place.tif is not Tif.ALO and market.liquidity.would_cross(place.side, place.px):

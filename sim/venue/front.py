@@ -14,7 +14,17 @@ from msgspec import msgpack
 
 from domain.commands import TRADING, Place, Request, ScheduleCancel
 from domain.errors import InvariantViolation
-from domain.events import AnyEvent, AnyResult, Channel, ChannelKind, Fill, OpenOrder, Reason, Scheduled
+from domain.events import (
+    AnyEvent,
+    AnyResult,
+    Channel,
+    ChannelKind,
+    Fill,
+    InstrumentLimits,
+    OpenOrder,
+    Reason,
+    Scheduled,
+)
 from domain.instrument import Instrument
 from domain.limits import VenueLimits
 from domain.units import AccountId, FeeRate, InstrumentId, Ns, Oid, Pos, Px, Sz, Usd
@@ -265,6 +275,10 @@ class Venue:
     def actions_of(self, account: AccountId) -> AddressMeter:
         """The meter of an account's actions."""
         return self._clients[account].actions
+
+    def terms(self, account: AccountId, instrument: InstrumentId) -> InstrumentLimits:
+        """What is enforced for an account in an instrument."""
+        return queries.limits_of(self.accounts[account], self._markets[instrument])
 
     def scheduled_cancel(self, account: AccountId) -> Ns | None:
         """When the dead-man switch of an account fires; None: it is not set."""

@@ -13,6 +13,7 @@ from annotated_types import Ge, Gt, Le
 from domain.events import Level
 from domain.units import NS_PER_S, USD, InstrumentId, Ns, Pos, Px, Side, Usd
 from sim.liquidity.base import Liquidity
+from sim.venue.layers import Layers
 
 HOUR = Ns(3_600 * NS_PER_S)
 RATE_SCALE = 10_000_000_000
@@ -89,8 +90,8 @@ class FundingMeter:
     def __init__(self, config: FundingConfig, instrument: InstrumentId) -> None:
         self.config = config
         self.n_samples = 0
-        self.extremes: list[float] = []
-        """Rates of an hour that faults dictate, as fractions; the latest counts."""
+        self.dictated: Layers[float | None] = Layers(None)
+        """Rate of an hour that a fault dictates, as a fraction; None: it follows the samples."""
         self._impact = config.impact_of(instrument)
         self._sum = 0.0
         self._sampled_at: Ns | None = None
@@ -114,9 +115,10 @@ class FundingMeter:
     @property
     def hourly(self) -> float:
         """Rate of an hour that the samples so far amount to; that of the interest alone without any."""
-        if self.extremes:
+        dictated = self.dictated.top
+        if dictated is not None:
             cap = self.config.cap_per_hour
-            return min(max(self.extremes[-1], -cap), cap)
+            return min(max(dictated, -cap), cap)
         average = self._sum / self.n_samples if self.n_samples else 0.0
         return rate_of_hour(average, self.config)
 

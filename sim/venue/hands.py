@@ -14,6 +14,7 @@ from domain.units import AccountId, InstrumentId, Sz, Usd
 from sim.venue.accounts import Ledger
 from sim.venue.config import MarginTerms
 from sim.venue.engine import Engine
+from sim.venue.layers import Layers
 from sim.venue.market import Market
 from sim.venue.reports import Reports
 
@@ -30,6 +31,8 @@ class Hands:
         self._ledger = ledger
         self._reports = reports
         self._acts: list[Callable[[], None]] = []
+        self._terms: dict[AccountId, Layers[MarginTerms]] = {}
+        self._listings: dict[InstrumentId, Layers[Instrument]] = {}
 
     def soon(self, act: Callable[[], None]) -> None:
         """Let something happen at the begin of the next block."""
@@ -85,29 +88,36 @@ class Hands:
 
     # --- at any time ----------------------------------------------------------------------------
 
-    def choose_leverage(self, account: AccountId, leverage: int) -> MarginTerms | None:
-        """Somebody sets the account's leverage; the terms before, None where it has credit without end."""
+    def choose_leverage(self, account: AccountId, leverage: int, by: object) -> bool:
+        """Somebody sets the account's leverage, until `give_back_leverage`; not where it has credit without end."""
         own = self._engine.clients[account].account
-        before = own.margin
-        if before is not None:
-            own.margin = MarginTerms(leverage=leverage, isolated=before.isolated)
-        return before
+        if own.margin is None:
+            return False
+        terms = self._terms.setdefault(account, Layers(own.margin))
+        terms.put(by, MarginTerms(leverage=leverage, isolated=terms.base.isolated))
+        own.margin = terms.top
+        return True
 
-    def take_terms(self, account: AccountId, terms: MarginTerms) -> None:
-        """Put the account's terms back."""
-        self._engine.clients[account].account.margin = terms
+    def give_back_leverage(self, account: AccountId, by: object) -> None:
+        """Undo a `choose_leverage`; what another hand has set stands."""
+        terms = self._terms.get(account)
+        if terms is not None:
+            terms.take(by)
+            self._engine.clients[account].account.margin = terms.top
 
-    def allow_leverage(self, name: InstrumentId, most: int) -> Instrument:
-        """The venue allows another leverage in an instrument; what it was before."""
+    def allow_leverage(self, name: InstrumentId, most: int, by: object) -> None:
+        """The venue allows another leverage in an instrument, until `list_again`."""
         market = self._markets[name]
-        before = market.instrument
-        tiers = tuple(tier for tier in before.margin_tiers if tier.max_leverage < most)
-        market.instrument = replace(before, max_leverage=most, margin_tiers=tiers)
-        return before
+        listings = self._listings.setdefault(name, Layers(market.instrument))
+        tiers = tuple(tier for tier in listings.base.margin_tiers if tier.max_leverage < most)
+        listings.put(by, replace(listings.base, max_leverage=most, margin_tiers=tiers))
+        market.instrument = listings.top
 
-    def list_again(self, instrument: Instrument) -> None:
-        """Put an instrument's description back."""
-        self._markets[instrument.id].instrument = instrument
+    def list_again(self, name: InstrumentId, by: object) -> None:
+        """Undo an `allow_leverage`; what another hand has set stands."""
+        listings = self._listings[name]
+        listings.take(by)
+        self._markets[name].instrument = listings.top
 
     def widen(self, name: InstrumentId, px_step: int, sz_step: int) -> None:
         """Wider ticks and lots, until `narrow`."""
@@ -119,15 +129,15 @@ class Hands:
         self._markets[name].px_steps.remove(px_step)
         self._markets[name].sz_steps.remove(sz_step)
 
-    def dictate_funding(self, name: InstrumentId, hourly: float) -> bool:
+    def dictate_funding(self, name: InstrumentId, hourly: float, by: object) -> bool:
         """Let funding accrue at a rate of an hour, within the venue's cap; whether the instrument has funding."""
         funding = self._markets[name].funding
         if funding is not None:
-            funding.extremes.append(hourly)
+            funding.dictated.put(by, hourly)
         return funding is not None
 
-    def free_funding(self, name: InstrumentId, hourly: float) -> None:
-        """Undo one `dictate_funding`."""
+    def free_funding(self, name: InstrumentId, by: object) -> None:
+        """Undo one `dictate_funding`; what another hand dictates stands."""
         funding = self._markets[name].funding
         if funding is not None:
-            funding.extremes.remove(hourly)
+            funding.dictated.take(by)

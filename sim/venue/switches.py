@@ -3,9 +3,9 @@
 from collections import Counter
 
 from domain.commands import Place
-from domain.events import Refused
+from domain.events import Reason, Refused
 from domain.instrument import Instrument
-from domain.units import InstrumentId, Tif
+from domain.units import AccountId, InstrumentId, Tif
 from sim.liquidity.base import Op, OpKind
 from sim.venue import texts
 
@@ -24,6 +24,8 @@ class Switches:
         """How many hold the mode in which no reduce-only order is taken that would rest."""
         self.post_only = 0
         """How many hold the mode in which nothing but post-only orders is taken, as after an upgrade."""
+        self.refused: Counter[tuple[AccountId, InstrumentId, Reason]] = Counter()
+        """Orders of each account that were not taken for one of these, and for nothing else."""
 
     @property
     def is_everyday(self) -> bool:
@@ -41,6 +43,12 @@ class Switches:
         if self.no_reduce_only and place.reduce_only and place.tif is not Tif.IOC:
             return texts.would_increase(instrument)
         return None
+
+    def note(self, account: AccountId, place: Place, instrument: Instrument, error: Refused) -> None:
+        """An order was not taken, for one of these or for another reason."""
+        is_capped = error.reason is Reason.OPEN_INTEREST and self.capped[instrument.id] > 0
+        if is_capped or self.refusal(place, instrument) is not None:
+            self.refused[account, instrument.id, error.reason] += 1
 
     def admits(self, name: InstrumentId, op: Op) -> bool:
         """Whether an operation of the crowd happens: it is refused like everybody."""

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from domain.events import ChannelKind, Level
 from domain.units import Ns
+from orchestrator.desk.anomalies import Anomaly
 from orchestrator.desk.desk import Desk
 from orchestrator.desk.market import Market
 from orchestrator.desk.sanity import Sanity
@@ -50,4 +51,22 @@ NO_CLOCK = sabotage(
 GAP_FORGOTTEN = sabotage(
     "after a lost connection the last book counts until a new one comes",
     Patch(Desk, "on_market_gap", does_nothing),
+)
+
+
+def _dies_of_it(original: Callable[..., Anomaly | None]) -> Callable[..., Anomaly | None]:
+    def wrong(
+        self: Sanity, channel: ChannelKind, bid: Level | None, ask: Level | None, recv_time: Ns
+    ) -> Anomaly | None:
+        found = original(self, channel, bid, ask, recv_time)
+        if found is not None:
+            raise ValueError(f"{channel}: {found}")
+        return None
+
+    return wrong
+
+
+GARBAGE_KILLS = sabotage(
+    "a message that cannot be true ends whoever reads it",
+    Patch(Sanity, "_wrong", _dies_of_it),
 )

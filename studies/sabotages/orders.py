@@ -1,20 +1,34 @@
 """Orders: what is concluded too early, or not at all."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 
 from msgspec import structs
 
 from domain.commands import AnyAction, AnyCommand, Cancel, Modify, Request
-from domain.events import OrderStatus, OrderStatusReport, OrderUpdate, Reason, Refused, Replied, Result
-from domain.orders import InFlight, OrderState, TrackedOrder
-from domain.units import Cloid, Ns, Sz
+from domain.events import (
+    OpenOrdersReport,
+    OrderStatus,
+    OrderStatusReport,
+    OrderUpdate,
+    Reason,
+    Refused,
+    Replied,
+    Result,
+)
+from domain.orders import Certainty, InFlight, OrderState, TrackedOrder
+from domain.units import Cloid, InstrumentId, Ns, Oid, Side, Sz
 from orchestrator.connectivity.requests import Owner, Pending, RequestLedger, first_result
 from orchestrator.core import Orchestrator
+from orchestrator.desk import desk as desk_module
+from orchestrator.desk.desk import Desk
 from orchestrator.desk.order_tracker import OrderTracker
 from orchestrator.desk.outcomes import Outcomes
+from orchestrator.reconcile.base import Plan
 from orchestrator.risk.position_limit import PositionLimit
 from orchestrator.sync import resolver as resolver_module
+from orchestrator.sync.listing import OpenOrdersList
 from orchestrator.sync.resolver import Resolver
+from strategy.ladder import LadderLevel
 from studies.sabotage import Patch, does_nothing, instead, sabotage, says_yes
 
 
@@ -216,4 +230,81 @@ def _cancels_last(original: Callable[..., list[AnyCommand]]) -> Callable[..., li
 CANCELS_LAST = sabotage(
     "what is placed leaves before what is cancelled",
     Patch(Orchestrator, "decide", _cancels_last),
+)
+
+
+# --- a doubt that is none -----------------------------------------------------------------------
+
+
+def _doubts_hold_nothing(original: Callable[..., None]) -> Callable[..., None]:
+    def reconcile(
+        targets: Sequence[LadderLevel],
+        orders: Iterable[TrackedOrder],
+        side: Side,
+        plan: Plan,
+        size_tolerance: float,
+        *,
+        reduce_only: bool = False,
+    ) -> None:
+        known = [order for order in orders if order.certainty is Certainty.KNOWN]
+        original(targets, known, side, plan, size_tolerance, reduce_only=reduce_only)
+
+    return reconcile
+
+
+TRIED_AGAIN = sabotage(
+    "what nobody answered is placed again under another name",
+    Patch(desk_module, "reconcile", _doubts_hold_nothing),
+)
+
+
+def _list_is_right(original: Callable[..., None]) -> Callable[..., None]:
+    def compare(
+        self: OpenOrdersList,
+        name: InstrumentId,
+        desk: Desk,
+        report: OpenOrdersReport,
+        until: Ns,
+        listed: set[Oid],
+        now: Ns,
+    ) -> None:
+        original(self, name, desk, report, until, listed, now)
+        for order in list(desk.tracker.orders.values()):
+            if order.is_resting and order.oid not in listed:
+                desk.tracker.give_up(order, now)
+
+    return compare
+
+
+LIST_IS_RIGHT = sabotage(
+    "an order that a list of open orders does not show is gone, however old the list is",
+    Patch(OpenOrdersList, "_compare", _list_is_right),
+)
+
+
+def _refused_cancel_changes_nothing(original: Callable[..., None]) -> Callable[..., None]:
+    def on_cancel_result(self: OrderTracker, order: TrackedOrder, result: Result, now: Ns) -> None:
+        if isinstance(result, Refused) and not order.is_terminal:
+            self.on_cancel_not_sent(order, now)
+        else:
+            original(self, order, result, now)
+
+    return on_cancel_result
+
+
+REFUSED_CANCEL_RESTS = sabotage(
+    "an order that the venue could not cancel rests on, and nobody asks why",
+    Patch(OrderTracker, "on_cancel_result", _refused_cancel_changes_nothing),
+)
+
+
+def _known_only(self: OrderTracker) -> tuple[Sz, Sz]:
+    known = [order for order in self.orders.values() if order.certainty is Certainty.KNOWN]
+    bid = sum(order.fillable for order in known if order.side is Side.BUY)
+    return Sz(bid), Sz(sum(order.fillable for order in known) - bid)
+
+
+DOUBTS_DO_NOT_COUNT = sabotage(
+    "orders of unknown fate do not count for the limit",
+    Patch(OrderTracker, "fillable_exposure", instead(_known_only)),
 )

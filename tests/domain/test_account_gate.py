@@ -5,9 +5,11 @@ from msgspec.structs import replace
 
 from domain.account_gate import MAX_LOTS, MAX_VALUE, AccountGate
 from domain.events import (
+    AccountMargin,
     Adjustment,
     BboChanged,
     ClockSync,
+    Executed,
     Fill,
     FillsReport,
     InstrumentLimits,
@@ -41,6 +43,10 @@ def replied(*results):
     return Replied(1, 6, results)
 
 
+def limits(margin=None, **changes):
+    return replied(LimitsReport(5, (replace(InstrumentLimits("ETH", 2, 10, 20, 9), **changes),), margin))
+
+
 SOUND = [
     FILL,
     replace(FILL, fee=-300),
@@ -56,7 +62,9 @@ SOUND = [
         OrderStatusReport(5, None),
         OrderStatusReport(5, UPDATE),
         LimitsReport(5, (InstrumentLimits("ETH", 2, 10, 20, 0),)),
+        LimitsReport(5, (InstrumentLimits("ETH", 2, 10, 20, 9, 20, tiers=((10**12, 5),)),), AccountMargin(-5, 3, 2)),
         QuotaReport(5, 0, 0, 10),
+        Executed(3, None, 2, 100.0),
     ),
     BboChanged("ETH", -5, -5, (-1, -1, -1), None),
 ]
@@ -93,6 +101,18 @@ WRONG = [
     (replied(PositionsReport(1 << 62, (), 0)), "Replied: stamp"),
     (replied(LimitsReport(5, (InstrumentLimits("ETH", 2, 10, 20, -1),))), "Replied: limit"),
     (replied(QuotaReport(5, 0, -1, 10)), "Replied: allowance"),
+    (replied(Executed(3, None, -1, 100.0)), "Replied: size"),
+    (limits(leverage=0), "Replied: leverage"),
+    (limits(leverage=-3), "Replied: leverage"),
+    (limits(max_leverage=0), "Replied: leverage"),
+    (limits(tiers=((10, 0),)), "Replied: leverage"),
+    (limits(tiers=((-1, 3),)), "Replied: limit"),
+    (limits(min_notional=-1), "Replied: limit"),
+    (limits(px_step=0), "Replied: step"),
+    (limits(sz_step=-1), "Replied: step"),
+    (limits(AccountMargin(10**400, 0, 0)), "Replied: margin"),
+    (limits(AccountMargin(5, -1, 0)), "Replied: margin"),
+    (replied(LimitsReport(1 << 62, ())), "Replied: stamp"),
 ]
 
 

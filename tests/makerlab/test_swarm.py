@@ -5,10 +5,15 @@ import json
 import pytest
 
 from domain.errors import ConfigError
+from domain.events import Woke
 from makerlab.__main__ import dispatch
 from makerlab.exit_codes import ExitCode
-from makerlab.swarm import FAILURES, SEEN, _checked
+from makerlab.swarm import SEEN, TWICE, _checked, window
+from makerlab.swarm_summary import FAILURES
 from orchestrator.fills import FillDeduplicator
+from runtime.journal_format import MAGIC, Took, encode
+from runtime.journal_reader import Reader
+from runtime.log import MemoryLog
 from scenarios.failure import TAIL, read_failure
 from scenarios.loader import load
 
@@ -66,6 +71,10 @@ def test_a_search_says_what_was_injected_and_that_all_holds(capsys, tmp_path):
     assert summary["differing"] == []
     assert sum(fault["injected"] for fault in summary["faults"].values()) > 0
     assert summary["checks"]["S1"] > 100
+    assert summary["canary"] in {"S1", "S2"}
+    assert summary["situations"]["of"]["fill_during_cancel"]["first_seed"] in {0, 1}
+    assert summary["situations"]["of"]["duplicate_fill"]["worlds"] <= 2
+    assert not list((tmp_path / "runs/swarm" / TWICE).iterdir()), "what is the same twice is not kept"
     lines = (tmp_path / "runs/swarm" / SEEN).read_text().splitlines()
     assert [json.loads(line)["seed"] for line in lines[1:]] == [0, 1]
 
@@ -96,7 +105,7 @@ def test_a_torn_line_and_other_worlds_lose_nothing(capsys, tmp_path):
 @pytest.mark.usefixtures("forgetful")
 def test_a_failure_is_kept_repeats_and_shrinks(capsys, tmp_path):
     """A bug in the trader is found; its file repeats it by `run`, and one fault is enough in the end."""
-    code, out, err = search(capsys, "1..3")
+    code, out, err = search(capsys, "1..1")
     assert code == ExitCode.FAILED
     failed = json.loads(out)["failed"]
     assert failed
@@ -118,16 +127,32 @@ def test_a_failure_is_kept_repeats_and_shrinks(capsys, tmp_path):
     assert failure.name in {violation["name"] for violation in json.loads(out)["violations"]}
 
 
+@pytest.mark.slow
+@pytest.mark.usefixtures("forgetful")
+def test_a_page_for_each_failing_seed(capsys, tmp_path):
+    """What was injected when, what each side believed, where they parted."""
+    code, _, err = call(capsys, "swarm", "--seeds", "1..1", "--minutes", MINUTES, "--html")
+    assert code == ExitCode.FAILED
+    path = tmp_path / "runs/swarm" / FAILURES / "seed-1.html"
+    assert str(path.relative_to(tmp_path)) in err
+    page = path.read_text()
+    for part in ("Where they parted", "What was injected", "What each side believed", "fills applied", "stall", "S2"):
+        assert part in page, part
+
+
 def test_a_failure_that_is_gone_says_so(capsys, tmp_path, monkeypatch):
     """Once the bug is mended there is nothing to shrink, and no file is written."""
     with monkeypatch.context() as broken:
         broken.setattr(FillDeduplicator, "mark_processed", lambda *_: True)
-        _, out, _ = search(capsys, "1..6")
+        _, out, _ = search(capsys, "1..1")
     seed = next(iter(json.loads(out)["failed"]))
     artefact = tmp_path / "runs/swarm" / FAILURES / f"seed-{seed}.json"
+    artefact.write_text(json.dumps(json.loads(artefact.read_text()) | {"commit": "abc", "drawing": 1}))
     code, out, err = call(capsys, "shrink", str(artefact))
     assert code == ExitCode.FAILED
     assert out == ""
+    assert "of commit abc, this is" in err
+    assert "drawn by version 1 of the drawing, this is 2" in err
     assert "does not fail here any more" in err
     assert not artefact.with_suffix(".small.toml").exists()
 
@@ -138,26 +163,87 @@ def test_a_harness_that_raises_is_a_failure_too(capsys, monkeypatch):
     def raise_(*_):
         raise ZeroDivisionError("by hand")
 
-    monkeypatch.setattr("scenarios.swarm.run_scenario", raise_)
+    monkeypatch.setattr("scenarios.swarm.run", raise_)
     code, out, _ = search(capsys, "1..2")
     assert code == ExitCode.FAILED
+    assert json.loads(out)["canary"] == "", "an exception is not what was planted"
     assert json.loads(out)["failed"] == {"1": ["exception ZeroDivisionError"], "2": ["exception ZeroDivisionError"]}
 
 
+def test_a_search_that_cannot_see_is_red(capsys, monkeypatch):
+    """The planted bug must be reported: a checker that looks away makes every search green."""
+    monkeypatch.setattr("scenarios.invariants.checker.Checker.report", lambda *_: None)
+    code, out, _ = call(capsys, "swarm", "--seeds", "1..1", "--minutes", MINUTES)
+    assert code == ExitCode.FAILED
+    assert "BLIND: the world with a planted bug was not reported" in out
+
+
+def test_too_little_met_is_red_where_it_is_asked_for(capsys):
+    """One world meets a few situations; the table names each with the first seed that met it."""
+    code, out, _ = call(
+        capsys, "swarm", "--seeds", "1..1", "--minutes", MINUTES, "--need-sometimes", "99", "--situations"
+    )
+    assert code == ExitCode.FAILED
+    assert "TOO LITTLE MET" in out
+    assert "fill_during_cancel" in out
+    assert "never " in out
+
+
+def test_the_gate_names_the_first_event_that_differs(capsys, tmp_path):
+    """A world that came out differently before: the record, and what it was in both."""
+    search(capsys, "0..0")
+    folder = tmp_path / "runs/swarm"
+    lines = (folder / SEEN).read_text().splitlines()
+    digest = json.loads(lines[1])["digests"][0]
+    (folder / SEEN).write_text("\n".join(lines).replace(digest, "0" * len(digest)) + "\n")
+    code, out, _ = search(capsys, "0..0")
+    assert code == ExitCode.FAILED
+    assert "are the same; the digests were 0000" in json.loads(out)["differing"][0]
+    kept = folder / TWICE / "seed-0.mlj"
+    kept.write_bytes(with_other_event(kept.read_bytes(), 100))
+    code, out, _ = search(capsys, "0..0")
+    assert code == ExitCode.FAILED
+    (line,) = json.loads(out)["differing"]
+    assert line.startswith("seed 0: record 100 (after ")
+    assert "s event Woke() | " in line
+
+
+def with_other_event(journal, index):
+    """The journal with another event at its n-th record, if that is one, else at the next one that is."""
+    log = MemoryLog()
+    log.append(journal[: len(MAGIC)])
+    for i, record in enumerate(Reader(journal)):
+        log.append(encode(Took(record.now, Woke()) if i == index else record))
+    return log.read()
+
+
+@pytest.mark.parametrize("text", ["3@abc", "3@abe"])
+def test_a_window_of_seeds_from_a_text(text):
+    """Each commit has seeds of its own, and always the same ones."""
+    wanted = _checked(text, 10, 1, 0)
+    assert len(wanted) == 3
+    assert wanted[0] == window(text[2:])
+    assert window("abc") != window("abe")
+
+
 @pytest.mark.parametrize(
-    "seeds", ["0", "-1", "x", "5..3", "1..", "..2", "1...2", "1.5", "100001", "0..99999999999999999999"]
+    "seeds",
+    ["0", "5@", "@x", "x@y", "-1", "x", "5..3", "1..", "..2", "1...2", "1.5", "100001", "0..99999999999999999999"],
 )
 def test_impossible_seeds_are_named(seeds):
     """One line, and nothing starts."""
     with pytest.raises(ConfigError, match=r"--seeds: found .*, want a number of seeds"):
-        _checked(seeds, 10, 1)
+        _checked(seeds, 10, 1, 0)
 
 
 def test_all_wrong_numbers_come_together(capsys, tmp_path):
     """Three mistakes, three lines, exit code 2, nothing written."""
-    code, out, err = call(capsys, "swarm", "--seeds", "none", "--minutes", "1", "--jobs", "0")
+    code, out, err = call(
+        capsys, "swarm", "--seeds", "none", "--minutes", "1", "--jobs", "0", "--need-sometimes", "101"
+    )
     assert (code, out) == (ExitCode.WRONG_INPUT, "")
-    assert [line.partition(":")[0] for line in err.splitlines()] == ["--seeds", "--minutes", "--jobs"]
+    wrong = [line.partition(":")[0] for line in err.splitlines()]
+    assert wrong == ["--seeds", "--minutes", "--jobs", "--need-sometimes"]
     assert not list(tmp_path.iterdir())
 
 

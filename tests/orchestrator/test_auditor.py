@@ -269,14 +269,40 @@ def test_a_cancel_without_effect_is_sent_once_more_and_then_told():
 
 def test_a_cancel_that_is_under_way_is_not_doubled():
     """Somebody has just sent it again: the audit waits with people for what comes of that."""
+    stage, waiting = under_way()
+    assert audit(stage).stuck_cancels == len(waiting) > 0
+    assert stage.core.snapshot().cancels_resent == 0
+
+
+def under_way() -> tuple[Stage, list]:
+    """Cancels without effect for more than thirty seconds, and a second one of each is under way."""
     stage = quoting(config=audited(list_s=None))
     stuck(stage).run_for(s(29))
-    for order in stage.desk.tracker.orders.values():
-        if order.state is OrderState.CANCEL_PENDING:
-            order.in_flight = InFlight.CANCEL
+    waiting = [o for o in stage.desk.tracker.orders.values() if o.state is OrderState.CANCEL_PENDING]
+    for order in waiting:
+        order.in_flight = InFlight.CANCEL
     stage.run_for(s(8))
-    assert audit(stage).stuck_cancels > 0
-    assert stage.core.snapshot().cancels_resent == 0
+    return stage, waiting
+
+
+def test_a_cancel_that_was_under_way_is_sent_again_once_it_is_not():
+    """RS-24 (review, item 17): it counted as sent again although nothing was, and was never sent again."""
+    stage, waiting = under_way()
+    for order in waiting:
+        order.in_flight = InFlight.NONE
+    stage.run_for(s(6))
+    assert stage.core.snapshot().cancels_resent == len(waiting)
+    stage.run_for(s(60))
+    assert stage.core.snapshot().cancels_resent == len(waiting)
+    assert [alert.text.endswith("sent again once") for alert in stage.told("stuck_cancel")] == [True] * len(waiting)
+
+
+def test_people_hear_of_a_cancel_that_is_under_way_for_ever():
+    """RS-24: told in time, and told the truth: the audit has sent nothing."""
+    stage, waiting = under_way()
+    stage.run_for(s(60))
+    told = [alert.text.rpartition(", ")[2] for alert in stage.told("stuck_cancel")]
+    assert told == ["the last one is under way"] * len(waiting)
 
 
 def test_a_second_cancel_that_works_ends_it():
@@ -349,13 +375,20 @@ def test_a_drift_is_a_difference_until_it_is_resolved():
     assert audit(stage).is_synced
 
 
+def without_risk(stage: Stage) -> None:
+    """What the test has set stands: risk does not look again."""
+    core = stage.core
+    core._deadlines = [ask for ask in core._deadlines if ask != core.risk.deadline]
+    core.risk.look = lambda now: None
+
+
 def test_reducing_only_is_reported_with_side_and_reason():
     """RS-28: who closed which side."""
     stage = quoting(config=audited(list_s=None))
     stage.venue.take(SELL, 30)
     stage.run_for(s(1))
     stage.desk.take_stance(Stance(reduce_only=True), stage.now)
-    stage.core.risk.look, stage.core.risk.deadline = lambda now: None, lambda: None
+    without_risk(stage)
     stage.run_for(s(6))
     found = audit(stage)
     assert found.reduce_only_active
@@ -408,7 +441,7 @@ def test_a_limit_that_shrinks_below_what_rests_is_in_the_audit():
     stage = quoting(config=audited(list_s=None))
     bid, _ = stage.desk.tracker.fillable_exposure()
     stage.desk.limit.lots = Sz(bid - 1)
-    stage.core.risk.look, stage.core.risk.deadline = lambda now: None, lambda: None
+    without_risk(stage)
     stage.run_for(s(6))
     assert len(audit(stage).exposure_warnings) == 2
     assert len(stage.told("pending_exposure")) == 2

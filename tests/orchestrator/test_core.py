@@ -16,6 +16,7 @@ import pytest
 
 from domain.commands import Alert, Cancel, Connect, Modify, Place, QueryOrder, Request, Route, Subscribe
 from domain.events import (
+    AccountMargin,
     AnyEvent,
     BboChanged,
     BookReported,
@@ -34,12 +35,13 @@ from domain.events import (
     TradesPrinted,
     Woke,
 )
-from domain.units import Epoch, InstrumentId, Ns, RequestId, Side
+from domain.units import USD, Epoch, InstrumentId, Ns, RequestId, Side, Usd
 from orchestrator.core import Orchestrator, TraderConfig
 from orchestrator.desk.desk import DeskConfig
 from orchestrator.desk.quote_engine import Step
 from orchestrator.desk.sanity import DataQualityConfig
 from orchestrator.risk.ladder import StalenessConfig
+from orchestrator.risk.limits import LimitsConfig
 from orchestrator.risk.watch import RiskConfig
 from tests.orchestrator.desks import AT_ONCE
 from tests.orchestrator.messages import BTC, BUY, ETH, MID, SELL, TICK, bbo, book, cloid, fill, ms, requests, s, trades
@@ -537,6 +539,25 @@ def test_a_copy_taken_at_any_moment_goes_on_the_same(how):
             assert twin.next_deadline() is not None or twin.is_stopped
         core.apply(event, now)
         assert core.decide(now) == whole[index]
+
+
+def test_a_snapshot_leaves_no_trace():
+    """T-18: margin and limits are worked out from the mids of the last decision, whoever asks and whenever."""
+    limited = replace(QUICK, risk=RiskConfig(limits=LimitsConfig(gross_usd=100_000)))
+    stage = Stage(limited, instruments=(ETH, BTC))
+    stage.venue.margin, stage.venue.leverage = AccountMargin(Usd(120 * USD), Usd(40 * USD), Usd(20 * USD)), 10
+    stage.begin()
+    for second in range(4, 34):
+        stage.run(s(second))
+        stage.venue.quote(MID + second % 3 * TICK, instrument=BTC)  # less than risk looks at
+        if second == 8:
+            stage.venue.adjust(BTC, 20)
+        stage.run_for(ms(60))
+        before = pickle.dumps(stage.core)
+        told = stage.core.snapshot(stage.now)
+        assert pickle.dumps(stage.core) == before
+    assert told.margin_used
+    assert told.gross_usd
 
 
 def test_looking_changes_nothing():

@@ -352,13 +352,13 @@ def test_a_switch_that_would_fire_between_two_renewals_is_refused():
 
 def test_the_scenario_holds_with_the_switch_and_not_without():
     """A minute without the host: orders rest for at most `ahead_s`; without the switch for the whole minute."""
-    guarded = result_of("dead-man", 215)
+    guarded = result_of("dead-man", 265)
     assert outcome(guarded, "resting_while_down_s").holds
     assert guarded.metrics.resting_while_down_s > 15
     assert guarded.metrics.trader.dead_man_fired == 1, "the stall; of the other trigger nobody heard"
     for name in ("position_and_cash", "orders_left", "invariants", "healed_after_s"):
         assert outcome(guarded, name).holds, name
-    alone = result_of("dead-man", 215, "trader.dead_man=off")
+    alone = result_of("dead-man", 265, "trader.dead_man=off")
     assert not outcome(alone, "resting_while_down_s").holds
     assert alone.metrics.resting_while_down_s > 55
 

@@ -6,6 +6,8 @@ from msgspec.structs import replace
 
 from domain.commands import QueryFills, QueryPositions
 from domain.events import (
+    Feed,
+    Fill,
     FillsReport,
     OrderStatus,
     OrderUpdate,
@@ -15,7 +17,10 @@ from domain.events import (
     RestoredLedger,
 )
 from domain.units import Ns, Pos, Sz, Tid, Usd
-from tests.orchestrator.messages import BUY, ETH, MID, TICK, fill, ms, s
+from orchestrator.core import TraderConfig
+from orchestrator.desk.desk import DeskConfig
+from orchestrator.desk.quote_engine import QuoteEngineConfig
+from tests.orchestrator.messages import BUY, ETH, MID, SELL, TICK, fill, ms, s
 from tests.orchestrator.tiny_venue import Stage, quoting
 from tests.runtime.test_fold_of_the_trader import restored
 
@@ -47,6 +52,77 @@ def test_a_fill_that_cannot_be_is_believed_by_nobody(wrong):
     stage.run_for(s(5))
     assert stage.core.phase == "quoting"
     assert stage.is_agreed()
+
+
+def test_many_impossible_messages_do_not_become_as_many_questions():
+    """S25, L3 (review, item 7): each began the resync anew, a hundred queries of weight 20 in a second, and none ended.
+
+    Now each resync is finished, and the next one rests longer; nothing is quoted until the last of them.
+    """
+    stage = quoting()
+    wrong, start = of_an_order(stage, px=-5), stage.now
+    stage._take(wrong)
+    phases = set()
+    stage.taps.append(lambda event, commands: phases.add(stage.core.phase))
+    for _ in range(1_000):
+        stage.run_for(ms(10))
+        stage._take(wrong)
+    assert phases == {"resync"}
+    assert len(stage.actions(QueryFills, since=start)) == 4
+    start = stage.now
+    stage.run_until(lambda: stage.core.phase == "quoting", within=s(10))
+    asked = [type(action) for action in stage.actions((QueryFills, QueryPositions), since=start)]
+    assert asked[-2:] == [QueryFills, QueryPositions], "what came last is asked after too"
+    stage.run_for(s(10))
+    assert stage.is_agreed()
+    stage._take(wrong)
+    stage.run_for(ms(500))
+    assert stage.core.phase == "quoting", "after a rest the next one does not wait"
+    stage._take(wrong)
+    stage.run_for(s(2))
+    assert stage.core.phase == "quoting", "and after one of them the rest is short"
+
+
+def test_a_new_connection_does_not_wait_for_the_rest_of_an_old_one():
+    """RS-10: the resync of a real gap begins when the feed is back, whatever was wrong before."""
+    stage = quoting()
+    wrong = of_an_order(stage, px=-5)
+    for _ in range(900):
+        stage.run_for(ms(10))
+        stage._take(wrong)
+    start = stage.now
+    stage.venue.cut(Feed.USER)
+    stage.run_until(lambda: not stage.core.user_feed.is_live, step=ms(1))
+    stage.run_until(lambda: stage.core.user_feed.is_live, step=ms(1))
+    stage.run_for(ms(300))
+    assert len(stage.actions(QueryFills, since=start)) == 1
+    assert stage.core.phase == "quoting"
+
+
+def test_what_is_not_believed_while_the_start_warms_up_is_asked_after():
+    """RS-09 (review, item 7): the fill was dropped, and nobody fetched it until the position was read again."""
+    stage = Stage(TraderConfig()).begin()
+    stage.run_until(lambda: stage.core.start_up.is_warming)
+    stage.venue.stray(BUY, MID - 5 * TICK, 7)
+    stage.run_for(ms(200))
+    stage.venue.faults.drops = lambda event: isinstance(event, Fill)
+    stage.venue.take(SELL, 7)
+    told = stage.venue.fills[-1]
+    stage._take(replace(told, px=-5))
+    stage.run_for(ms(500))
+    assert stage.core.start_up.is_warming
+    assert (stage.desk.inventory.position, stage.desk.inventory.fills) == (7, 1)
+
+
+def test_a_feed_lost_over_a_resync_of_the_start_does_not_close_the_gate_for_ever():
+    """L3: the start reads everything anew, so nothing is left that would have to be read before quoting."""
+    stage = Stage(TraderConfig(desk=DeskConfig(engine=QuoteEngineConfig(warmup_timeout_s=10.0)))).begin()
+    stage.run_until(lambda: stage.core.start_up.is_warming)
+    stage._take(replace(fill(5, BUY, 1, MID, at=stage.now), px=-5))
+    assert stage.core.resync.gates_quotes
+    stage.venue.cut(Feed.USER)
+    stage.run_for(s(20))
+    assert stage.core.phase == "quoting"
 
 
 def test_an_impossible_size_of_an_order_does_not_unlock_its_exposure():

@@ -31,6 +31,9 @@ def placement(number: Cloid, sz: int = 10) -> Place:
 class Stage:
     """A tracker and an inventory behind the gate of all fills, as the core wires them."""
 
+    named = True
+    """Whether fills carry the client id of their order."""
+
     def __init__(self) -> None:
         self.tracker = OrderTracker(TrackerConfig())
         self.inventory = Inventory()
@@ -67,7 +70,12 @@ def status(which: Cloid, kind: OrderStatus, oid: int, remaining: int | None = No
 
 
 def filled(which: Cloid, tid: int, sz: int, oid: int) -> Fact:
-    return lambda stage: stage.fills.process(fill_of(stage.known[which], tid, sz, oid=oid, at=100 + tid), stage.now)
+    def happen(stage: Stage) -> None:
+        name = which if stage.named else None
+        told = fill_of(stage.known[which], tid, sz, oid=oid, at=100 + tid, cloid=name)
+        stage.fills.process(told, stage.now)
+
+    return happen
 
 
 def cancel_replied(result) -> Fact:
@@ -303,6 +311,21 @@ def test_every_order_of_arrival_ends_the_same(name):
     assert len(outcomes) == 1, outcomes
     assert [order.state for order in stage.known.values()] == states
     assert stage.inventory.position == position
+
+
+@pytest.mark.parametrize("name", [name for name, (*_, position) in STORIES.items() if position])
+def test_fills_that_name_no_order_end_the_same(name, monkeypatch):
+    """S10, hyperliquid 8.12: a client id is optional; a fill that overtakes its order's venue id finds it."""
+    begin, story, states, position = STORIES[name]
+    _, expected = play(begin, story, twice=False)
+    monkeypatch.setattr(Stage, "named", False)
+    for permutation in permutations(range(len(story))):
+        if not cause_before_effect(permutation, story):
+            continue
+        stage, outcome = play(begin, [story[index] for index in permutation], twice=False)
+        assert outcome == expected, permutation
+        assert [order.state for order in stage.known.values()] == states
+        assert stage.inventory.position == position
 
 
 @pytest.mark.parametrize("name", STORIES)

@@ -234,11 +234,69 @@ def test_filled_size_comes_from_fills_and_not_from_the_reply():
     assert (order.state, tracker.orders) == (S.FILLED, {})
 
 
+def taking(tracker, number=1, side=SELL, sz=10) -> TrackedOrder:
+    """An order that takes what it gets and leaves nothing, sent."""
+    return tracker.on_place_sent(Place(ETH.id, cloid(number), side, Px(MID), Sz(sz), Tif.IOC, True), Ns(0))
+
+
+@pytest.mark.parametrize(("lots", "end"), [(4, S.CANCELLED), (10, S.FILLED)])
+@pytest.mark.parametrize("is_fill_first", [False, True])
+def test_an_order_that_takes_is_over_with_its_answer(lots, end, is_fill_first):
+    """S10, L3 (review, item 9): its closing status may be lost; the answer says what it got, and no more follows."""
+    tracker = make()
+    order = taking(tracker)
+    facts = [
+        lambda: tracker.on_place_result(order.cloid, Executed(Oid(5), order.cloid, Sz(lots), float(MID)), Ns(1)),
+        lambda: tracker.on_fill(fill_of(order, 1, lots, oid=5), Ns(2)),
+    ]
+    facts[is_fill_first]()
+    assert tracker.fillable_exposure() == ((0, 10 - lots) if is_fill_first else (0, lots))
+    facts[not is_fill_first]()
+    assert (order.state, order.filled, order.is_settled) == (end, lots, True)
+    assert (tracker.fillable_exposure(), tracker.orders, tracker.counters.placed) == ((0, 0), {}, 1)
+    tracker.on_update(update(order, CANCELED, 5, remaining=10 - lots), Ns(3))
+    assert (order.state, tracker.counters.late_events) == (end, 1)
+
+
+@pytest.mark.parametrize(("lots", "end"), [(4, S.CANCELLED), (10, S.FILLED_DURING_CANCEL)])
+def test_an_order_that_takes_and_was_cancelled_blindly_is_over_with_its_answer(lots, end):
+    """At the end of a life nothing in flight is waited for: the cancel is under way when the answer comes."""
+    tracker = make()
+    order = taking(tracker)
+    tracker.on_cancel_sent(order, Ns(1))
+    tracker.on_place_result(order.cloid, Executed(Oid(5), order.cloid, Sz(lots), float(MID)), Ns(2))
+    assert (order.state, tracker.fillable_exposure()) == (end, (0, lots))
+    tracker.on_fill(fill_of(order, 1, lots, oid=5), Ns(3))
+    tracker.on_cancel_result(order, Refused(Reason.NOT_OPEN, ""), Ns(4))
+    assert (order.state, order.certainty, tracker.orders) == (end, Certainty.KNOWN, {})
+
+
+def test_an_order_that_takes_and_is_said_to_rest_is_asked_about():
+    """S14: nothing rests that takes; whoever says so has not said how it ended."""
+    tracker = make(settle_ms=2_000)
+    order = taking(tracker)
+    tracker.on_update(update(order, OPEN, 5), s(1))
+    tracker.on_place_silence(order.cloid)
+    assert (unclear(tracker, Ns(s(3) - 1)), unclear(tracker, s(3))) == ([], [order])
+    assert tracker.fillable_exposure() == (0, 10)
+    tracker.on_update(update(order, CANCELED, 5, remaining=10), s(4), is_answer=True)
+    assert tracker.orders == {}
+
+
 def test_an_answer_of_the_wrong_kind_proves_nothing():
     tracker = make()
     order = sent(tracker, 1)
     tracker.on_place_result(order.cloid, Cancelled(), Ns(1))
     assert known(order) == (S.PENDING_NEW, InFlight.NONE, Certainty.UNKNOWN)
+
+
+def test_an_answer_of_the_wrong_kind_does_not_doubt_what_has_ended():
+    """L3 (review, item 15): an ended order that waits for its fills was doubted, and giving it up raised."""
+    tracker = make()
+    order = sent(tracker, 1)
+    tracker.on_update(update(order, FILLED, 9), Ns(1))
+    tracker.on_place_result(order.cloid, Cancelled(), Ns(2))
+    assert (order.state, order.certainty, tracker.fillable_exposure()) == (S.FILLED, Certainty.KNOWN, (10, 0))
 
 
 def test_silence_is_no_verdict():
@@ -761,6 +819,15 @@ def test_orders_without_recent_fills_are_listed():
     assert (tracker.stale_orders(s(1)), tracker.stale_orders(Ns(s(1) + 1))) == ([], [order])
     tracker.on_fill(fill_of(order, 1, 1, oid=1), s(1))
     assert tracker.stale_orders(s(2)) == []
+    assert (tracker.stale_orders(s(1)), tracker.stale_orders(Ns(s(2) + 1))) == ([], [order])
+
+
+def test_an_old_order_is_not_without_recent_fills_at_the_moment_of_one():
+    """OL-26 (review, item 17): no time since its last fill is not the absence of one."""
+    tracker = make(stale_fills_ms=1_000)
+    order = resting(tracker, 1)
+    tracker.on_fill(fill_of(order, 1, 1, oid=1), s(9))
+    assert tracker.stale_orders(s(9)) == []
 
 
 # --- memory -------------------------------------------------------------------------------------
@@ -844,6 +911,7 @@ def test_no_facts_of_the_venue_break_the_tracker(facts, ours):  # noqa: C901, PL
             tracker.on_cancel_not_sent(order, now)
         for each in [*tracker.orders.values(), *tracker.completed.values()]:
             assert each.fillable >= 0
+            assert not each.is_terminal or each.certainty is Certainty.KNOWN
             assert each.state is ended.setdefault(each.cloid, each.state) or ended[each.cloid] not in TERMINAL
             ended[each.cloid] = each.state
         assert min(*tracker.pending_exposure(), *tracker.fillable_exposure()) >= 0

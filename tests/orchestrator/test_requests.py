@@ -6,7 +6,9 @@ from hypothesis import strategies as st
 
 from domain.commands import Cancel, Modify, Place, QueryOpenOrders, Request, Route
 from domain.events import Cancelled, NotSent, Reason, Replied
+from domain.limits import SocketLimits, VenueLimits
 from domain.units import Epoch, Ns, Oid, Px, RequestId, Sz, Tif
+from orchestrator.budget.proactive import BudgetConfig, BudgetGate, ProactiveRateTracker
 from orchestrator.connectivity.requests import MAX_OVERDUE, RequestLedger, RequestsConfig
 from orchestrator.connectivity.routes import RoutesConfig
 from tests.orchestrator.messages import BUY, ETH, cloid, live_feed, ms, s
@@ -194,6 +196,23 @@ def test_the_earliest_deadline_is_not_that_of_the_oldest_request(diary):
     ledger.expire(s(1.5))
     assert diary.heard[-1] == ("silence", 22)
     assert ledger.deadline() == s(10)
+
+
+def test_quotes_wait_while_the_socket_has_as_much_under_way_as_the_venue_takes(diary):
+    """RL-02: eight of ten; the rest is for cancels and questions, which always go. REST is counted by weight alone."""
+    limits = VenueLimits(socket=SocketLimits(posts_in_flight=10))
+    budget = ProactiveRateTracker(BudgetConfig(limits=limits, share=0.8))
+    ledger = RequestLedger(RequestsConfig(timeout_ms=3_000), live_feed(is_live=True, epoch=3), budget)
+    for at in range(8):
+        assert ledger.gate(1, ms(at)) is None
+        ledger.send((CANCEL if at % 2 else PLACE,), diary, ms(at))
+    assert ledger.gate(1, ms(8)) is BudgetGate.RATE_LIMIT
+    assert ledger.opens_at(ms(8)) == s(3)
+    assert ledger.send((CANCEL,), diary, ms(8)).request.route is Route.SOCKET
+    ledger.on_replied(reply(1, ms(9)), ms(9))
+    assert ledger.gate(1, ms(9)) is BudgetGate.RATE_LIMIT
+    ledger.on_replied(reply(2, ms(10)), ms(10))
+    assert ledger.gate(1, ms(10)) is None
 
 
 def test_memory_of_silent_requests_is_bounded(diary):

@@ -1,8 +1,20 @@
 """After a gap, or when something does not add up: belief and venue come together again."""
 
+from dataclasses import replace
+
 import pytest
 
-from domain.commands import Alert, Cancel, Place, QueryFills, QueryLimits, QueryOpenOrders, QueryPositions
+from domain.commands import (
+    Alert,
+    Cancel,
+    Place,
+    QueryFills,
+    QueryLimits,
+    QueryOpenOrders,
+    QueryPositions,
+    Request,
+    Route,
+)
 from domain.events import (
     Feed,
     FeedDown,
@@ -15,6 +27,8 @@ from domain.events import (
     Replied,
 )
 from domain.units import Ns, Usd
+from orchestrator.connectivity.requests import RequestsConfig
+from orchestrator.connectivity.routes import RoutesConfig
 from orchestrator.core import TraderConfig
 from orchestrator.desk.desk import DeskConfig
 from orchestrator.sync.position_reconciler import ReconciliationConfig
@@ -31,6 +45,7 @@ UNTIMED = TraderConfig(
     sync=SyncConfig(reconciliation=ReconciliationConfig(background_s=None)),
 )
 """Nobody asks for the positions without a reason."""
+NO_SOCKET = RequestsConfig(routes=RoutesConfig(socket=False))
 
 
 def places_at(stage: Stage, since: int) -> list[int]:
@@ -297,6 +312,64 @@ def test_a_resync_begun_during_the_outage_does_not_end_the_pause_of_the_gap():
 
 
 # --- drift --------------------------------------------------------------------------------------
+
+
+def mute_positions(stage: Stage) -> Stage:
+    """The socket took a question and did not answer it: for ten seconds requests go by REST."""
+    stage.venue.faults.fate = lambda request: "mute" if isinstance(request.actions[0], QueryPositions) else None
+    stage.run_until(lambda: stage.core.ledger.n_silent > 0, within=s(30))
+    heal(stage)
+    return stage
+
+
+BY_REST = {
+    "without a socket": lambda: quoting(config=replace(UNTIMED, requests=NO_SOCKET)),
+    "while the socket is distrusted": lambda: mute_positions(quoting()),
+}
+
+
+@pytest.mark.parametrize("how", BY_REST)
+def test_a_gap_is_closed_by_rest_too(how):
+    """S3 (review, item 8): once the stream runs again what is asked by any way reaches up to it.
+
+    By REST no gap was ever closed: every later search began where the first feed was lost, for the whole life.
+    """
+    stage = BY_REST[how]()
+    stage.run_for(s(30) if how == "without a socket" else 0)
+    stage.venue.take(SELL, 1)
+    stage.run_for(ms(300))
+    stage.venue.cut(Feed.USER)
+    stage.run_for(s(8))
+    assert stage.core.phase == "quoting"
+    by_rest = [e for _, e in stage.story if isinstance(e, Request) and isinstance(e.actions[0], QueryFills)]
+    assert {request.route for request in by_rest} == {Route.REST}
+    stage.run_for(s(12))
+    stage.venue.take(BUY, 1)
+    stage.run_for(s(1))
+    assert stage.core.resync.runs == 1
+    start = stage.now
+    stage.core.resync.request(stage.now, gap=False)
+    stage.run_for(s(1))
+    last = stage.venue.fills[-1].exch_time
+    assert [action.since for action in stage.actions(QueryFills, since=start)] == [last - s(10)]
+
+
+def test_a_gap_is_not_closed_by_what_was_asked_before_the_stream_ran_again():
+    """RS-09: what came after that answer, and before the feed was live, is in neither of them."""
+    stage = quoting()
+    stage.run_for(s(30))
+    stage.venue.take(SELL, 1)
+    stage.run_for(ms(300))
+    last = stage.venue.fills[-1].exch_time
+    stage.venue.cut(Feed.USER)
+    stage.run_until(lambda: not stage.core.user_feed.is_live, step=ms(1))
+    start = stage.now
+    stage.core.resync.request(stage.now, gap=False)
+    stage.run_until(lambda: stage.core.resync.state is S.ORDERS, step=ms(1))
+    assert not stage.core.user_feed.is_live
+    stage.run_for(s(8))
+    asked = [action.since for action in stage.actions(QueryFills, since=start)]
+    assert asked == [last - s(10)] * 2
 
 
 def test_a_lost_fill_is_found_by_the_position_and_fetched():

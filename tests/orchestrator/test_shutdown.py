@@ -3,11 +3,12 @@
 import pytest
 
 from domain.commands import Cancel, Modify, Place, QueryOpenOrders, QueryOrder, Request
-from domain.events import Feed, OrderUpdate, Restored, RestoredOrder, Woke
-from domain.units import Px, Sz
+from domain.events import Executed, Feed, OrderStatus, OrderUpdate, Restored, RestoredOrder, Woke
+from domain.orders import OrderState, TrackedOrder
+from domain.units import Oid, Px, Sz, Tif
 from orchestrator.sync.shutdown import TRANSITIONS, ShutdownState
 from tests.orchestrator.messages import BTC, BUY, ETH, MID, SELL, TICK, cloid, ms, requests, s
-from tests.orchestrator.tiny_venue import Stage, quoting
+from tests.orchestrator.tiny_venue import Faults, Stage, VenueOrder, quoting
 
 S = ShutdownState
 
@@ -65,6 +66,55 @@ def test_it_can_be_asked_for_at_any_moment(at_ms, life):
     assert stage.venue.resting() == []
     assert stage.alerts[-1] == "stopped"
     assert sent_after_stop(stage) == []
+
+
+def take(stage: Stage, lots: int, got: int, *, fate: str | None, rests: bool = False) -> TrackedOrder:
+    """The trader takes; the venue gives some of it, and what it says of the order's end is lost."""
+
+    def give(action):
+        if not isinstance(action, Place) or action.tif is not Tif.IOC:
+            return None
+        order = VenueOrder(Oid(900), action, stage.now)
+        stage.venue.orders[order.oid] = order
+        stage.venue.by_cloid[action.cloid] = order.oid
+        if rests:
+            stage.venue._open[order.oid] = order
+            stage.venue._publish_order(order)
+        stage.venue._fill(order, got)
+        if not rests:
+            stage.venue._end(order, OrderStatus.CANCELED, None)
+        return Executed(order.oid, action.cloid, Sz(got), float(action.px))
+
+    stage.venue.faults.answers = give
+    stage.venue.faults.drops = lambda event: isinstance(event, OrderUpdate) and event.status is OrderStatus.CANCELED
+    stage.venue.faults.fate = lambda request: fate if isinstance(request.actions[0], Place) else None
+    assert stage.desk.execution.take(SELL, Sz(lots), Px(MID), stage.now)
+    stage._take(Woke())
+    (order,) = [each for each in stage.desk.tracker.orders.values() if each.tif is Tif.IOC]
+    stage.run_for(ms(100))
+    stage.venue.faults = Faults()
+    return order
+
+
+@pytest.mark.parametrize("fate", [None, "mute"])
+def test_a_stop_after_an_order_that_took_some_and_whose_end_was_not_heard(fate):
+    """OP-08, L3 (review, item 9): it stayed as resting for ever, no cancel went, and the stop was incomplete."""
+    stage = quoting()
+    order = take(stage, 10, 4, fate=fate)
+    assert stage.desk.inventory.position == -4
+    stage.stop()
+    stage.run_for(s(15))
+    assert (order.state, order.filled, order.is_settled) == (OrderState.CANCELLED, 4, True)
+    assert stage.alerts == ["stopped"]
+
+
+def test_an_order_that_should_have_taken_and_rests_is_cancelled():
+    """S9: the venue says that it rests. Quoting leaves it alone, so the question about it ends it."""
+    stage = quoting()
+    order = take(stage, 10, 4, fate="mute", rests=True)
+    stage.run_for(s(8))
+    assert (order.state, order.filled, order.is_settled) == (OrderState.CANCELLED, 4, True)
+    assert stage.is_agreed()
 
 
 @pytest.mark.parametrize("how", ["lost", "mute", "empty"])

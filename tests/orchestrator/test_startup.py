@@ -11,15 +11,19 @@ from domain.events import (
     Feed,
     Fill,
     LimitsReport,
+    OpenOrdersReport,
     PositionsReport,
     Reason,
     Refused,
+    Replied,
     Restored,
     RestoredLedger,
     RestoredOrder,
     Subscribed,
 )
 from domain.units import Ns, Px, Sz, Tid, Usd
+from orchestrator.connectivity.requests import RequestsConfig
+from orchestrator.connectivity.routes import RoutesConfig
 from orchestrator.core import TraderConfig
 from orchestrator.desk.desk import DeskConfig
 from orchestrator.fills import FillsConfig
@@ -27,7 +31,7 @@ from orchestrator.risk.watch import RiskConfig
 from orchestrator.sync.startup import TRANSITIONS, StartUpConfig, StartUpState
 from tests.orchestrator.desks import AT_ONCE
 from tests.orchestrator.messages import BTC, BUY, ETH, MID, SELL, TICK, cloid, ms, requests, s
-from tests.orchestrator.tiny_venue import Stage
+from tests.orchestrator.tiny_venue import QUICK, Stage
 
 S = StartUpState
 QUERIES = {
@@ -244,6 +248,38 @@ def test_a_later_life_continues_position_and_cash():
     assert "position_drift" not in stage.alerts
 
 
+@pytest.mark.parametrize("is_cut", [False, True])
+@pytest.mark.parametrize("replayed", [0, 5])
+def test_a_fill_that_streams_in_at_the_start_does_not_hide_those_of_the_gap(replayed, is_cut):
+    """S30, RS-09 (review, item 6): the question for the fills begins where the life before ended, not at the newest.
+
+    One of seven was booked, and the six others became an adjustment. Nor does a second loss of the feed, before the
+    question was answered, move it.
+    """
+    stage = Stage()
+    stage.venue.fills_replayed = replayed
+    stage.venue.stray(BUY, MID - 5 * TICK, 30)
+    stage.run(s(20))
+    stage.venue.take(SELL, 1)
+    known, cash = stage.venue.fills[0], stage.venue.cash
+    stage.run(s(40))
+    for _ in range(6):
+        stage.venue.take(SELL, 1)  # while we were down
+    stage.run(s(60))
+    ledger = RestoredLedger(ETH.id, 1, Usd(cash), known.fee)
+    stage.begin(later_life(ledgers=(ledger,), tids=(known.tid,), fills_since=known.exch_time))
+    stage.run_until(lambda: stage.core.start_up.state is S.LIST_ORDERS, step=ms(1))
+    stage.venue.take(SELL, 1)
+    if is_cut:
+        stage.run_until(lambda: stage.core.start_up.state is S.SYNC_FILLS, step=ms(1))
+        stage.venue.cut(Feed.USER)
+    stage.run_for(s(15))
+    inventory = stage.desk.inventory
+    assert (inventory.position, inventory.cash) == (8, stage.venue.cash)
+    assert (inventory.fills, inventory.restatements, stage.alerts) == (7, 0, [])
+    assert {action.since for action in stage.actions(QueryFills)} == {s(10)}
+
+
 @pytest.mark.parametrize("page", [1, 2, 5])
 def test_many_fills_come_in_pages(page):
     """Reliability 5, 19: short pages, all inside the overlap, some known already: all fetched, none twice."""
@@ -440,6 +476,35 @@ def test_a_user_feed_lost_during_the_start_begins_it_again(at_ms):
         in_order = [asked.index(kind) for kind in (QueryOpenOrders, QueryPositions, QueryLimits)]
         assert in_order == sorted(in_order)
         assert Cancel not in asked[in_order[1] :]
+
+
+@pytest.mark.parametrize("fate", [None, "lost"])
+def test_only_the_answer_to_the_question_that_stands_counts(fate):
+    """C-01, EL-02 (review, item 16): by REST the answer of before a lost feed still comes, and so does its time-out.
+
+    It does not know the stray of meanwhile. Taken for the answer to the second question, it let the trader quote
+    beside an order that nobody had asked about.
+    """
+    stage = Stage(replace(QUICK, requests=RequestsConfig(routes=RoutesConfig(socket=False))))
+    lost_at: list[int] = []
+
+    def slowly(message):
+        is_list = isinstance(message, Replied) and isinstance(message.results[0], OpenOrdersReport)
+        return s(2) if is_list and not stage.actions(Cancel) else 0
+
+    stage.venue.faults.delay = slowly
+    stage.venue.faults.fate = lambda request: None if lost_at else fate
+    seen = watch(stage)
+    stage.begin().run_until(lambda: stage.core.start_up.state is S.LIST_ORDERS, step=ms(1))
+    lost_at.append(stage.now + 1)
+    stage.run_for(ms(100))
+    stage.venue.cut(Feed.USER)
+    stage.run_for(ms(50))
+    stage.venue.stray(BUY, MID - 20 * TICK, 10)
+    stage.run(s(15))
+    assert stage.core.phase == "quoting"
+    assert seen["resting"] == 0
+    assert len(stage.actions(QueryOpenOrders, since=lost_at[0])) == 2, "once with the stray, and once without"
 
 
 def test_a_market_that_is_silent_is_waited_for():

@@ -260,7 +260,7 @@ def test_a_connection_that_is_down_is_not_given_up_and_turns_critical():
     watched.run(60)
     assert (watched.lost, watched.names) == ([], ["feed_critical"])
     stats = watched.supervisor.stats(watched.now)
-    assert (stats.event, stats.is_reconnecting, stats.attempts) == (E.CRITICAL, True, 6)
+    assert (stats.event, stats.is_reconnecting, stats.attempts) == (E.CRITICAL, True, 7)
     watched.answers_connects = True
     watched.run(60)
     stats = watched.supervisor.stats(watched.now)

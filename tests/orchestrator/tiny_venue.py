@@ -6,6 +6,7 @@ nothing of the trader. `Stage` (below) drives one trader against it in virtual t
 what must hold whatever the venue does.
 """
 
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from heapq import heappop, heappush
@@ -502,6 +503,8 @@ def _listed(order: VenueOrder) -> OpenOrder:
 
 # --- the trader against it ----------------------------------------------------------------------
 
+MAX_WAKES = 20
+"""Within a millisecond: one that wakes more often moves its deadline by nothing."""
 QUICK = TraderConfig(desk=DeskConfig(engine=AT_ONCE))
 """Quotes as soon as it may, with the priors."""
 
@@ -533,6 +536,7 @@ class Stage:
         self.story: list[tuple[Ns, AnyEvent | AnyCommand]] = []
         self.commands: list[AnyCommand] = []
         self.alerts: list[str] = []
+        self._wakes: deque[Ns] = deque(maxlen=MAX_WAKES)
         self.taps: list[Callable[[AnyEvent, list[AnyCommand]], None]] = []
         """Called after each step."""
         self.mid_after: Callable[[int], int] = lambda mid: mid
@@ -593,6 +597,8 @@ class Stage:
                 if deadline > until:
                     break
                 self.now = max(self.now, deadline)
+                self._wakes.append(self.now)
+                assert len(self._wakes) < MAX_WAKES or self.now - self._wakes[0] > ms(1), "it wakes and wakes"
                 self._take(Woke())
             elif next_at is not None and next_at <= until:
                 self.now = next_at

@@ -3,6 +3,7 @@
 import pytest
 
 from domain.commands import (
+    Cancel,
     Connect,
     Disconnect,
     QueryFills,
@@ -12,12 +13,22 @@ from domain.commands import (
     Request,
     Subscribe,
 )
-from domain.events import Fill, PositionsReport, PositionsReported, Restored
-from domain.units import Ns, Usd
+from domain.events import (
+    ClockSync,
+    Feed,
+    Fill,
+    LiquidationMark,
+    LiquidationMethod,
+    PositionsReport,
+    PositionsReported,
+    Restored,
+)
+from domain.units import Ns, Px, Usd
 from orchestrator.desk.inventory import Inventory
 from runtime.fold import fold
 from runtime.journal_format import Decided, Header, Opened, Took
-from tests.orchestrator.messages import BUY, ETH, SELL, ms, s
+from tests.orchestrator.messages import BUY, ETH, MID, SELL, TICK, ms, s
+from tests.orchestrator.messages import fill as fill_told
 from tests.orchestrator.tiny_venue import Stage, heal, quoting
 
 COMMANDS = (RecordAdjustments, RecordForgiven, Request, Connect, Disconnect, Subscribe)
@@ -117,6 +128,51 @@ def test_a_statement_of_before_the_last_fill_of_an_earlier_life_is_not_compared(
     assert stage.is_two_sided()
 
 
+def test_what_the_account_had_before_us_is_valued_once_for_all_lives():
+    """RK-13, OL-25: valued anew at another price it would be a loss that nobody made, or hide one."""
+    stage = Stage(max_position=2_000)
+    stage.venue.positions[ETH.id] = 300
+    stage.begin().run_for(s(10))
+    stage.venue.quote(MID * 98 // 100 // TICK * TICK)
+    stage.run_for(s(2))
+    lost = stage.core.risk.account.pnl
+    assert lost < -300 * MID * 0.02
+    told = restored(stage)
+    assert (told.ledgers[0].opening, told.ledgers[0].opening_value) == (300, 300 * MID)
+    stage.crash()
+    stage.begin(told).run_for(s(10))
+    assert stage.core.risk.account.pnl == pytest.approx(lost, rel=0.01)
+    assert restored(stage).ledgers[0].opening_value == 300 * MID
+
+
+def test_a_liquidation_that_nobody_lived_to_decide_on_kills_the_next_life():
+    """C-19: the fill is in the journal, the process died before its decision was, and the next life knows the fill."""
+    stage = quoting()
+    forced = fill_told(900, BUY, 3, MID, at=stage.now, liquidation=LiquidationMark(LiquidationMethod.MARKET, Px(MID)))
+    stage.story.append((stage.now, forced))
+    told = restored(stage)
+    assert forced.tid in told.tids
+    stage.crash()
+    stage.begin(told).run_for(s(5))
+    assert stage.core.kill_switch.reason == "liquidation: ETH BUY closed by force (market)"
+    assert restored(stage).kill == stage.core.kill_switch.reason
+    assert restored(stage).liquidated is None
+
+
+def test_the_clock_of_one_life_does_not_judge_the_messages_of_the_next():
+    """After a reboot a monotonic clock begins anew, and every stamp would be of a far future."""
+    day = 86_400
+    far = s(1_000 * day)
+    records = [
+        Opened(Header(seed=7)),
+        Took(s(10), Restored(1, 7)),
+        Took(s(30 * day), ClockSync(Ns(far - s(30 * day)), Ns(0))),
+        Took(s(5), Restored(2, 8, clean_stop=False)),
+        Took(s(6), fill_told(1, BUY, 3, MID, at=Ns(far + s(100)))),
+    ]
+    assert fold(records).tids == (1,)
+
+
 def test_history_stays_history_in_every_life():
     """X-09: fills of before the first statement that come late are booked by neither core nor fold, then or later."""
     stage = Stage()
@@ -167,3 +223,16 @@ def test_a_record_of_adjustments_is_made_once_for_each_change():
     assert [(r.instrument, [a.lots for a in r.adjustments]) for r in records] == [(ETH.id, [37])]
     assert stage.desk.inventory.stated_at > Ns(0)
     assert ms(1) < stage.now
+
+
+def test_a_life_cancels_what_it_inherits_before_it_hears_anything():
+    """S20, EL-02: nobody has looked after these orders since the last life died, and to connect may take long."""
+    stage = quoting()
+    told = restored(stage)
+    resting = {order.place.cloid for order in stage.venue.resting()}
+    assert resting
+    stage.crash()
+    stage.venue.faults.refuses_connections = {Feed.USER, Feed.MARKET}
+    stage.begin(told).run_for(s(1))
+    assert {action.cloid for action in stage.actions(Cancel)} >= resting
+    assert stage.venue.resting() == []

@@ -1,7 +1,19 @@
 """The list of a journal's orders: complete, one line each, with ids that a story can be asked for."""
 
+import pytest
+
 from domain.commands import Modify, Request, Route
-from domain.events import Fill, NotSent, OrderStatus, OrderUpdate, Reason, Refused, Replied, Resting
+from domain.events import (
+    SAYS_NOTHING_OF_ORDERS,
+    Fill,
+    NotSent,
+    OrderStatus,
+    OrderUpdate,
+    Reason,
+    Refused,
+    Replied,
+    Resting,
+)
 from domain.orders import OrderState
 from domain.units import Side
 from runtime.journal_format import Decided, Header, Opened, Took
@@ -69,6 +81,17 @@ def test_what_never_left_and_what_was_never_answered():
     ]
     assert [order.ended for order in orders_in(records)[0]] == ["not sent (feed_down)", "no answer"]
     assert "15000 lots ETH @ 300010 ticks" in order_lines(records)[1]
+
+
+@pytest.mark.parametrize("reason", sorted(SAYS_NOTHING_OF_ORDERS))
+def test_a_refusal_that_says_nothing_of_the_orders_ends_none(reason):
+    """Protects what rests from being listed as refused (review, item 12): it may have come by the other way before."""
+    records = [*RECORDS[:2], Took(2 * MS, Replied(1, 0, (Refused(reason, ""),)))]
+    told = [(order.ended, order.state) for order in orders_in(records)[0]]
+    assert told[0] == (f"unclear ({reason})", OrderState.PENDING_NEW)
+    records += [Took(3 * MS, update(A, 77, OrderStatus.OPEN)), records[-1]]
+    told = [(order.ended, order.oid, order.state) for order in orders_in(records)[0]]
+    assert told[0] == ("open", 77, OrderState.OPEN)
 
 
 def test_an_order_known_by_its_oid_first_is_one_order():

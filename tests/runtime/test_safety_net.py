@@ -107,6 +107,24 @@ def test_a_refused_command_ends_the_core_too():
     assert run.venue.resting() == []
 
 
+def test_an_adapter_that_cannot_reserve_nonces_ends_the_core_too():
+    """Protects the port: nothing signed leaves without a nonce that the journal knows, and the orders still go."""
+    run = ToyRun(seed=45).start().run(5)
+    reserve, calls = run.driver._adapter.reserve_nonces, []
+
+    def fails_once():
+        calls.append(1)
+        if len(calls) == 1:
+            raise OSError(5, "no clock")
+        return reserve()
+
+    run.driver._adapter.reserve_nonces = fails_once
+    run.run(20)
+    assert run.driver.failure.name == SUBMIT_FAILED
+    assert "no clock" in run.driver.failure.text
+    assert run.venue.resting() == []
+
+
 class FullDisk(MemoryLog):
     """Fails from a size on."""
 

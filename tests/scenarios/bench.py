@@ -3,15 +3,19 @@
 from dataclasses import dataclass, field
 from types import SimpleNamespace
 
-from domain.commands import Alert, Request, Route, Severity
+from domain.commands import Alert, QueryFills, QueryOpenOrders, QueryPositions, Request, Route, Severity
 from domain.events import (
     ChannelKind,
     Fill,
-    NotSent,
+    FillsReport,
+    InstrumentLimits,
     OpenOrder,
+    OpenOrdersReport,
+    OpenOrdersReported,
     OrderStatus,
     OrderUpdate,
-    Reason,
+    PositionsReport,
+    Replied,
 )
 from domain.instrument import Instrument
 from domain.limits import VenueLimits
@@ -23,9 +27,11 @@ from scenarios.invariants.checker import Checker
 
 ETH = InstrumentId("ETH")
 S = 1_000_000_000
+TERMS = InstrumentLimits(ETH, 4, 100, 20, 1_000)
+"""Those of the bench's instrument, and a largest position of 1,000 lots."""
 DECISION = (Alert(Severity.INFO, "decided", ""),)
-NEWS = NotSent(0, Reason.FEED_DOWN, Ns(0))
-"""An event that says something of some order."""
+NEWS = OpenOrdersReported(0, 0, ())
+"""An event that says something of every order."""
 
 
 def fill(tid=1, oid=10, side=Side.BUY, px=100, sz=2, *, fee=1, start=0, t=1 * S, taker=False, cloid="c10"):
@@ -75,6 +81,9 @@ class HandMadeTruth:
     counted: tuple = (0, 10_000)
     due: int | None = None
     kept: list = field(default_factory=list)
+    stated: InstrumentLimits = TERMS
+    worth: int = 0
+    tied_up: float = 0.0
     limits: VenueLimits = field(default_factory=VenueLimits)
 
     def position(self, instrument):
@@ -121,6 +130,15 @@ class HandMadeTruth:
 
     def mark(self, instrument):
         return self.mark_px
+
+    def terms(self, instrument):
+        return self.stated
+
+    def gross(self):
+        return self.worth
+
+    def margin_use(self):
+        return self.tied_up
 
     def refusals(self):
         return self.refused
@@ -239,6 +257,16 @@ class Bench:
         if leaves:
             self.leave(request)
         return request
+
+    def read_account(self, epoch=1):
+        """Ask for all that a new connection is to be asked for, and be told."""
+        for question, answer in (
+            (QueryOpenOrders(), OpenOrdersReport(0, ())),
+            (QueryPositions(), PositionsReport(0, (), 0)),
+            (QueryFills(Ns(0)), FillsReport(0, (), is_complete=True)),
+        ):
+            asked = self.send(question, epoch=epoch)
+            self.hear(Replied(asked.request_id, 0, (answer,)))
 
     def leave(self, request, now=None):
         """A command leaves the process."""

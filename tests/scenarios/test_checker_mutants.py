@@ -12,11 +12,13 @@ from domain.units import NS_PER_S, Side
 from orchestrator.budget.proactive import ProactiveRateTracker
 from orchestrator.connectivity.feeds import FeedMachine
 from orchestrator.core import Orchestrator
-from orchestrator.desk import execution
+from orchestrator.desk import desk, execution
+from orchestrator.desk.data_quality import DataQuality, QuoteGateReason
 from orchestrator.desk.execution import Execution, IdSource
 from orchestrator.desk.market import Market
 from orchestrator.desk.order_tracker import OrderTracker
 from orchestrator.risk.kill_switch import KillSwitch
+from orchestrator.risk.position_limit import PositionLimit
 from runtime import driver, virtual
 from scenarios.runner import run
 from tests.scenarios.runs import running_of
@@ -29,6 +31,8 @@ NOTHING_IS_TOLD = (
 STILL = ("market.flow.sigma_bps=0", "market.flow.jumps=0", "market.flow.bursts=0", "market.flow.placements=1")
 """A market that does not move."""
 DISCONNECTS = 'faults=[{kind="disconnect", at_s=30, duration_s=15, feeds=["user"]}]'
+
+HARMLESS = 'faults=[{kind="message_loss", at_s=1, duration_s=59, share=0.001, channels=["trades"]}]'
 
 
 def broken_by(name, seconds, *overrides, seed=7, at=None):
@@ -79,6 +83,28 @@ def test_s13_nothing_is_written_before_it_leaves(monkeypatch):
     found = broken_by("eth-volatile", 30)
     assert "could be forgotten" in found["S13"].text
     assert "decide  place" in found["S13"].story
+
+
+class TenTimes(PositionLimit):
+    """A limit reckoned with a wrong price, or in a wrong unit."""
+
+    @property
+    def lots(self):
+        return self._lots * 10
+
+    @lots.setter
+    def lots(self, value):
+        self._lots = value
+
+
+def test_s15_a_limit_ten_times_too_high(monkeypatch):
+    """The trader keeps the limit that it takes for its own; the figures show how far beyond the real one it went."""
+    monkeypatch.setattr(desk, "PositionLimit", TenTimes)
+    result = run(running_of("eth-volatile", 60, "trader.desk.engine.max_position_usd=1000"), 7)
+    texts = [violation.text for violation in result.violations if violation.name == "S15"]
+    assert "the trader's limit is 3.333 ETH, config and venue allow 0.3499 ETH" in texts
+    assert any("(the venue)" in text for text in texts)
+    assert result.metrics.markets["ETH"].inventory.max_of_limit_pct > 110
 
 
 def test_s18_a_price_beside_the_grid(monkeypatch):
@@ -146,6 +172,13 @@ def test_s25_refused_for_ever():
     assert "refused" in found["S25"].story
 
 
+def test_s25_a_halted_market_is_asked_again_and_again():
+    """Each time with another price, so that no two requests are alike."""
+    halt = 'faults=[{kind="halt", at_s=35, duration_s=15}]'
+    found = broken_by("eth-volatile", 60, halt, "trader.desk.rejections=off", "trader.desk.futile=off")
+    assert found["S25"].text == "21 requests refused within a minute in ETH: halted"
+
+
 def test_s26_waits_without_chance(monkeypatch):
     """Always the same wait."""
     monkeypatch.setattr(FeedMachine, "_backoff", lambda self: NS_PER_S)
@@ -189,6 +222,30 @@ def test_l1_a_side_that_is_never_quoted(monkeypatch):
     assert "no ask" in found["L1"].text
 
 
+def test_l1_a_gate_that_a_fault_has_closed_for_ever(monkeypatch):
+    """The book was frozen for some seconds; the gate of that does not open again."""
+    gated_by, stuck = DataQuality.should_gate_quotes, {}
+
+    def stick(self, market, now):
+        gate = stuck.get(self) or gated_by(self, market, now)
+        if gate is not None and gate.reason is QuoteGateReason.FROZEN_BOOK:
+            stuck[self] = gate
+        return gate
+
+    monkeypatch.setattr(DataQuality, "should_gate_quotes", stick)
+    frozen = 'faults=[{kind="restamped", at_s=40, duration_s=12, stamp="frozen"}]'
+    found = broken_by("frozen-books", 90, frozen, "checks.heal_ms=25000")
+    assert "it says: frozen_book" in found["L1"].text
+
+
+def test_l8_quotes_that_are_only_said(monkeypatch):
+    """No gate is closed and nothing is sent, as long as a fault keeps L1 quiet."""
+    monkeypatch.setattr(Execution, "execute", lambda *_: True)
+    found = broken_by("eth-quiet", 60, "checks.heal_ms=15000", HARMLESS)
+    assert set(found) == {"L8"}
+    assert "ETH says that it quotes: no " in found["L8"].text
+
+
 def test_l2_another_size_than_the_venues():
     """One lot more than was placed, in our books only; nothing else would ever notice."""
 
@@ -204,9 +261,9 @@ def test_l3_a_cancel_that_never_ends(monkeypatch):
     """The venue says that the order is gone, and nobody listens."""
     end = OrderTracker._end
 
-    def deaf(self, order, update, now):
+    def deaf(self, order, *news, **more):
         if order.state not in (OrderState.CANCEL_PENDING, OrderState.CANCEL_CONFIRMED):
-            end(self, order, update, now)
+            end(self, order, *news, **more)
 
     monkeypatch.setattr(OrderTracker, "_end", deaf)
     monkeypatch.setattr(OrderTracker, "give_up", lambda self, order, now: None)
@@ -250,3 +307,4 @@ def test_what_turns_these_red_is_the_mutant():
     assert broken_by("eth-volatile", 60) == {}
     assert broken_by("eth-volatile", 60, REPLIES_LOST) == {}
     assert broken_by("eth-volatile", 60, DISCONNECTS) == {}
+    assert broken_by("eth-quiet", 60, "checks.heal_ms=15000", HARMLESS) == {}

@@ -6,12 +6,17 @@ every life; in the end the journal, the trader and the venue agree to the micro-
 
 import pytest
 
-from domain.commands import Modify, Place, Request
+from domain.commands import Cancel, Modify, Place, Request
 from domain.events import OrderStatus, OrderUpdate, Replied, Resting
 from domain.units import NS_PER_S
 from orchestrator.sync.startup import StartUpState
 from runtime.journal_format import Decided
+from runtime.log import MemoryLog
+from scenarios.build import build
+from scenarios.loader import load
+from scenarios.runner import run
 from sim.faults.aim import aim
+from sim.faults.request_lost import RequestLost
 from tests.scenarios.lives import Deaths, assert_survived, is_fill, on_decision, on_event, on_send, once, run_with
 
 KEPT = (None, 0.0, 0.5)
@@ -152,7 +157,10 @@ def test_open_orders_with_a_part_filled_and_fills_while_down(kept):
 @pytest.mark.parametrize("kept", KEPT)
 @pytest.mark.parametrize("state", [state for state in StartUpState if state is not StartUpState.DONE])
 def test_a_second_death_in_each_state_of_the_start_up(state, kept):
-    """Double crash: a life that dies while it finds out what the last one left hands on the same questions."""
+    """Double crash: a life that dies while it finds out what the last one left hands on the same questions.
+
+    What a life cancels as it begins, by REST, is lost here: else it would find nothing left to cancel.
+    """
 
     def is_recovering(running):
         core = running.trader.core
@@ -160,7 +168,8 @@ def test_a_second_death_in_each_state_of_the_start_up(state, kept):
             return core.fills.applied >= 2
         return core.life == 2 and core.start_up.state is state
 
-    running, result = run_with(Deaths(arm=once(is_recovering), kept=kept, times=2, down_s=2.0))
+    deaths = Deaths(arm=once(is_recovering), kept=kept, times=2, down_s=2.0)
+    running, result = run_with(deaths, RequestLost(at_s=0, requests=("cancel",), links=("order_rest",), share=1.0))
     assert_survived(running, result)
     assert running.injected[0].counts["deaths"] == 2
     assert running.lives[1].core.start_up.state is state
@@ -195,3 +204,22 @@ def test_a_crash_at_every_fiftieth_event_of_a_minute(first):
         running, result = run_with(Deaths(arm=at_index(index), kept=KEPT[n]), duration_s=66.0)
         assert_survived(running, result, f"event {index}, {KEPT[n]} kept")
         assert running.injected[0].counts["deaths"] == 1, index
+
+
+def test_what_a_crash_is_aimed_at_has_left_when_the_process_is_dead():
+    """A14: a cancel that is under way arrives; nobody is there to hear that it did, nor to have sent it again."""
+    running = build(load("crash-in-flight", ["expect.healed_after_s_max=off"]), 0, MemoryLog())
+    env, seen = running.world.env, []
+
+    def look(cloids):
+        seen.append((running.driver.is_running, [running.truth.order_of(cloid).is_ended for cloid in cloids]))
+
+    def on_sent(command, now):
+        if isinstance(command, Request) and isinstance(command.actions[0], Cancel):
+            env.call_at(now + NS_PER_S, look, [action.cloid for action in command.actions])
+
+    running.session.on_send.append(on_sent)
+    run(running, 0)
+    while_dead = [ended for is_running, ended in seen if not is_running]
+    assert len(while_dead) >= 3
+    assert all(all(ended) for ended in while_dead)

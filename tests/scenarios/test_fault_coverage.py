@@ -7,6 +7,7 @@ import pytest
 from domain.units import NS_PER_S
 from runtime.log import MemoryLog
 from scenarios.build import build
+from scenarios.effect import JUDGED_S
 from scenarios.loader import library, load
 from sim.faults import FAULTS
 
@@ -45,6 +46,18 @@ def test_each_is_asked_for_and_has_to_heal(kind):
         if expect.healed_after_s_max is not None and expect.healed_after_s_max <= HEALED
     ]
     assert bool(healing) or kind in DOES_NOT_HEAL or any(expect.halted for expect in asking.values())
+
+
+def test_every_run_is_long_enough_to_see_who_does_not_heal():
+    """Protects L1, L2 and the bounds on healing: in a run that ends before their time is over they always hold."""
+    short = {}
+    for name in library():
+        scenario = load(name)
+        if scenario.faults and not scenario.soak and scenario.market.recording is None:
+            left = scenario.duration_s - max(fault.at_s + fault.duration_s for fault in scenario.faults)
+            if left < scenario.checks.heal_ms / 1_000 + JUDGED_S:
+                short[name] = left
+    assert short == {}
 
 
 def _demands(expect, kind):

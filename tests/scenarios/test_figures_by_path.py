@@ -1,13 +1,30 @@
 """Figures by their path: what a scenario may ask for, what is measured, what is named as wrong."""
 
+import inspect
+import re
+from pathlib import Path
+
 import pytest
 
 from domain.errors import ConfigError
+from domain.events import ChannelKind
+from orchestrator.desk.data_quality import QuoteGateReason
+from orchestrator.desk.desk import LimitsGate
+from orchestrator.risk.monitors import monitors_of
+from orchestrator.risk.watch import RiskConfig
+from orchestrator.sync.health import SyncState
+from scenarios.alert_names import ALERT_NAMES
+from scenarios.endurance import SIZES
 from scenarios.expectations import Expect, evaluate
 from scenarios.figures_by_path import measure, wrong_step
-from scenarios.loader import load
+from scenarios.invariants.alerting import ALERTS
+from scenarios.loader import library, load
 from scenarios.result import FaultFigures, Metrics, OrderCounts, RunResult, TraderFigures
-from tests.scenarios.runs import outcome
+from sim.envelope import RequestKind
+from sim.faults import FAULTS
+from sim.faults.base import STRIKES
+from sim.faults.crash import Crash
+from tests.scenarios.runs import outcome, result_of, running_of
 
 METRICS = Metrics(
     fills=3,
@@ -59,8 +76,93 @@ def test_a_figure_is_found_by_its_path(path, figure):
 )
 def test_a_path_without_a_figure_is_named(path, wrong):
     """A typo would be an expectation that never holds, or one that always does."""
-    found = wrong_step(path, {"crash"})
+    found = wrong_step(path, {"crash": Crash.figures})
     assert found is None if wrong is None else found.startswith(wrong)
+
+
+@pytest.mark.parametrize(
+    ("path", "wrong"),
+    [
+        ("faults.crash.injected", None),
+        ("faults.crash.crush", "crush: none of crashes, injected, resting"),
+        ("faults.crash.strikes", "strikes: none of"),
+        ("trader.actions_refused.typo", "typo: none of"),
+        ("orders.rejected_by_reason.typo", "typo: none of"),
+        ("alerts.sidewaits", "sidewaits: none of"),
+        ("alerts.side_waits", None),
+        ("checks.S99", "S99: none of"),
+        ("endurance.sizes.order.peak", "order: none of calls"),
+        ("endurance.sizes.orders.peak", None),
+        ("markets.ETH.fills", None),
+        ("markets.ETJ.fills", "ETJ: none of ETH"),
+        ("position_difference.ETJ", "ETJ: none of ETH"),
+        ("trader.drift_causes.anything", "anything: no bound from above"),
+    ],
+)
+def test_a_bound_from_above_that_nothing_could_break(path, wrong):
+    """What is never counted is never too much: a name that does not exist would hold for ever."""
+    found = wrong_step(path, {"crash": Crash.figures}, {"ETH"}, is_most=True)
+    assert found is None if wrong is None else found.startswith(wrong)
+
+
+def test_free_names_may_be_asked_for_at_least():
+    """A typo there never holds, and is seen at once."""
+    assert wrong_step("trader.drift_causes.anything", {}) is None
+
+
+@pytest.mark.parametrize("kind", FAULTS, ids=lambda kind: kind.__module__.rpartition(".")[2])
+def test_every_fault_names_its_counts(kind):
+    """Those of its code are those of its list, and those of its description."""
+    source = Path(inspect.getfile(kind)).read_text()
+    counted = re.findall(r'(?:counts\[|follow\()"(\w+)"', source)
+    said = re.findall(r"`(\w+)`", kind.install.__doc__)
+    assert {*counted, *said} <= {*kind.figures}
+    families = {*RequestKind, *ChannelKind} if "by its name" in kind.install.__doc__ else set()
+    assert {*kind.figures} <= {*counted, *said, *families}
+
+
+def test_counts_of_a_run_are_those_that_were_named():
+    """Also where the name of a count is made as it goes."""
+    declared = {kind().kind: {*kind.figures, STRIKES} for kind in FAULTS}
+    figures = result_of("storm", 120).metrics.faults
+    assert len({each.kind for each in figures if each.counts}) > 10
+    assert [(each.kind, each.counts) for each in figures if not {*each.counts} <= declared[each.kind]] == []
+
+
+def test_the_loader_takes_what_the_faults_of_the_scenario_count():
+    """Each by its own list; strikes, where there can be several."""
+    load("crash", ['expect.most={"faults.crash.crashes"=9}'])
+    for typo in (
+        '"faults.crash.typo"=0',
+        '"alerts.sidewaits"=0',
+        '"trader.actions_refused.typo"=0',
+        '"markets.BTC.fills"=0',
+    ):
+        with pytest.raises(ConfigError, match="none of"):
+            load("crash", [f"expect.most={{{typo}}}"])
+
+
+def test_sizes_that_are_looked_at_are_those_that_can_be_asked_for():
+    """A size with another name could not be asked for."""
+    running = running_of("eth-quiet", 20)
+    running.start()
+    assert {*running.sizes()} == SIZES
+
+
+def test_every_alert_of_the_code_has_its_name_in_the_list():
+    """And every name that the list, the rule about alerts and the library ask for is one that the code can say."""
+    said = set()
+    for room in ("domain", "orchestrator", "runtime"):
+        for path in Path(room).rglob("*.py"):
+            source = path.read_text()
+            said |= set(re.findall(r'Alert\(\s*Severity\.\w+,\s*"(\w+)"', source))
+            said |= set(re.findall(r'_tell\(\s*Severity\.[^"]*?"(\w+)"', source))
+            said |= set(re.findall(r'^(?:[A-Z_]+) = "(\w+)"$', source, re.MULTILINE)) & ALERT_NAMES
+    said |= {*QuoteGateReason, LimitsGate.MISMATCH, LimitsGate.BELOW_LOT} | {f"sync_{state}" for state in SyncState}
+    said |= {f"risk_{monitor.name}" for monitor in monitors_of(RiskConfig())}
+    assert said - {"sync_healthy"} == ALERT_NAMES
+    assert {name for told in ALERTS.values() for name in told.names} <= ALERT_NAMES
+    assert {name for each in library() for name in load(each).expect.alerted} <= ALERT_NAMES
 
 
 def test_least_and_most_are_expectations_of_their_own():

@@ -6,22 +6,27 @@ that never looks, or looks at the wrong side, is found here and not by an incide
 
 import re
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from domain.commands import Place, Request, Route
 from domain.events import (
     ChannelKind,
+    InstrumentLimits,
     OrderStatus,
+    PositionEntry,
+    PositionsReported,
     PublicTrade,
     Reason,
     Restored,
     RestoredLedger,
 )
 from domain.orders import PATH_KEPT, InFlight, OrderState
-from domain.units import Ns, Side, Tif
+from domain.units import USD, Ns, Side, Tif
 from orchestrator.desk.inventory import Inventory
 from scenarios.invariants import INVARIANTS
+from scenarios.invariants.limits import HardLimits
 from scenarios.invariants.venue import INSIDE_EVERY
 from tests.scenarios.bench import DECISION, ETH, Bench, S, fill, order_truth, resting, update
 
@@ -567,6 +572,16 @@ def test_s11_order_that_we_never_knew(bench):
     assert "S11" in bench.broken
 
 
+def test_s11_a_strangers_order_is_found_by_the_next_list(bench):
+    """It has no id of ours, and nobody tells of it: more time, and an end of it."""
+    bench.truth.rest = [resting(cloid=None)]
+    bench.block(updates=(update(),))
+    bench.block(now=50 * S)
+    assert "S11" not in bench.broken
+    bench.block(now=70 * S)
+    assert "S11" in bench.broken
+
+
 def test_s15_at_the_venue(bench):
     """Resting orders of a side fit into the limit together with the position."""
     bench.order()
@@ -597,6 +612,48 @@ def test_s15_fills_that_a_correction_contains_are_not_counted_twice(bench):
     assert "S15" in bench.broken
 
 
+def test_s15_what_others_did_to_the_position(bench):
+    """A settlement takes a short away while bids are on their way: over by that much, and no more."""
+    settled = fill(tid=77, oid=0, cloid=None, side=Side.BUY, sz=3)
+    bench.truth.rest = [resting(remaining=13)]
+    bench.block(updates=(update(),), fills=(settled,))
+    assert "S15" not in bench.broken
+    bench.truth.rest = [resting(remaining=14)]
+    bench.block(updates=(update(),))
+    assert "S15" in bench.broken
+
+
+def test_s15_what_others_did_is_no_excuse_for_ever(bench):
+    """Once inside again, and a minute later, the limit is the limit."""
+    settled = fill(tid=77, oid=0, cloid=None, side=Side.BUY, sz=3)
+    bench.truth.rest = [resting(remaining=9)]
+    bench.block(updates=(update(),), fills=(settled,))
+    bench.block(now=120 * S, updates=(update(),))
+    bench.truth.rest = [resting(remaining=12)]
+    bench.block(now=121 * S, updates=(update(),))
+    assert "S15" in bench.broken
+
+
+def test_s15_a_strangers_order_is_not_ours(bench):
+    """Somebody else's order on the account counts when it fills, as what others did."""
+    bench.truth.rest = [resting(remaining=9), resting(oid=11, remaining=5, cloid=None)]
+    bench.block(updates=(update(),))
+    assert "S15" not in bench.broken
+
+
+def test_s15_a_new_life_with_a_smaller_limit(bench):
+    """What the life before left rests on: over by the difference, and not by more."""
+    bench.truth.rest = [resting(remaining=10)]
+    bench.block(updates=(update(),))
+    bench.bind()
+    bench.desk.limit.lots = 8
+    bench.block(updates=(update(),))
+    assert "S15" not in bench.broken
+    bench.truth.rest = [resting(remaining=11)]
+    bench.block(updates=(update(),))
+    assert "S15" in bench.broken
+
+
 def test_s15_unknown_order_counts_in_full(bench):
     """An order whose fate is unknown may still fill."""
     bench.order(sz=6).in_flight = InFlight.NONE
@@ -605,6 +662,47 @@ def test_s15_unknown_order_counts_in_full(bench):
     bench.order("c11", sz=6)
     bench.step(commands=DECISION)
     assert "S15" in bench.broken
+
+
+def limited_to(bench, usd):
+    """The config allows so many micro-USD; the price is 100, so 1,000 of them are ten lots and a half."""
+    bench.scope.limits = HardLimits(usd / USD)
+    bench.scope.limits.look(bench.truth, bench.belief.desks)
+
+
+def test_s15_a_limit_that_the_trader_has_reckoned_wrong(bench):
+    """Ten times too high: what may fill is judged by the config at the venue's price, not by the trader's word."""
+    bench.desk.limit.lots = 100
+    limited_to(bench, 1_000)
+    bench.truth.rest = [resting(remaining=11)]
+    bench.block(updates=(update(),))
+    assert bench.says("S15", "the limit is 0.001 ETH", "the venue")
+    assert bench.says("S15", "the trader's limit is 0.01 ETH, config and venue allow 0.001 ETH")
+
+
+def test_s15_a_limit_that_the_venue_sets(bench):
+    """Whatever the config allows, the venue's own limit is not passed; the trader may keep less."""
+    bench.truth.stated = InstrumentLimits(ETH, 4, 100, 20, 6)
+    limited_to(bench, 1_000)
+    bench.truth.rest = [resting(remaining=7)]
+    bench.block(updates=(update(),))
+    assert bench.says("S15", "the limit is 0.0006 ETH")
+
+
+def test_s15_the_limit_is_reckoned_once_a_life(bench):
+    """At the price of the moment in which the trader sets its own; another life does it anew."""
+    limited_to(bench, 1_000)
+    bench.truth.top = (199, 201)
+    another = SimpleNamespace(limit=SimpleNamespace(lots=0))
+    bench.scope.limits.look(bench.truth, {**bench.belief.desks, "SOL": another})
+    assert (bench.scope.limits.reckoned(ETH), bench.scope.limits.reckoned("SOL")) == (10, None)
+    bench.scope.limits.begin_life()
+    bench.desk.limit.lots = 0
+    bench.scope.limits.look(bench.truth, bench.belief.desks)
+    assert (bench.scope.limits.reckoned(ETH), bench.scope.limits.of(ETH, bench.desk)) == (10, 10)
+    bench.desk.limit.lots = 5
+    bench.scope.limits.look(bench.truth, bench.belief.desks)
+    assert (bench.scope.limits.reckoned(ETH), bench.scope.limits.of(ETH, bench.desk)) == (5, 5)
 
 
 def test_s15_selling_side(bench):
@@ -840,6 +938,17 @@ def test_e8_position_without_a_fill(bench):
     bench.truth.positions[ETH] = 1
     bench.block()
     assert "E8" in bench.broken
+
+
+@pytest.mark.parametrize(("stated", "back", "is_wrong"), [(1, 0, False), (2, 0, True), (1, 2, True)])
+def test_e8_a_statement_of_another_moment(bench, stated, back, is_wrong):
+    """A position is what it was at the moment that is named: whoever adds newer fills to it counts none twice."""
+    bench.block()
+    bench.happen(one := fill(sz=1, t=2))
+    report = PositionsReported(Ns(2 - back), Ns(0), (PositionEntry(ETH, stated),), 0)
+    news = [*bench.news((), (one,)), bench.tell(ChannelKind.POSITIONS, report)]
+    bench.block(fills=(one,), published=news)
+    assert ("E8" in bench.broken) is is_wrong
 
 
 def test_e9_time_runs_back(bench):

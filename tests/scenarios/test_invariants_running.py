@@ -1,9 +1,14 @@
 """The rules about control, rates, bounds and liveness: green on what is sound, red once it is broken by hand."""
 
+import ast
+import re
 from collections import deque
+from inspect import getsource
+from textwrap import dedent
 from types import SimpleNamespace
 
 import pytest
+from msgspec.structs import replace
 
 from domain.commands import Alert, Cancel, Connect, Modify, Place, QueryOrder, ScheduleCancel, Severity
 from domain.events import (
@@ -11,6 +16,7 @@ from domain.events import (
     Feed,
     FeedDown,
     FeedUp,
+    InstrumentLimits,
     KillReset,
     OpenOrdersReport,
     OrderStatus,
@@ -22,14 +28,28 @@ from domain.events import (
     Restored,
     RestoredOrder,
 )
-from domain.orders import Certainty, InFlight, OrderState
-from domain.units import NS_PER_MS, Ns, Side, Tif
+from domain.orders import Certainty, InFlight, OrderState, TrackedOrder
+from domain.units import NS_PER_MS, Ns, Side, Tif, seconds
+from exchange_adapters.nonces import NonceSource
+from orchestrator.connectivity import signer
+from orchestrator.core import Orchestrator
+from orchestrator.desk import unwinding
+from orchestrator.desk.data_quality import QuoteGateReason
+from orchestrator.desk.desk import STARTING, WARMING, LimitsGate
+from orchestrator.risk.monitors import MONITORS
+from orchestrator.sync import foreign, watch
+from scenarios.alert_names import ALERT_NAMES
 from scenarios.invariants import bounded
 from scenarios.invariants.alerting import ALERTS, QUIET
 from scenarios.invariants.base import Bounds
+from scenarios.invariants.limits import HardLimits
+from scenarios.invariants.liveness import BELOW_LOT, MAY_LAST, MISMATCH, RECOVERS, WHILE_IT_MOVES
+from scenarios.invariants.rates import OF_A_STATE
 from scenarios.invariants.without import WITHOUT
+from scenarios.loader import library, load
 from sim.faults import FAULTS
 from tests.scenarios.bench import DECISION, ETH, Bench, S, order_truth, resting, update
+from tests.scenarios.runs import running_of
 
 
 @pytest.fixture
@@ -42,7 +62,7 @@ def place(cloid="c1", px=100, sz=5, *, side=Side.BUY, reduce_only=False):
 
 
 def fault(kind="disconnect", *, is_active=False, starts_at=0, ends_at=0):
-    return SimpleNamespace(kind=kind, is_active=is_active, starts_at=starts_at, ends_at=ends_at, injected=1)
+    return SimpleNamespace(kind=kind, is_active=is_active, starts_at=starts_at, ends_at=ends_at, injected=1, tally={})
 
 
 def both_sides(bench, *, px=(99, 101)):
@@ -80,6 +100,17 @@ def test_s23_placed_after_the_kill(bench):
     assert "S23" not in bench.broken
     bench.send(Modify("c0", 9, place("c2")))
     assert bench.says("S23", "placed after the kill (a loss)")
+
+
+def test_s23_announced_and_not_latched(bench):
+    """What people are told is so, and in the same decision; anything else is a kill that was lifted on its way."""
+    kill = Alert(Severity.CRITICAL, "kill", "a loss")
+    bench.belief.halt_reason = "a loss"
+    bench.step(commands=(kill,))
+    assert "S23" not in bench.broken
+    bench = Bench()
+    bench.step(commands=(kill,))
+    assert bench.says("S23", "announced and is not latched: a loss")
 
 
 def test_s23_rests_after_the_kill(bench):
@@ -131,7 +162,7 @@ def test_s23_the_switch_that_did_not_fire(bench):
     """What the venue was asked to cancel at a time is gone then; a switch that is put off is another time."""
     both_sides(bench)
     bench.truth.due = 10 * S
-    bench.pass_time(9)
+    bench.pass_time(8)
     bench.truth.due = 20 * S
     bench.pass_time(15)
     assert "S23" not in bench.broken
@@ -141,6 +172,29 @@ def test_s23_the_switch_that_did_not_fire(bench):
     bench.truth.due = 30 * S
     bench.pass_time(33)
     assert bench.says("S23", "after the dead-man switch")
+
+
+def test_s23_the_switch_that_fired_and_cancelled_nothing(bench):
+    """The venue forgets the time in the block in which it fires: what rests then from before is left over."""
+    bench.truth.due = 10 * S + S // 2
+    bench.pass_time(9)
+    bench.truth.rest.append(resting())
+    bench.pass_time(10)
+    compared = bench.checker.counts()["S23"]
+    bench.truth.due = None
+    bench.pass_time(11)
+    assert bench.checker.counts()["S23"] == compared + 1
+    assert bench.says("S23", "1 orders rest after the dead-man switch")
+
+
+def test_s23_the_switch_that_fired(bench):
+    """What came after its time is not its business, and a new time is another affair."""
+    bench.truth.due = 10 * S
+    bench.pass_time(9)
+    bench.truth.rest.append(replace(resting(), placed_at=Ns(10 * S)))
+    bench.truth.due = 30 * S
+    bench.pass_time(20)
+    assert "S23" not in bench.broken
 
 
 # --- the process ---------------------------------------------------------------------------------
@@ -199,6 +253,26 @@ def test_l8_no_reason_and_no_quotes(bench):
     assert bench.says("L8", "the trader says: resync")
 
 
+@pytest.mark.parametrize("why", ["nothing", "in flight", "in doubt", "full", "held back", "gated", "standing still"])
+def test_l8_quotes_that_are_nowhere(bench, why):
+    """Who says that it quotes has orders there, or on their way, or no room: also while a fault strikes."""
+    bench.scope.calm_since = None
+    for number, side in enumerate(Side):
+        if why in {"in flight", "in doubt"}:
+            order = bench.order(f"c{number}", side, 99 + 2 * number)
+            order.in_flight = InFlight.PLACE if why == "in flight" else InFlight.NONE
+            order.certainty = Certainty.UNKNOWN if why == "in doubt" else Certainty.KNOWN
+    if why == "full":
+        bench.desk.limit.capacity = lambda side, position: 0
+    bench.scope.is_held_back = lambda name, side, now: why == "held back"
+    bench.desk.gate = "resync" if why == "gated" else None
+    bench.belief.phase = bench.desk.gate or "quoting"
+    bench.pass_time(60, deciding=why != "standing still")
+    assert "L8" not in bench.broken
+    bench.pass_time(65, deciding=why != "standing still")
+    assert bench.says("L8", "no ask", "says that it quotes") is (why == "nothing")
+
+
 def test_l8_something_without_a_name(bench):
     """Every state has one."""
     bench.belief.phase = ""
@@ -219,10 +293,16 @@ def test_s24_turned_away(bench):
     bench.pass_time(15)
     assert "S24" not in bench.broken, "others use it up"
     bench.truth.squeezed = False
-    bench.pass_time(140)
+    bench.pass_time(120)
+    bench.truth.squeezed = True
+    bench.block(now=Ns(121 * S + 300))
+    bench.truth.squeezed, bench.truth.refused = False, {"messages": 2}
+    bench.pass_time(130)
+    assert "S24" not in bench.broken, "a moment of it was enough"
+    bench.pass_time(245)
     assert "S24" not in bench.broken
-    bench.truth.refused = {"messages": 2}
-    bench.pass_time(145)
+    bench.truth.refused = {"messages": 3}
+    bench.pass_time(250)
     assert bench.says("S24", "1 requests met the limit of messages")
 
 
@@ -289,6 +369,37 @@ def test_s25_in_a_row(bench, action, answer):
     assert "S25" in bench.broken
 
 
+@pytest.mark.parametrize("reason", sorted(OF_A_STATE))
+def test_s25_what_a_state_forbids(bench, reason):
+    """Other prices, the same answer: as long as the venue is halted, any of them is futile."""
+    for n in range(20):
+        refuse(bench, place(px=60 + n), 1, reason=reason)
+    assert "S25" not in bench.broken
+    refuse(bench, place(px=99), 1, reason=reason)
+    assert bench.says("S25", "21 requests refused within a minute", str(reason))
+
+
+def test_s25_what_a_state_forbids_now_and_then(bench):
+    """Twenty a minute, for ever: nobody else would know that the state is over. What speaks of the book is no state."""
+    levels = [place(f"c{n}", px=60 + n) for n in range(9)]
+    for _ in range(60):
+        request = bench.send(*levels, now=bench.t + 3 * S)
+        bench.hear(Replied(request.request_id, 0, (Refused(Reason.HALTED, "no"),) * 9))
+    for n in range(60):
+        refuse(bench, place(px=60 + n), 1, reason=Reason.POST_ONLY_WOULD_CROSS)
+    assert "S25" not in bench.broken
+
+
+@pytest.mark.parametrize(("reason", "is_broken"), [(Reason.UNKNOWN_SIGNER, False), (Reason.HALTED, True)])
+def test_s25_a_signature_that_is_taken(bench, reason, is_broken):
+    """Then the key is right and the refusals were bad luck; of the venue's own state it says nothing."""
+    for n in range(11):
+        refuse(bench, place(px=60 + n), 2, reason=reason)
+        request = bench.send(place(px=80 + n), now=bench.t + S)
+        bench.hear(Replied(request.request_id, 0, (Resting(n, "c1"),)))
+    assert ("S25" in bench.broken) is is_broken
+
+
 def test_s25_what_is_no_repetition(bench):
     """Another price is another request; a moment's refusal says nothing of the next moment."""
     for px in range(95, 105):
@@ -318,6 +429,21 @@ def test_s26_without_chance(bench):
         bench.t += wait - 1
         bench.step(commands=(Connect(Feed.USER),))
     assert bench.says("S26", "no chance in them")
+
+
+@pytest.mark.parametrize("reason", [Reason.RATE_LIMITED, Reason.TOO_MANY_IN_FLIGHT, Reason.QUOTA_EXHAUSTED])
+def test_s26_at_once_again(bench, reason):
+    """Whoever was told that it is too much waits before the next placement; what reduces may go."""
+    refused = bench.send(place("c1"))
+    bench.hear(Replied(refused.request_id, 0, (Refused(reason, "no"),)))
+    bench.send(place("c2", reduce_only=True), now=bench.t + S // 2)
+    assert "S26" not in bench.broken
+    bench.send(place("c3"), now=bench.t + S)
+    assert "S26" not in bench.broken
+    refused = bench.send(place("c4"))
+    bench.hear(Replied(refused.request_id, 0, (Refused(reason, "no"),)))
+    bench.send(place("c5"), now=bench.t + S // 2)
+    assert bench.says("S26", "turned away for being too much")
 
 
 def test_l7_turned_away_again_and_again(bench):
@@ -386,6 +512,51 @@ def test_s27_looks_into_what_is_kept(bench, keeper, monkeypatch):
     assert bench.says("S27", "the cap is 2000")
 
 
+@pytest.mark.parametrize(
+    ("put", "words"),
+    [
+        (lambda keeper, many: keeper.things.append(many), "Keeper.things[] has 1201 entries"),
+        (lambda keeper, many: keeper.table.update({1: many}), "Keeper.table[] has 1201 entries"),
+        (lambda keeper, many: keeper.table.update({1: {"x": [many]}}), "Keeper.table[][][] has 1201 entries"),
+        (lambda keeper, many: setattr(keeper, "table", (1, many)), "Keeper.table[] has 1201 entries"),
+    ],
+    ids=["in a queue", "in a map", "deep", "in a tuple"],
+)
+def test_s27_containers_in_containers(bench, keeper, put, words):
+    """A queue for each instrument grows as well as one for all."""
+    many = list(range(bounded.ANYTHING))
+    put(keeper, many)
+    bench.checker.end(Ns(1))
+    assert "S27" not in bench.broken
+    many.append(0)
+    bench.checker.end(Ns(2))
+    assert bench.says("S27", words)
+
+
+def test_s27_all_that_a_process_of_ours_keeps():
+    """Orders of the trader, its way to the venue, the venue itself."""
+    order = TrackedOrder(ETH, "c1", Side.BUY, 100, 5, Tif.ALO, Ns(0))
+    assert bounded.is_ours(order)
+    assert bounded.is_ours(NonceSource())
+    assert ("TrackedOrder", "fill_tids", 0) in set(bounded.containers(order))
+    assert not any(bounded.is_ours(each) for each in (1, "text", Side.BUY, Bench, SimpleNamespace()))
+
+
+def test_s27_in_a_run():
+    """What grows in the trader, or between it and the venue, is seen wherever it is kept."""
+    running = running_of("eth-volatile", 60)
+    running.start()
+    running.world.run(seconds(40))
+    desk = next(iter(running.trader.core.desks.values()))
+    order = next(iter(desk.tracker.orders.values()))
+    desk.fill_tracker._pending[0].extend([None] * 50_000)
+    order.fill_tids.extend(range(50_000))
+    running.adapter.hoard = [0] * 50_000
+    running.checker.end(running.world.env.now)
+    found = {key for violation in running.checker.violations if violation.name == "S27" for key in violation.keys}
+    assert found == {"FillTracker._pending[]", "TrackedOrder.fill_tids", "SimulatedAdapter.hoard"}
+
+
 # --- liveness ------------------------------------------------------------------------------------
 
 
@@ -434,20 +605,76 @@ def test_l1_progress_is_given_time(bench):
     assert "L1" not in bench.broken
 
 
-@pytest.mark.parametrize("gate", ["kill", "drawdown", "limits_mismatch", "quota"])
+@pytest.mark.parametrize("gate", sorted(MAY_LAST))
 def test_l1_a_decision_is_no_lack(bench, gate):
-    """Risk, a person and the venue's terms may say no for as long as they like."""
+    """Risk and a person may say no for as long as they like."""
     bench.desk.gate = gate
     bench.pass_time(200)
     assert "L1" not in bench.broken
 
 
-@pytest.mark.parametrize("gate", ["resync", "user_feed_down", "stale_data", "warming: kappa"])
+@pytest.mark.parametrize("gate", [*sorted(RECOVERS), "warming: kappa", "a gate that nobody has named"])
 def test_l1_what_a_fault_left_behind(bench, gate):
-    """What was broken has to come back."""
+    """What was broken has to come back; an excuse that nobody has named is none."""
     bench.desk.gate = bench.belief.phase = gate
     bench.pass_time(70)
     assert bench.says("L1", f"it says: {gate}")
+
+
+@pytest.mark.parametrize("gate", sorted(WHILE_IT_MOVES))
+def test_l1_a_halt_lasts_no_longer_than_what_halted(bench, gate):
+    """While the venue's price has just run; three minutes after it stood still the patience of L1 begins."""
+    bench.desk.gate = bench.belief.phase = gate
+    bench.pass_time(20)
+    bench.truth.top = (110, 112)
+    bench.pass_time(230)
+    assert "L1" not in bench.broken
+    bench.pass_time(270)
+    assert bench.says("L1", f"it says: {gate}")
+
+
+def test_l1_terms_excuse_while_they_differ(bench):
+    """The venue's terms are other than ours: nobody can trade. Once they are ours again, there is a minute."""
+    bench.desk.gate = bench.belief.phase = "limits_mismatch"
+    bench.truth.stated = InstrumentLimits(ETH, 4, 100, 20, 1_000, px_step=10)
+    bench.pass_time(200)
+    assert "L1" not in bench.broken
+    bench.truth.stated = InstrumentLimits(ETH, 4, 100, 20, 1_000)
+    bench.pass_time(270)
+    assert bench.says("L1", "it says: limits_mismatch")
+
+
+@pytest.mark.parametrize(("most", "is_excused"), [(0, True), (1, False)])
+def test_l1_a_limit_below_a_lot(bench, most, is_excused):
+    """It is an excuse where the venue leaves less than a lot."""
+    bench.scope.limits = HardLimits(1e6)
+    bench.desk.gate = bench.belief.phase = "limit_below_lot"
+    bench.truth.stated = InstrumentLimits(ETH, 4, 100, 20, most)
+    bench.pass_time(100)
+    assert ("L1" not in bench.broken) is is_excused
+
+
+def gates_of_the_trader():
+    """Every name that the trader has for a reason not to quote."""
+    words = {str(each) for kind in (QuoteGateReason, LimitsGate) for each in kind}
+    words |= {monitor.name for monitor in MONITORS}
+    words |= {signer.GATE, unwinding.GATE, watch.GATE, foreign.GATE, STARTING, WARMING}
+    for name, member in vars(Orchestrator).items():
+        if name.endswith("_gate"):
+            code = ast.walk(ast.parse(dedent(getsource(member))))
+            words |= {node.value for node in code if isinstance(node, ast.Constant) and _is_word(node.value)}
+    return words
+
+
+def _is_word(value):
+    return isinstance(value, str) and value.isidentifier()
+
+
+def test_every_gate_of_the_trader_is_judged():
+    """Each name stands in exactly one list: a new one must say whether it may last, and no list has a name too many."""
+    lists = (MAY_LAST, WHILE_IT_MOVES, {MISMATCH, BELOW_LOT}, RECOVERS)
+    assert gates_of_the_trader() == frozenset().union(*lists)
+    assert sum(map(len, lists)) == len(gates_of_the_trader())
 
 
 def test_l1_no_room_for_a_side(bench):
@@ -461,6 +688,21 @@ def test_l1_no_room_for_a_side(bench):
     bench.scope.is_held_back = lambda name, side, now: side is Side.SELL
     bench.pass_time(200)
     assert "L1" not in bench.broken
+
+
+@pytest.mark.parametrize("why", ["nothing", "position", "margin", "gross"])
+def test_l1_no_room_is_seen_at_the_venue(bench, why):
+    """A trader that takes itself for full is believed where position, money or all positions show it."""
+    one_side(bench)
+    bench.scope.limits = HardLimits(1_000 / 1e6, 1.0)
+    bench.scope.limits.look(bench.truth, bench.belief.desks)
+    bench.desk.limit.capacity = lambda side, position: 0
+    if why == "position":
+        bench.truth.positions[ETH] = bench.desk.inventory.position = bench.desk.inventory.opening_position = -6
+    bench.truth.tied_up = 0.6 if why == "margin" else 0.1
+    bench.truth.worth = 600_000 if why == "gross" else 0
+    bench.pass_time(70)
+    assert ("L1" in bench.broken) is (why == "nothing")
 
 
 def test_l1_a_record_with_a_gap(bench):
@@ -690,6 +932,32 @@ def test_l9_a_fault_that_another_one_may_hide(bench, overlaps):
     half_open.is_active = False
     bench.pass_time(100)
     assert ("L9" in bench.broken) is not overlaps
+
+
+@pytest.mark.parametrize(("refused", "is_broken"), [(19, False), (20, True)])
+def test_l9_whoever_asks_for_nothing_notices_nothing(bench, refused, is_broken):
+    """Of what refuses orders people hear where it refused orders of ours, in this strike."""
+    bench.run.faults = [fault("cancel_only")]
+    closed = bench.run.faults[0]
+    closed.tally["refused"] = 1_000
+    bench.pass_time(5)
+    closed.is_active = True
+    bench.pass_time(10)
+    closed.tally["refused"] += refused
+    bench.pass_time(30)
+    closed.is_active = False
+    bench.pass_time(100)
+    assert ("L9" in bench.broken) is is_broken
+
+
+def test_an_alert_that_a_quiet_fault_names_is_asked_for_in_its_scenarios():
+    """A line that says "told of as" is a promise."""
+    asked = {
+        (fault.kind, name) for each in map(load, library()) for fault in each.faults for name in each.expect.alerted
+    }
+    named = {(kind, name) for kind, why in QUIET.items() for name in re.findall(r"`(\w+)`", why) if name in ALERT_NAMES}
+    assert len(named) > 15
+    assert named - asked == set()
 
 
 def test_every_kind_of_fault_has_its_line():

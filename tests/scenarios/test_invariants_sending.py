@@ -3,10 +3,21 @@
 import pytest
 from msgspec.structs import replace
 
-from domain.commands import Cancel, Modify, Place, QueryOrder, Request, Route
+from domain.commands import (
+    Cancel,
+    Modify,
+    Place,
+    QueryFills,
+    QueryOpenOrders,
+    QueryOrder,
+    QueryPositions,
+    Request,
+    Route,
+)
 from domain.events import (
     BboChanged,
     BookReported,
+    Cancelled,
     Feed,
     FeedDown,
     FeedUp,
@@ -14,10 +25,16 @@ from domain.events import (
     InstrumentLimits,
     LimitsReport,
     MarginMode,
+    NotSent,
     OpenOrder,
     OpenOrdersReport,
+    OpenOrdersReported,
+    OrderStatus,
     OrderStatusReport,
+    PositionsReport,
+    PositionsReported,
     Reason,
+    Refused,
     Replied,
     Resting,
     Restored,
@@ -34,12 +51,13 @@ MARKET = BboChanged(ETH, 0, 0, BID, ASK)
 
 @pytest.fixture
 def bench():
-    """A trader that has read the terms, hears its account and sees the market."""
+    """A trader that has read the terms and its account, hears the account and sees the market."""
     bench = Bench()
     bench.hear(FeedUp(Feed.USER, 1, 0))
     bench.hear(FeedUp(Feed.MARKET, 1, 0))
     bench.hear(Replied(0, 0, (LimitsReport(0, (TERMS,)),)))
     bench.hear(MARKET)
+    bench.read_account()
     return bench
 
 
@@ -108,9 +126,107 @@ def test_s14_given_up_while_it_may_arrive(bench):
     for order in bench.tracker.orders.values():
         order.is_presumed_gone = True
         order.advance(OrderState.REJECTED, Ns(1))
-    bench.hear(Replied(9, 0, (OrderStatusReport(0, None),)))
+    bench.hear(Replied(9, 0, (OpenOrdersReport(0, ()),)))
     found = {key for v in bench.checker.violations if v.name == "S14" for key in v.keys}
     assert found == {"early", "for ever"}
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        Replied(999, 0, ()),
+        Replied(999, 0, (Resting(77, "c77"),)),
+        NotSent(999, Reason.FEED_DOWN, Ns(0)),
+        update(77, OrderStatus.CANCELED, cloid="c77"),
+        fill(oid=77, cloid="c77"),
+        Replied(999, 0, (OrderStatusReport(0, update(77, cloid="c77")),)),
+        Replied(999, 0, (FillsReport(0, (fill(oid=77, cloid="c77"),), is_complete=True),)),
+        PositionsReported(0, 0, (), 0),
+        Restored(2, 0, (RestoredOrder(ETH, "c77", Side.BUY, 100, 5),)),
+    ],
+    ids=lambda event: type(event).__name__,
+)
+def test_s14_by_what_speaks_of_another_order(bench, event):
+    """It has to name this one, or to be the answer to a request that held it."""
+    order = bench.order()
+    order.oid = 10
+    bench.step()
+    order.advance(OrderState.CANCELLED, Ns(1))
+    bench.hear(event)
+    assert bench.says("S14", "says nothing of it")
+
+
+@pytest.mark.parametrize(
+    "results",
+    [(Refused(Reason.OFF_TICK, ""),), (Refused(Reason.INVALID_NONCE, ""),) * 2],
+    ids=["an answer to the other one", "an answer that says nothing"],
+)
+def test_s14_by_an_answer_with_a_hole(bench, results):
+    """Of two actions in one request each has its own answer; some refusals say nothing of what may have come before."""
+    asked = bench.send(place("c9"), place("c10"), epoch=1)
+    order = bench.order()
+    bench.step()
+    order.advance(OrderState.REJECTED, Ns(1))
+    bench.hear(Replied(asked.request_id, 0, results))
+    assert bench.says("S14", "says nothing of it")
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        update(77),
+        update(10, cloid=None),
+        fill(oid=77),
+        OpenOrdersReported(0, 0, ()),
+        Replied(999, 0, (OpenOrdersReport(0, ()),)),
+        Replied(999, 0, (OrderStatusReport(0, update(10, cloid=None)),)),
+        Replied(999, 0, (FillsReport(0, (fill(),), is_complete=True),)),
+        Restored(2, 0, (RestoredOrder(ETH, "c10", Side.BUY, 100, 5),)),
+    ],
+    ids=lambda event: type(event).__name__,
+)
+def test_s14_by_what_names_it(bench, event):
+    """By either id; a complete list names by leaving out."""
+    order = bench.order()
+    order.oid = 10
+    bench.step()
+    order.advance(OrderState.CANCELLED, Ns(1))
+    bench.hear(event)
+    assert "S14" not in bench.broken
+
+
+@pytest.mark.parametrize(
+    ("actions", "results"),
+    [
+        ((place("c9"), place("c10")), (Resting(9, "c9"), Refused(Reason.OFF_TICK, ""))),
+        ((place("c9"), place("c10")), (Refused(Reason.RATE_LIMITED, ""),)),
+        ((Cancel(ETH, "c10"),), (Refused(Reason.NOT_OPEN, ""),)),
+        ((Cancel(ETH, None, 10),), (Cancelled(),)),
+        ((Modify("c10", 10, place("c11")),), (Resting(11, "c11"),)),
+        ((Modify("c9", 9, place("c10")),), (Refused(Reason.MODIFY_NEW_LEG, ""),)),
+        ((QueryOrder("c10"),), (OrderStatusReport(0, None),)),
+    ],
+    ids=["place", "payload", "cancel", "cancel by oid", "modify of it", "modify to it", "status"],
+)
+def test_s14_by_the_answer_to_what_held_it(bench, actions, results):
+    """Whatever was asked about it: an answer to that is an answer of it."""
+    order = bench.order()
+    order.oid = 10
+    bench.step()
+    asked = bench.send(*actions, epoch=1)
+    order.advance(OrderState.REJECTED, Ns(1))
+    bench.hear(Replied(asked.request_id, 0, results))
+    assert "S14" not in bench.broken
+
+
+def test_s14_by_a_request_that_never_left(bench):
+    """Nothing of it happened."""
+    asked = bench.send(place("c10"), epoch=1)
+    order = bench.order()
+    bench.step()
+    order.advance(OrderState.REJECTED, Ns(1))
+    bench.hear(NotSent(asked.request_id, Reason.FEED_DOWN, Ns(0)))
+    assert "S14" not in bench.broken
 
 
 # --- names and intents --------------------------------------------------------------------------
@@ -323,7 +439,7 @@ def test_s20_is_about_our_own_orders(bench):
     """Storm, seed 0: what somebody else rests on the account is a stranger, and the orphan rule's."""
     bench.truth.rest = [resting(oid=77, cloid=None)]
     bench.block(updates=(update(),))
-    bench.pass_time(60)
+    bench.pass_time(70)
     assert "S20" not in bench.broken
     assert "S11" in bench.broken
 
@@ -396,6 +512,45 @@ def test_s22_for_a_connection_that_is_not_known(bench):
     """The number of a connection is told by its FeedUp."""
     bench.send(place(), epoch=2)
     assert bench.says("S22", "for connection 2")
+
+
+def test_s22_for_a_connection_of_before(bench):
+    """What was kept for another connection is not carried out on this one; by the other way it has none."""
+    bench.hear(FeedUp(Feed.USER, 2, 0))
+    bench.read_account(epoch=2)
+    bench.send(place("c1"), epoch=2)
+    bench.send(place("c2"), epoch=0, route=Route.REST)
+    assert "S22" not in bench.broken
+    bench.send(place("c3"), epoch=1)
+    assert bench.says("S22", "for connection 1")
+
+
+def test_s22_the_connection_ends_on_the_way(bench):
+    """It was decided for the connection of that moment; that it is over now is for the adapter to find."""
+    slow = bench.send(place(), epoch=1, leaves=False)
+    bench.hear(FeedUp(Feed.USER, 2, 0))
+    bench.leave(slow)
+    assert "S22" not in bench.broken
+
+
+@pytest.mark.parametrize("answered", [(), ("orders",), ("orders", "positions"), ("orders", "refused", "fills")])
+def test_s22_placed_before_the_account_was_read(bench, answered):
+    """All three are asked for on the new connection, and told; a refusal tells nothing."""
+    bench.send(place("c0"), epoch=1)
+    early = bench.send(QueryPositions(), epoch=1)
+    bench.hear(FeedUp(Feed.USER, 2, 0))
+    bench.hear(Replied(early.request_id, 0, (PositionsReport(0, (), 0),)))
+    answers = {
+        "orders": (QueryOpenOrders(), OpenOrdersReport(0, ())),
+        "positions": (QueryPositions(), PositionsReport(0, (), 0)),
+        "refused": (QueryPositions(), Refused(Reason.RATE_LIMITED, "")),
+        "fills": (QueryFills(Ns(0)), FillsReport(0, (), is_complete=True)),
+    }
+    for name in answered:
+        question, answer = answers[name]
+        bench.hear(Replied(bench.send(question, epoch=2).request_id, 0, (answer,)))
+    bench.send(place("c1"), epoch=2)
+    assert bench.says("S22", "was not read")
 
 
 def test_a_query_is_judged_by_no_rule_of_placements(bench):

@@ -135,6 +135,18 @@ def test_a_fault_after_the_end_is_named(tmp_path):
     assert load(str(path), ["duration_s=241"]).duration_s == 241
 
 
+def test_a_run_too_short_to_see_who_does_not_heal_is_named(tmp_path):
+    """Whoever stays away from the end of the fault on would still keep a bound that is longer than the rest."""
+    path = tmp_path / "mine.toml"
+    faults = "[[faults]]\nkind = 'disconnect'\nat_s = {}\nduration_s = 20\n"
+    expect = "[expect]\nhealed_after_s_max = 30\n"
+    path.write_text("extends = 'eth-quiet'\n" + "".join(faults.format(at) for at in (40, 100)) + expect)
+    why = "120 s until the last fault is over, 30 to heal (expect.healed_after_s_max), 5 to see it"
+    assert problems_of(path, "duration_s=154") == [f"{path}: duration_s: found 154, want at least 155: {why}"]
+    assert load(str(path), ["duration_s=155"]).duration_s == 155
+    assert load(str(path), ["duration_s=154", "expect.healed_after_s_max=off"]).duration_s == 154
+
+
 def test_a_limit_below_one_lot_is_named():
     """Nothing could be quoted: the run would be empty and nothing would say why."""
     engine = ("trader.desk.engine.max_position_usd=2999", "trader.desk.engine.level_notional_usd=3000")
@@ -198,6 +210,74 @@ def test_a_debounce_leaves_room_for_what_it_holds_up(debounce, named):
         "eth-quiet", text, "trader.desk.accumulator.fallback_ms=9000", "trader.desk.accumulator.stale_quotes_ms=4000"
     )
     assert line.endswith("stale_quotes_ms (4000)")
+
+
+WITH_INSTRUMENTS = [fault().kind for fault in FAULTS if hasattr(fault(), "instruments")]
+
+
+@pytest.mark.parametrize("kind", WITH_INSTRUMENTS)
+def test_a_fault_of_an_instrument_that_is_not_there_is_named(kind):
+    """Protects against a fault that is counted and hits nobody, or stops the run with a KeyError."""
+    assert load("eth-quiet", [f'faults=[{{kind="{kind}",instruments=["ETH"]}}]']).faults[0].instruments == ("ETH",)
+    assert problems_of("eth-quiet", f'faults=[{{kind="{kind}",instruments=["ETH","XYZ"]}}]') == [
+        'eth-quiet: faults[0].instruments: found "XYZ", want an instrument of this scenario (ETH)'
+    ]
+
+
+def test_there_are_faults_of_single_instruments():
+    """Protects the test above from a list that is empty."""
+    assert len(WITH_INSTRUMENTS) >= 9
+
+
+NEED_A_CROWD = {
+    "cancel_only",
+    "cancel_race",
+    "delist",
+    "fill_before_ack",
+    "halt",
+    "post_only_mode",
+    "price_shock",
+    "venue_down",
+}
+
+
+@pytest.mark.parametrize("kind", [fault().kind for fault in FAULTS])
+def test_a_recorded_market_has_no_fault_that_needs_a_crowd(kind):
+    """Protects runs over records from faults that are counted while the market goes on as it was recorded."""
+    fault = f'faults=[{{kind="{kind}"}}]'
+    if kind not in NEED_A_CROWD:
+        assert load("eth-recorded", [fault]).faults[0].kind == kind
+        return
+    want = "a fault that needs no crowd: over a recording nobody else trades"
+    assert problems_of("eth-recorded", fault) == [f'eth-recorded: faults[0].kind: found "{kind}", want {want}']
+
+
+@pytest.mark.parametrize(
+    ("kind", "requests", "wanted"),
+    [
+        ("cancel_race", "query", "'cancel' or 'modify'"),
+        ("cancel_race", "place", "'cancel' or 'modify'"),
+        ("fill_before_ack", "query", "'place' or 'modify'"),
+        ("fill_before_ack", "cancel", "'place' or 'modify'"),
+        ("success_although_not_applied", "query", "'place', 'cancel' or 'modify'"),
+    ],
+)
+def test_requests_that_a_fault_leaves_alone_are_named(kind, requests, wanted):
+    """Protects against a fault that could never strike, and a run that looks as if it had survived it."""
+    assert problems_of("eth-quiet", f'faults=[{{kind="{kind}",requests=["{requests}"]}}]') == [
+        f'--set: faults[0].requests[0]: found "{requests}", want {wanted}'
+    ]
+
+
+def test_the_keys_of_a_fault_are_its_fields():
+    """Protects messages from offering what would be refused: what belongs to the type is no key."""
+    (line,) = problems_of("eth-quiet", 'faults=[{kind="disconnect", zzz=1}]')
+    assert line.endswith(
+        "faults[0].zzz: found 1, want a key of this table "
+        "(kind, at_s, duration_s, when, feeds, notice_ms, requests_land, together)"
+    )
+    (line,) = problems_of("eth-quiet", 'faults=[{kind="disconnect", ranges={}}]')
+    assert "faults[0].ranges: found {}, want a key of this table" in line
 
 
 def test_unknown_names_suggest_what_was_meant():

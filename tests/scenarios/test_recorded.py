@@ -87,6 +87,15 @@ def test_a_fault_after_the_end_of_the_record_is_named():
     assert str(problem).startswith("eth-recorded: faults[1].at_s: found 1426, want a start before the end of the run")
 
 
+def test_a_fault_of_an_instrument_that_was_not_recorded_is_named():
+    """The record says its own instrument; a fault of another would hit nobody."""
+    tick_change = 'faults=[{{kind="tick_change", instruments=["{}"]}}]'
+    assert data_problems(load("eth-recorded", [tick_change.format("ETH")])) == []
+    (problem,) = data_problems(load("eth-recorded", [tick_change.format("BTC")]))
+    want = 'faults[0].instruments: found "BTC", want an instrument of this scenario (ETH)'
+    assert str(problem) == f"eth-recorded: {want}"
+
+
 @pytest.mark.parametrize("wrong", ["venue.discipline=lifo", "venue.class_order=cancels_first"])
 def test_a_wrong_venue_turns_the_record_check_red(wrong):
     """The check can fail: queues served from the back, and cancels run before post-only orders."""

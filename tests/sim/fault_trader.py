@@ -18,8 +18,8 @@ ME = AccountId("me")
 class Trader:
     """A subscribed session under faults; those that begin at 10 s have just begun."""
 
-    def __init__(self, *faults, ms=100.0, start=10.001):
-        self.world = World(QUIET, 1)
+    def __init__(self, *faults, ms=100.0, start=10.001, config=QUIET):
+        self.world = World(config, 1)
         links = replace(constant_links(ms), ping_every_ms=None)  # a fault is seen as it is
         self.session = self.world.attach(ME, links)
         self.injected = [fault.install(self.world, self.session) for fault in faults]

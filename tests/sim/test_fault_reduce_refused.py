@@ -1,5 +1,7 @@
 """The venue refuses reducing orders that would rest, for a while; what takes goes, and so does everything else."""
 
+import msgspec
+
 from domain.commands import Place
 from domain.events import Executed, Reason, Resting
 from domain.units import Side, Tif
@@ -26,6 +28,8 @@ def test_reducing_orders_are_refused_where_they_would_rest():
     (taken,) = trader.ask(reducing(6, Tif.IOC, far_bid))
     assert isinstance(taken, Executed)
     assert position(trader) == 8_000
+    adding = msgspec.structs.replace(reducing(8, Tif.IOC, 310_000), side=Side.BUY)
+    assert reason(trader.ask(adding)) is Reason.REDUCE_ONLY_WOULD_INCREASE, "the venue's own rule"
     trader.until(41)
     assert reason(trader.ask(reducing(7, Tif.ALO, far_ask))) is None
     assert +trader.injected[0].counts == {"windows": 1, "refused": 1}

@@ -6,7 +6,7 @@ from typing import get_type_hints
 
 import pytest
 
-from domain.commands import Cancel, Modify, Place
+from domain.commands import Cancel, Modify, Place, QueryOpenOrders, Request, Route
 from domain.events import (
     BboChanged,
     Cancelled,
@@ -21,9 +21,9 @@ from domain.events import (
     Replied,
     TradesPrinted,
 )
-from domain.units import NS_PER_S, Cloid, Px, Side, Sz, Tif
+from domain.units import NS_PER_S, Cloid, Px, RequestId, Side, Sz, Tif
 from sim.envelope import LinkName
-from sim.faults import FAULTS, CancelRace, Disconnect, LatencySpike
+from sim.faults import FAULTS, CancelRace, Disconnect, LatencySpike, RateLimitSqueeze, SharedIp
 from sim.world import ETH
 from tests.sim.fault_trader import Trader
 
@@ -47,6 +47,28 @@ def test_a_fault_says_first_what_it_is_for(fault):
     trader = Trader(fault())
     named = re.search("`([a-z_]+)`", fault.install.__doc__)
     assert trader.injected[0].main == named[1]
+
+
+def test_a_strike_under_way_is_counted_as_far_as_it_has_come():
+    """Protects the figures of a run that ends before its fault does: what was counted at the begin is no debt."""
+    spike, cut = LatencySpike(at_s=20, duration_s=1_000), Disconnect(at_s=20, duration_s=1_000)
+    squeeze = RateLimitSqueeze(at_s=20, duration_s=1_000, share=0.0)
+    shared = SharedIp(at_s=20, duration_s=1_000, weight_per_minute=1e6)
+    trader = Trader(spike, cut, squeeze, shared)
+    trader.until(19.99)
+    trader.request(QueryOpenOrders())
+    trader.until(20.5)
+    for number in range(4):
+        trader.adapter.submit(Request(RequestId(100 + number), Route.REST, 0, None, (QueryOpenOrders(),)))
+    trader.until(30)
+    slowed, lost, *refused = (injected.tally for injected in trader.injected)
+    assert slowed["messages"] == trader.injected[0].injected > 4
+    assert lost["lost"] == 1
+    assert [tally["refused"] for tally in refused] == [4, 4]
+    trader.until(1_021)
+    done, *_, refused = (injected.counts for injected in trader.injected)
+    assert done["messages"] >= slowed["messages"]
+    assert refused["refused"] == 4
 
 
 def test_a_spike_slows_its_links_and_no_other():

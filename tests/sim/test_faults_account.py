@@ -1,5 +1,7 @@
 """What happens to the account by other hands: signers, the owner, the venue's risk engine, its operators."""
 
+from dataclasses import replace
+
 import pytest
 
 from domain.commands import Cancel, Place, QueryLimits, QueryOpenOrders, QueryPositions, Request, Route
@@ -21,7 +23,7 @@ from domain.events import (
     Transfers,
 )
 from domain.transfers import OWNER
-from domain.units import NS_PER_S, USD, Cloid, Px, RequestId, Side, Sz, Tif
+from domain.units import NS_PER_S, USD, Cloid, Ns, Px, RequestId, Side, Sz, Tif
 from sim.faults import (
     Adl,
     AgentExpiry,
@@ -39,9 +41,10 @@ from sim.faults import (
     TickChange,
     VenueDown,
 )
-from sim.faults.timing import THROUGHOUT
-from sim.world import ETH
-from tests.sim.fault_trader import ME, Trader
+from sim.faults.timing import THROUGHOUT, Poisson
+from sim.venue.funding import FundingConfig
+from sim.world import ETH, WorldConfig
+from tests.sim.fault_trader import ME, QUIET, Trader
 
 
 def far(n, tif=Tif.ALO, *, px=290_000, sz=10_000, side=Side.BUY):
@@ -183,6 +186,17 @@ def test_the_owner_takes_out_no_more_than_is_free():
     assert trader.world.venue.resting(ME) == ()
 
 
+def test_a_payment_before_the_strike_is_none_of_it():
+    """Protects the count: what was paid before the rate was dictated says nothing of it."""
+    every = FundingConfig(interval=Ns(10 * NS_PER_S))
+    config = replace(QUIET, venue=replace(QUIET.venue, funding=every))
+    trader = Trader(FundingRate(at_s=41, duration_s=8), FundingRate(at_s=41, duration_s=30), start=5, config=config)
+    buy(trader, 1)
+    trader.until(80)
+    assert trader.world.venue.accounts[ME].transfers[ETH.id]
+    assert [injected.counts["payments"] for injected in trader.injected] == [0, 3]
+
+
 @pytest.mark.parametrize("per_hour_pct", [4.0, -4.0])
 def test_funding_at_an_extreme(per_hour_pct):
     """Protects the fault: the rate that is published, and its end."""
@@ -226,6 +240,25 @@ def test_another_leverage():
     (report,) = trader.ask(QueryLimits((ETH.id,)))
     assert (report.limits[0].leverage, report.limits[0].max_leverage) == (25, 25)
     assert trader.injected[0].counts == {"changes": 2}
+
+
+def test_leverage_that_two_hands_set_is_as_it_was_in_the_end():
+    """Protects overlapping strikes: each takes its own away, in whatever order they end."""
+    trader = Trader(
+        LeverageChange(at_s=20, duration_s=15, leverage=5, most=8),
+        LeverageChange(at_s=25, duration_s=20, leverage=3, most=4),
+        LeverageChange(at_s=30, duration_s=10, leverage=5, most=8),
+    )
+    account, instrument = trader.world.venue.accounts[ME], trader.world.instruments[ETH.id]
+    seen = []
+    for second in (19, 22, 27, 32, 37, 42, 47):
+        trader.until(second)
+        (report,) = trader.ask(QueryLimits((ETH.id,)))
+        seen.append((report.limits[0].leverage, report.limits[0].max_leverage))
+    usual = (ETH.max_leverage, ETH.max_leverage)
+    assert seen == [usual, (5, 8), (3, 4), (5, 8), (5, 8), (3, 4), usual]
+    assert account.margin == WorldConfig().margin
+    assert instrument == ETH
 
 
 def test_open_interest_at_its_cap():
@@ -333,6 +366,14 @@ def test_four_clients_and_one_bucket():
     assert trader.injected[0].counts["refused"] >= len(refused)
 
 
+def test_the_others_of_one_strike_are_gone_in_the_next():
+    """Protects the rate of bursts: one in five seconds of strikes, however many strikes there were."""
+    when = Poisson(per_minute=600, for_s=0.5)
+    trader = Trader(SharedIp(duration_s=120, every_s=5.0, when=when), start=131)
+    assert trader.injected[0].counts["strikes"] > 150
+    assert 8 < trader.injected[0].injected < 40
+
+
 def test_requests_by_rest_are_turned_away():
     """Protects the fault: an answer with nothing in it but the refusal, the socket untouched, and its end."""
     trader = Trader(Limit429(duration_s=20, share=1.0))
@@ -361,6 +402,20 @@ def test_who_insists_is_banned():
     assert all(trader.session.is_up(feed) for feed in Feed)
     assert not isinstance(by_rest(trader, 1_020), Refused)
     assert trader.injected[0].counts == {"refused": 4, "bans": 1}
+
+
+def test_a_ban_counts_from_the_begin_of_a_strike():
+    """Protects against a ban for what was asked in another strike: two refusals and two are no three."""
+    when = Poisson(per_minute=600, for_s=2)
+    trader = Trader(Limit429(duration_s=4.5, share=1.0, ban_after=3, when=when), start=10)
+    for n in range(2):
+        while not trader.injected[0].is_striking:
+            trader.wait(0.01)
+        for m in range(2):
+            assert isinstance(by_rest(trader, 1_000 + 2 * n + m), Refused)
+        while trader.injected[0].is_striking:
+            trader.wait(0.01)
+    assert trader.injected[0].counts == {"strikes": 2, "refused": 4}
 
 
 def test_twins_of_a_fault_undo_their_own():

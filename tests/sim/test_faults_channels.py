@@ -2,7 +2,7 @@
 
 import pytest
 
-from domain.commands import Connect, QueryOpenOrders, Subscribe
+from domain.commands import Connect, QueryOpenOrders, Request, Route, Subscribe
 from domain.events import (
     BboChanged,
     Channel,
@@ -18,7 +18,7 @@ from domain.events import (
     Replied,
     Subscribed,
 )
-from domain.units import NS_PER_S
+from domain.units import NS_PER_S, RequestId
 from sim.envelope import LinkName
 from sim.faults import (
     Disconnect,
@@ -97,6 +97,21 @@ def test_channels_overtake_each_other_and_keep_their_own_order():
     counts = trader.injected[0].counts
     assert counts["held"] == counts["fills"] + counts["order_updates"] + counts["positions"] + counts["replies"]
     assert min(counts[name] for name in ("fills", "order_updates", "positions", "replies")) > 0
+
+
+@pytest.mark.parametrize("route", Route)
+def test_answers_by_rest_overtake_each_other_and_those_by_socket_do_not(route):
+    """Protects against a trader that takes the answer that came last for the one that was given last."""
+    trader = Trader(Reorder(share=0.5, mean_s=0.5, duration_s=100))
+    for number in range(30):
+        epoch = trader.session.epoch(Feed.USER)
+        trader.adapter.submit(Request(RequestId(number), route, epoch, None, (QueryOpenOrders(),)))
+        trader.wait(0.3)
+    trader.wait(6)
+    answers = trader.of(Replied)
+    assert sorted(answer.request_id for answer in answers) == list(range(30))
+    times = [answer.results[0].as_of for answer in answers]
+    assert (times == sorted(times)) is (route is Route.SOCKET)
 
 
 def test_an_order_is_filled_before_anybody_says_that_it_exists():
@@ -234,6 +249,31 @@ def test_a_snapshot_keeps_no_promise(policy):
     assert len(trader.of(PositionsReported)) == 1
     assert trader.injected[0].counts["subscriptions"] == 1
     assert trader.injected[0].counts["events"] == (2 if policy is Snapshot.SHORT else 3)
+
+
+@pytest.mark.parametrize("policy", Snapshot)
+def test_a_rule_that_makes_no_difference_is_not_counted(policy):
+    """Protects `injected_min`: a channel without state, or with as much as is kept, meets no fault."""
+    channels = (ChannelKind.ORDER_UPDATES,)
+    trader = Trader(Snapshots(at_s=20, policy=policy, kept=2_000, channels=channels, duration_s=9), start=21)
+    filled(trader)
+    trader.adapter.submit(Connect(Feed.USER))
+    trader.wait(0.5)
+    trader.adapter.submit(Subscribe(Channel(ChannelKind.ORDER_UPDATES)))
+    trader.wait(3)
+    assert +trader.injected[0].tally == {}
+
+
+def test_what_is_kept_whole_is_no_short_snapshot():
+    """Protects the count: one position of one event, of which more would be kept."""
+    trader = Trader(Snapshots(at_s=20, policy=Snapshot.SHORT, kept=2_000, duration_s=9), start=21)
+    trader.adapter.submit(Connect(Feed.USER))
+    trader.wait(0.5)
+    trader.events.clear()
+    trader.adapter.submit(Subscribe(Channel(ChannelKind.POSITIONS)))
+    trader.wait(1)
+    assert len(trader.of(PositionsReported)) == 1
+    assert trader.injected[0].injected == 0
 
 
 def test_clogged_ways_hold_and_release_in_any_order():

@@ -108,6 +108,13 @@ class Keeper(Process):
         self.has_lost_journal = False
         world.env.call_at(9_000_000_000, self.write)
 
+    ends_after_s = 0
+    """It withdraws for so long."""
+
+    def end(self):
+        self.is_running, self.has_lost_journal = False, True
+        self.write()
+
     def write(self):
         if self.is_running:
             try:
@@ -115,8 +122,9 @@ class Keeper(Process):
                 if self.world.env.now // 100_000_000 % 10 == 0:
                     self.disk.sync()
             except OSError:
-                self.is_running, self.has_lost_journal = False, True
                 self.note("lost")
+                self.world.env.call_in(round(self.ends_after_s * NS_PER_S), self.end)
+                return
         self.world.env.call_in(100_000_000, self.write)
 
     def start_trader(self):
@@ -153,6 +161,16 @@ def test_a_full_disk_ends_a_process_and_room_brings_it_back():
     )
     assert process.notes == [], "the first one to fill it says how much is left, and makes room"
     assert process.disk.room is None
+
+
+def test_who_still_takes_its_orders_back_when_there_is_room_again_is_started_when_it_has_ended():
+    """Protects short strikes: a process that lost its journal withdraws for seconds before it ends."""
+    trader = Trader(JournalFull(at_s=12.05, duration_s=1, room_kb=0.035), start=8)
+    process = trader.session.process = Keeper(trader.world)
+    process.ends_after_s = 6
+    trader.until(40)
+    assert process.notes == [(12.4, "lost"), (19.05, "start")]
+    assert trader.injected[0].counts["restarts"] == 1
 
 
 def test_a_failing_sync_ends_a_process_and_the_last_fault_to_go_brings_it_back():

@@ -12,7 +12,7 @@ from domain.units import NS_PER_S, seconds
 from runtime import config
 from scenarios.schema import Scenario
 from sim.faults import FAULTS, Disconnect, LatencySpike, ReplyLost
-from sim.faults.base import Injected, arm
+from sim.faults.base import Injected, launch, prepare
 from sim.faults.timing import THROUGHOUT, Aimed, Dice, Moment, Poisson
 from tests.sim.fault_trader import ME, Trader
 
@@ -32,7 +32,8 @@ class Bell:
         def begin(injected):
             self.rung.append((world.env.now, injected.strike_ends_at))
 
-        return arm(self, world, begin, lambda _: None, session=session, when=self.when)
+        injected = prepare(self, world, session, None)
+        return launch(injected, world, begin, lambda _: None, session=session, when=self.when)
 
 
 def strikes(bell):
@@ -158,8 +159,9 @@ def test_the_name_of_a_fault_does_not_count_the_others():
 def test_an_aim_needs_a_session():
     """Protects wiring: a fault that cannot hear its moment would never strike, and the run would look clean."""
     trader = Trader()
-    with pytest.raises(ValueError, match="aimed"):
-        arm(Bell(), trader.world, lambda _: None, lambda _: None, when=Aimed())
+    injected = prepare(Bell(), trader.world, None, None)
+    with pytest.raises(ValueError, match="bell waits for a moment"):
+        launch(injected, trader.world, lambda _: None, lambda _: None, when=Aimed())
 
 
 def test_activity_lingers_as_long_as_its_effect():

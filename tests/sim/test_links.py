@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from domain.commands import Route
 from domain.units import NS_PER_MS, Ns, millis
 from sim.environment import Environment
 from sim.latency import Constant, LogNormal, Quantiles, Recording
@@ -44,12 +45,12 @@ def test_channels_are_independent():
     assert {"a", "b"} == set(first)
 
 
-def test_without_order_a_message_may_overtake():
-    """Protects REST: its requests are separate connections."""
-    env, way = link(LinkConfig(latency=Constant(ms=10), weather_ms=None, jitter_ms=100.0, is_fifo=False))
+def test_by_rest_a_message_may_overtake():
+    """Protects REST: its requests are separate connections, and so are their answers."""
+    env, way = link(LinkConfig(latency=Constant(ms=10), weather_ms=None, jitter_ms=100.0))
     arrived = []
     for i in range(20):
-        env.call_at(i * NS_PER_MS, way.send, "rest", arrived.append, i)
+        env.call_at(i * NS_PER_MS, way.send, Route.REST, arrived.append, i)
     env.run()
     assert sorted(arrived) == list(range(20)) != arrived
 

@@ -16,6 +16,9 @@ from tests.makerlab.command import json_of, makerlab
 
 THREE = ("fill-deduplication", "own-cross-check", "fill-before-acknowledgement")
 
+SHORT = ("duration_s=60", "expect.healed_after_s_max=off")
+"""A minute is too short to see whether it heals."""
+
 
 @pytest.fixture(autouse=True)
 def elsewhere(tmp_path, monkeypatch):
@@ -121,14 +124,43 @@ def test_a_sabotage_that_does_not_fit_is_no_proof(the_only):
         raise AssertionError
 
     wrong = sabotage("wrong", Patch(FillDeduplicator, "mark_processed", instead(without_arguments)))
-    the_only(off=wrong, given=("duration_s=60",))
+    the_only(off=wrong, given=SHORT)
     with pytest.raises(Misfit, match="one, seed 0: core_failed: TypeError"):
         try_out(Trial("one", (0,), is_without=True))
 
 
+@pytest.mark.parametrize("error", [KeyError, IndexError, ValueError, ZeroDivisionError])
+def test_a_sabotage_that_fails_itself_is_no_proof(monkeypatch, the_only, tmp_path, error):
+    """Whatever the error is: what counts is that it came up in the code of a sabotage, and not in the trader."""
+    wrong = sabotage("wrong", Patch(FillDeduplicator, "mark_processed", instead(mistaken(tmp_path, error))))
+    the_only(off=wrong, given=SHORT)
+    monkeypatch.setattr(ablation, "ROOM", tmp_path)
+    with pytest.raises(Misfit, match=f"one, seed 0: core_failed: {error.__name__}"):
+        try_out(Trial("one", (0,), is_without=True))
+
+
+def test_a_sabotage_may_raise_on_purpose(monkeypatch, the_only, tmp_path):
+    """That the trader ends without the part is what it shows then."""
+    wrong = sabotage("wrong", Patch(FillDeduplicator, "mark_processed", instead(mistaken(tmp_path, None))))
+    the_only(off=wrong, given=SHORT)
+    monkeypatch.setattr(ablation, "ROOM", tmp_path)
+    assert try_out(Trial("one", (0,), is_without=True)).red_seed == 0
+
+
+def mistaken(folder, error):
+    """A function, in a file of its own, that fails in an expression, or on purpose (None)."""
+    wrong = {KeyError: "{}[1]", IndexError: "[][0]", ValueError: "int('x')", ZeroDivisionError: "1 // 0"}
+    line = "raise ValueError" if error is None else wrong[error]
+    path = folder / "wrong.py"
+    path.write_text(f"def fails(self, *args, **kwargs):\n    {line}\n")
+    found = {}
+    exec(compile(path.read_text(), str(path), "exec"), found)
+    return found["fails"]
+
+
 def test_several_seeds_are_tried_until_one_is_red(monkeypatch, the_only):
     """The first seed that shows it is the one to look at; those behind it are not run."""
-    the_only(off=("trader.fills.capacity=9_999",), given=("duration_s=60",))
+    the_only(off=("trader.fills.capacity=9_999",), given=SHORT)
     ran = []
 
     def run(mechanism, seed, trial):

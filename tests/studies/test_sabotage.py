@@ -12,6 +12,7 @@ import pytest
 import studies.sabotages
 from orchestrator.fills import FillDeduplicator
 from studies.mechanisms import MECHANISMS
+from studies.mutants import MUTANTS
 from studies.sabotage import Patch, Sabotage, constant, installed, instead, sabotage
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -107,10 +108,12 @@ def shape(function):
     return [(each.name, each.kind, each.default) for each in signature(function).parameters.values()]
 
 
-def test_each_is_used_by_a_mechanism():
-    """One that no row of the table needs is dead code."""
-    used = [id(mechanism.off) for mechanism in MECHANISMS]
-    assert [name for name, each in SABOTAGES.items() if id(each) not in used] == []
+def test_each_is_used_by_a_mechanism_or_a_mutant():
+    """One that no row of either table needs, by itself or in a pair, is dead code."""
+    planted = [each for mutant in MUTANTS for each in (*mutant.plants, *mutant.tested)]
+    offs = [each.off for each in (*MECHANISMS, *planted) if isinstance(each.off, Sabotage)]
+    used = {id(patch) for off in offs for patch in off.patches}
+    assert [name for name, each in SABOTAGES.items() if not used.issuperset(map(id, each.patches))] == []
 
 
 def test_the_trader_that_runs_imports_none_of_it():

@@ -4,7 +4,7 @@ from random import Random
 
 import pytest
 
-from domain.commands import Cancel, Place, QueryFills, QueryOrder, Request, Route
+from domain.commands import Cancel, Place, QueryFills, QueryOrder, QueryQuota, Request, Route
 from domain.events import FillsReport, QuotaReport, Reason, Refused, Replied, Resting
 from domain.limits import AddressLimits, IpLimits, SocketLimits, VenueLimits
 from domain.units import NS_PER_S, USD, Epoch, Ns, Oid, Px, RequestId, Sz, Tif, Usd
@@ -60,6 +60,28 @@ def test_requests_by_rest_weigh_and_those_by_socket_are_messages():
         budget.on_sent(request(1, REST, QueryFills(Ns(0))), Ns(0))
     assert budget.gate(1, REST, Ns(0)) is BudgetGate.RATE_LIMIT
     assert budget.gate(1, SOCKET, Ns(0)) is None
+
+
+def test_what_never_left_is_not_used_up():
+    """A night without a connection must not use up an allowance that the venue has not touched."""
+    budget = tracker()
+    for at in range(150):
+        budget.on_sent(request(1), Ns(at * S))
+        budget.on_not_sent(request(1))
+    assert (budget.used, budget.headroom) == (0, 200)
+
+
+def test_the_venues_count_replaces_ours_with_what_may_be_on_its_way_on_top():
+    """Ours may be too high, of requests that were lost; what was sent around the question the answer may not hold."""
+    budget = tracker()
+    for at in range(100):
+        budget.on_sent(request(1), Ns(at * S))
+    budget.on_sent(request(1, REST, QueryQuota()), Ns(99 * S))
+    budget.on_sent(request(2), Ns(99 * S))
+    budget.on_replied(replied(QuotaReport(Ns(0), Usd(0), 40, 200)), Ns(100 * S))
+    assert budget.used == 40 + 10 + 2
+    budget.on_replied(replied(QuotaReport(Ns(0), Usd(0), 39, 200)), Ns(101 * S))  # an older answer that comes late
+    assert budget.used == 40 + 10 + 2
 
 
 def test_the_venue_never_has_to_say_no():

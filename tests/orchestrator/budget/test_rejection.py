@@ -5,7 +5,14 @@ import pytest
 from domain.events import Reason, Refused
 from domain.units import NS_PER_S, Ns, Side
 from orchestrator.budget.backoff import Backoff, BackoffConfig
-from orchestrator.budget.rejection import KIND_OF, RejectionConfig, RejectionKind, RejectionRateLimiter, classify
+from orchestrator.budget.rejection import (
+    CLOSED,
+    KIND_OF,
+    RejectionConfig,
+    RejectionKind,
+    RejectionRateLimiter,
+    classify,
+)
 
 S = NS_PER_S
 BUY, SELL = Side.BUY, Side.SELL
@@ -78,17 +85,25 @@ def test_one_success_and_the_next_refusal_is_a_first_one():
         (Reason.OFF_TICK, False),
         (Reason.RATE_LIMITED, False),
         (Reason.QUOTA_EXHAUSTED, False),
-        (Reason.EXPIRED, False),
+        (Reason.EXPIRED, True),
         (Reason.CANNOT_MODIFY, False),
     ],
 )
 def test_what_speaks_against_a_side(reason, counts):
-    """C-21: position, margin and other; a price is made anew, a limit has its own way, a late request is no verdict."""
+    """C-21: position, margin and other, what comes too late included; a price is made anew, a limit has its own way."""
     limiter = RejectionRateLimiter(RejectionConfig())
     for n in range(9):
         limiter.record_rejection(BUY, Refused(reason, ""), Ns(n))
     assert limiter.should_skip(BUY, Ns(9)) is counts
     assert sum(limiter.by_kind.values()) == 9
+
+
+@pytest.mark.parametrize("reason", sorted(CLOSED))
+def test_what_ends_by_itself_is_tried_again_soon(reason):
+    """A halt ends and a clock is set right: from the third refusal on 5 s, 10 s, and then every 20 s."""
+    limiter = RejectionRateLimiter(RejectionConfig())
+    waits = [limiter.record_rejection(SELL, Refused(reason, ""), Ns(n)) // S for n in range(7)]
+    assert waits == [0, 0, 5, 10, 20, 20, 20]
 
 
 def test_a_wait_ends_by_itself_and_says_so_once():

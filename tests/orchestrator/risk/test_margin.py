@@ -10,6 +10,7 @@ from orchestrator.analytics import Analytics
 from orchestrator.desk.desk import LimitsGate
 from orchestrator.fills import FillProcessor, FillsConfig, Priority
 from orchestrator.risk.margin import MarginConfig, MarginTracker
+from orchestrator.sync.limits import VenueLimits
 from tests.orchestrator.desks import Bench
 from tests.orchestrator.messages import BUY, ETH, MID, SELL, bbo, fill, replied, s
 
@@ -31,6 +32,7 @@ class Account:
         self.fills.open(Ns(0), Ns(0))
         self.desks = {name: bench.desk for name, bench in self.benches.items()}
         self.tracker = MarginTracker(MarginConfig(**changes), self.ledger, self.desks, self.fills, self.alerts.append)
+        self.limits = VenueLimits(self.desks)
         for desk in self.desks.values():
             desk.limit.lots = Sz(10_000)
         self.mid(MID, 1)
@@ -38,6 +40,11 @@ class Account:
     def mid(self, mid: int, at: float) -> None:
         for desk in self.desks.values():
             desk.market.on_bbo(bbo(mid - 500, mid + 500, s(at), instrument=desk.instrument))
+
+    def look(self) -> MarginTracker:
+        """As risk does at each decision that matters."""
+        self.tracker.look()
+        return self.tracker
 
     def say(self, at: float, value: int, used: int = 0, *, leverage: int | None = 10, **changes) -> None:
         """The venue answers: money in USD."""
@@ -47,7 +54,9 @@ class Account:
             for name, d in self.desks.items()
         )
         margin = None if leverage is None else AccountMargin(Usd(value * USD), Usd(used * USD), Usd(used * USD // 2))
-        self.tracker.hear(LimitsReport(s(at), limits, margin), s(at))
+        report = LimitsReport(s(at), limits, margin)
+        self.tracker.hear(report, s(at))
+        self.limits.take(report)
 
     def trade(self, side: Side, lots: int, at: float, *, px: int = MID, instrument: Instrument = ETH) -> None:
         made = fill(int(at * 1e3), side, lots, px, at=s(at), instrument=instrument.id)
@@ -101,13 +110,13 @@ def test_between_two_answers_fills_and_mids_carry_it_on():
     account = Account()
     account.say(1, 100)
     account.trade(BUY, 20, 2)  # 400 USD: 40 of margin
-    assert account.tracker.available() == pytest.approx(60 * USD)
+    assert account.look().available() == pytest.approx(60 * USD)
     assert usd(account.reach(2)[0]) == pytest.approx(400 + 480, abs=LOT)
     account.mid(MID * 9 // 10, 3)  # 10 % down: 40 lost, 36 tied up
-    assert account.tracker.available() == pytest.approx(24 * USD)
-    assert account.tracker.usage() == pytest.approx(36 / 60)
+    assert account.look().available() == pytest.approx(24 * USD)
+    assert account.look().usage() == pytest.approx(36 / 60)
     account.say(4, 60, 36)
-    assert account.tracker.available() == pytest.approx(24 * USD)
+    assert account.look().available() == pytest.approx(24 * USD)
 
 
 def test_a_fill_that_the_answer_did_not_know_is_not_forgotten():
@@ -116,9 +125,9 @@ def test_a_fill_that_the_answer_did_not_know_is_not_forgotten():
     account.trade(BUY, 20, 2)
     limits = (InstrumentLimits(ETH.id, 2, ETH.min_notional, 20, Sz(10**9), 10),)
     account.tracker.hear(LimitsReport(s(1.5), limits, AccountMargin(Usd(100 * USD), Usd(0), Usd(0))), s(2.5))
-    assert account.tracker.available() == pytest.approx(60 * USD)
+    assert account.look().available() == pytest.approx(60 * USD)
     account.tracker.hear(LimitsReport(s(1), limits, AccountMargin(Usd(900 * USD), Usd(0), Usd(0))), s(3))
-    assert (account.tracker.reports, account.tracker.available()) == (1, pytest.approx(60 * USD))  # older: not used
+    assert (account.tracker.reports, account.look().available()) == (1, pytest.approx(60 * USD))  # older: not used
 
 
 def test_several_instruments_share_one_margin():
@@ -138,7 +147,7 @@ def test_the_venues_numbers_are_used_not_ours():
     account.say(2, 100, leverage=20, most=10)
     assert account.reach(2) == (10, 10)
     account.say(3, 0, leverage=None)
-    assert (account.reach(3), account.tracker.usage()) == ((10_000, 10_000), None)  # credit without end: our own limit
+    assert (account.reach(3), account.look().usage()) == ((10_000, 10_000), None)  # credit without end: our own limit
 
 
 MODES = (

@@ -146,6 +146,8 @@ def test_a_cause_that_goes_on_makes_one_halt():
     for second in range(100):
         assert not halt.halts("velocity", Ns(second * S))
     assert (halt.count, halt.deadline()) == (1, 129 * S)
+    assert not halt.halts("cascade", Ns(100 * S))
+    assert (halt.cause, halt.count) == ("cascade", 1)  # people are told what holds it now
 
 
 def test_the_fourth_halt_of_an_hour_is_too_much():

@@ -126,18 +126,20 @@ def test_the_halt_fault(cancels):
 
 
 def test_the_post_only_fault():
-    """Protects the fault: quotes change, nothing trades, and afterwards it does."""
+    """Protects the fault: quotes change, nothing trades, afterwards it does; what it counts, also while it lasts."""
     trader = Trader(PostOnlyMode(duration_s=20), start=11)
     trades, tops = len(trader.of(TradesPrinted)), len(trader.of(BboChanged))
     assert trader.ask(far(trader, 1, Tif.GTC))[0].reason is Reason.POST_ONLY_MODE
     assert isinstance(trader.ask(far(trader, 2))[0], Resting)
     trader.until(29)
+    counted = {"windows": 1, "placed": 1, "refused": 1}
+    assert +trader.injected[0].tally == counted
     assert len(trader.of(TradesPrinted)) == trades
     assert len(trader.of(BboChanged)) > tops
     trader.until(60)
     assert len(trader.of(TradesPrinted)) > trades
     assert isinstance(trader.ask(far(trader, 3, Tif.GTC))[0], Resting)
-    assert +trader.injected[0].counts == {"windows": 1, "refused": 1}
+    assert +trader.injected[0].counts == counted
 
 
 def test_the_squeeze_fault():

@@ -1,0 +1,83 @@
+"""The situations of a search: each of them is counted where it happens, and nowhere else."""
+
+from collections import Counter
+
+import pytest
+
+from runtime.log import MemoryLog
+from scenarios.build import build
+from scenarios.loader import load
+from scenarios.runner import run
+from scenarios.sometimes import SITUATIONS, Facts, meetings
+from scenarios.witness import Witness
+
+NAMES = [situation.name for situation in SITUATIONS]
+
+
+def met_in(name, *overrides, seed=7):
+    """What a run of a shipped scenario meets."""
+    running = build(load(name, overrides), seed, MemoryLog())
+    witness = Witness(running)
+    result = run(running, seed)
+    return meetings(witness, running, result.metrics)
+
+
+def test_the_catalogue_names_each_once():
+    """A name twice would hide one of the two."""
+    assert len(set(NAMES)) == len(NAMES) == 75
+    assert all(situation.what and not situation.what.endswith(".") for situation in SITUATIONS)
+
+
+@pytest.mark.parametrize(
+    ("scenario", "duration_s", "met", "not_met"),
+    [
+        (
+            "fill-before-ack",
+            90,
+            {"fill_before_ack"},
+            {"restart_with_orders", "killed", "adl_fill", "fill_while_down"},
+        ),
+        ("cancel-fill-race", 90, {"fill_overtakes_cancel", "fill_during_cancel"}, {"duplicate_fill", "forced_fill"}),
+        ("duplicates", 90, {"duplicate_fill"}, {"crash_before_ack", "dead_man_fired"}),
+        ("dead-man", 215, {"dead_man_fired", "restart_with_orders"}, {"quota_exhausted", "killed"}),
+        ("risk-loss", 300, {"killed"}, {"restart_with_orders", "crash_before_send"}),
+        ("tick-change", 120, {"grid_changed"}, {"halted_market", "too_many_requests"}),
+        ("funding", 190, {"funding_booked"}, {"forced_fill"}),
+        ("journal-full", 90, {"journal_lost"}, {"journal_waited"}),
+        ("half-open-user", 220, {"no_pong"}, {"clock_was_wrong"}),
+    ],
+)
+def test_a_scenario_meets_what_it_is_about(scenario, duration_s, met, not_met):
+    """Scenarios that were written for one situation are the proof of its probe."""
+    found = met_in(scenario, f"duration_s={duration_s}", "expect.healed_after_s_max=off")
+    assert {name for name in met if not found[name]} == set()
+    assert {name: found[name] for name in not_met if found[name]} == {}
+
+
+def test_a_quiet_market_meets_little():
+    """A probe that counts everywhere tells nothing."""
+    found = met_in("eth-quiet", "duration_s=90")
+    few = {"fill_after_end", "fill_during_cancel", "terminal_before_fill", "cancel_of_filled", "fill_overtakes_cancel"}
+    few |= {"nonce_beside_clock", "data_conflated", "position_flipped", "partial_then_cancelled", "post_only_refused"}
+    few |= {"self_cross_held_back", "limit_held_back", "limit_long", "limit_short", "fill_before_ack"}
+    assert {name for name, count in found.items() if count} <= few
+
+
+def test_listening_changes_nothing():
+    """The same digests with and without a witness."""
+    digests = []
+    for is_watched in (True, False):
+        running = build(load("crash", ["duration_s=130", "expect.healed_after_s_max=off"]), 3, MemoryLog())
+        if is_watched:
+            Witness(running)
+        result = run(running, 3)
+        digests.append((result.journal_digest, result.world_digest, result.events))
+    assert digests[0] == digests[1]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_nothing_is_met_where_nothing_happened(name):
+    """Each is zero of a run that has no facts."""
+    metrics = build(load("eth-quiet"), 1, MemoryLog()).observer.finish(0)
+    situation = SITUATIONS[NAMES.index(name)]
+    assert not situation.count(Facts(Counter(), metrics, {}, 0, 0))
