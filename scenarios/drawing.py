@@ -30,7 +30,7 @@ from sim.faults.timing import Moment
 from sim.faults.torn_journal import TornJournal
 from sim.points import Point
 
-VERSION = 2
+VERSION = 3
 """Of the drawing: the same seed gives another world in another version."""
 
 WARM_UP_S = 40.0
@@ -127,7 +127,6 @@ PATHS = (
     ("trader.dead_man", "the venue's dead-man switch"),
     ("links.ping_every_ms", "pings"),
     ("trader.budget", "the budget of requests"),
-    ("trader.desk.rejections", "waiting after refusals"),
     ("trader.desk.futile", "leaving futile orders alone"),
     ("trader.supervisor", "the watchdog of the connections"),
     ("trader.sync.reconciliation", "comparing positions"),

@@ -364,7 +364,8 @@ class RiskWatch:
         for reason in found.kill_reasons:
             self._kill_switch.latch(reason)
         if found.max_severity is RiskLevel.HALT:
-            if halt.halts(found.worst.monitor, now):
+            halting = {concern.monitor for concern in found.concerns if concern.level is RiskLevel.HALT}
+            if halt.halts(halt.cause if halt.cause in halting else found.worst.monitor, now):
                 self._kill_switch.latch(f"halted too often within an hour: {found.worst.reason}")
         elif halt.calms(found.halt_load, now):
             self._alert(Alert(Severity.INFO, "risk_recovered", f"{name} may quote again"))

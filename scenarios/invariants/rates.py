@@ -72,6 +72,8 @@ OF_A_STATE = frozenset(
 business of the meters and of the budget (S24, L7), or, where they speak of a book that has moved since, of nobody."""
 OF_THE_KEY = frozenset((Reason.UNKNOWN_SIGNER, Reason.INVALID_NONCE))
 """Those of them that are bad luck as soon as the venue takes another signature of ours."""
+OF_THE_CLOCK = frozenset((Reason.EXPIRED,))
+"""And as soon as it takes something that expires: a clock that is right now and then is no state."""
 CROWD = 20
 """Requests about one instrument refused for one such reason; more within a minute are futile, whatever was asked. The
 waits of both sides (5 s, 10 s, 20 s, each after three refusals that cost nothing) leave room for fourteen (S25)."""
@@ -196,7 +198,8 @@ class NoFutileRetry(Invariant):
     def _forget(self, action: AnyAction, result: AnyResult) -> None:
         """Accepted, or told to rest: a new refusal is the first one."""
         if self._crowds and isinstance(action, TRADING):
-            self._crowds = {key: times for key, times in self._crowds.items() if key[1] not in OF_THE_KEY}
+            over = OF_THE_KEY | OF_THE_CLOCK if isinstance(action, Place | Modify) else OF_THE_KEY
+            self._crowds = {key: times for key, times in self._crowds.items() if key[1] not in over}
         self._refusals.pop(_what(action), None)
         match result:
             case OrderStatusReport(update=OrderUpdate(status=OrderStatus.OPEN, cloid=cloid)):

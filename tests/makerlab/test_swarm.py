@@ -14,6 +14,7 @@ from orchestrator.fills import FillDeduplicator
 from runtime.journal_format import MAGIC, Took, encode
 from runtime.journal_reader import Reader
 from runtime.log import MemoryLog
+from scenarios.drawing import VERSION
 from scenarios.failure import TAIL, read_failure
 from scenarios.loader import load
 
@@ -152,7 +153,7 @@ def test_a_failure_that_is_gone_says_so(capsys, tmp_path, monkeypatch):
     assert code == ExitCode.FAILED
     assert out == ""
     assert "of commit abc, this is" in err
-    assert "drawn by version 1 of the drawing, this is 2" in err
+    assert f"drawn by version 1 of the drawing, this is {VERSION}" in err
     assert "does not fail here any more" in err
     assert not artefact.with_suffix(".small.toml").exists()
 

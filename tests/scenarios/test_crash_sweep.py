@@ -72,7 +72,7 @@ def test_the_run_that_forks_is_the_run_that_does_not():
 @pytest.mark.parametrize("loss", Loss)
 def test_a_death_is_that_of_its_scenario_file(loss):
     """What a fork found is found again from the start, by the number of its point."""
-    plan = Plan(source=EVERYWHERE, overrides=FEW, every=97, seed=3, loss=loss)
+    plan = Plan(source=EVERYWHERE, overrides=FEW, every=89, seed=3, loss=loss)
     _, found = deaths_of(plan)
     assert (sum(death.lost_bytes for death, _ in found) > 0) is (loss is not Loss.NONE)
     last = {death.point: death for death, _ in found}

@@ -63,11 +63,14 @@ def test_a_loss_ends_the_run_and_where_one_layer_is_off_the_next_one_does():
 
 
 def test_quotes_are_pulled_by_name_and_come_back():
-    """QE-03: the time without quotes is told by the monitor that took them; afterwards both sides stand again."""
+    """QE-03: the time without quotes is told by the monitor that keeps them away; afterwards both sides stand again.
+
+    The speed of the fall is over at once, how deep it went is not.
+    """
     result = result_of("risk-flash", 400)
     gated = result.metrics.quoting.gated_s
     assert {name for name in gated if not name.startswith("warming: ")} == {"starting", "velocity", "cascade"}
-    assert min(gated["velocity"], gated["cascade"]) >= 30
+    assert 0 < gated["velocity"] < 30 < gated["cascade"]
     assert result.metrics.trader.halts == 2
     assert result.metrics.quoting.two_sided_of_fresh_pct > 30
 
