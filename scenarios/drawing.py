@@ -126,8 +126,6 @@ SETTINGS = (
 PATHS = (
     ("trader.dead_man", "the venue's dead-man switch"),
     ("links.ping_every_ms", "pings"),
-    ("trader.budget", "the budget of requests"),
-    ("trader.desk.futile", "leaving futile orders alone"),
     ("trader.supervisor", "the watchdog of the connections"),
     ("trader.sync.reconciliation", "comparing positions"),
     ("trader.sync.audit", "auditing orders"),
