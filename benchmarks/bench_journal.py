@@ -116,6 +116,9 @@ class Silent:
     def reserve_nonces(self):
         return 0
 
+    def confirm_nonces(self, below):
+        """There are none."""
+
     def start(self, sink, _nonces_from):
         self.sink = sink
 

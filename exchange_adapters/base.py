@@ -63,8 +63,12 @@ class ExchangeAdapter(Protocol):
     def reserve_nonces(self) -> int:
         """A bound: nothing that is submitted now uses a nonce from there on. 0 where the venue knows no nonces.
 
-        The driver writes it down before it submits, and the next life begins there.
+        The driver writes it down before it submits, and the next life begins there. Asking changes nothing.
         """
+        ...
+
+    def confirm_nonces(self, below: int) -> None:
+        """That bound is written down. Until a new one is, nonces stay below the last one, while any is left there."""
         ...
 
     def submit(self, command: AnyCommand) -> None:

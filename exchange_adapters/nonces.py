@@ -8,8 +8,8 @@ must survive a death is a bound, not each number: it is reserved ahead, and the 
 LEAD = 2_000
 """So many nonces are reserved beyond the present one: two seconds, so that the bound is written once a second at most.
 
-A life that cannot write the next bound signs its withdrawal all the same, from the last bound on. The life after it
-begins at that bound, too: its nonces are others only if the clock has passed it by then."""
+What is left of the last one must do for a life that cannot write the next, and signs its withdrawal all the same. One
+that could never write any signs by the clock: only the clock then keeps its nonces apart from those of the next."""
 
 
 class NonceSource:
@@ -19,17 +19,22 @@ class NonceSource:
         """``first``: where the lives before have ended."""
         self.last = max(first - 1, 0)
         self.below = 0
-        """The bound that was reserved."""
+        """The bound that the next life knows."""
 
     def reserve(self, now_ms: int) -> int:
-        """A bound for what is signed next; a new one where half of the last is used up."""
+        """A bound for what is signed next; a new one where half of the last is used up. It holds once confirmed."""
         following = max(self.last + 1, now_ms)
-        if following + LEAD // 2 > self.below:
-            self.below = following + LEAD
-        return self.below
+        return following + LEAD if following + LEAD // 2 > self.below else self.below
+
+    def confirm(self, below: int) -> None:
+        """The next life will know this bound."""
+        self.below = max(self.below, below)
 
     def next(self, now_ms: int) -> int:
-        """The next nonce: below the bound, as long as one is left there, however long the process stood still."""
+        """The next nonce: below the bound, as long as one is left there, however long the process stood still.
+
+        So one that cannot write new bounds takes its orders back with what is left of the last one.
+        """
         following = max(self.last + 1, now_ms)
         if self.last + 1 < self.below <= following:
             following = self.last + 1

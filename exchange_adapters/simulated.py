@@ -82,6 +82,10 @@ class SimulatedAdapter:
         """A bound: nothing that is submitted now uses a nonce from there on."""
         return self._nonces.reserve(self._wall_ms)
 
+    def confirm_nonces(self, below: int) -> None:
+        """That bound is written down."""
+        self._nonces.confirm(below)
+
     def stop(self) -> None:
         """Drop every connection and deliver nothing more."""
         self.session.close()

@@ -242,27 +242,35 @@ class Life:
         except Exception as error:  # noqa: BLE001 - our bug, whatever it is
             self.fail(now, CORE_FAILED, one_line(error), error)
             return ()
-        has_reserved = self._reserve_nonces(now, commands)
+        below = self._reserve_nonces(now, commands)
         self._write(now, self._journal.decided, now, commands)
-        if has_reserved or must_survive(commands):
+        if below or must_survive(commands):
             self._write(now, self._journal.sync)
+        self._confirm_nonces(below)
         self._arm(now, deadline, is_wake=events is _WOKE)
         return commands
 
-    def _reserve_nonces(self, now: Ns, commands: Sequence[AnyCommand]) -> bool:
-        """Before anything signed may leave, the journal knows where the nonces of the next life begin."""
+    def _reserve_nonces(self, now: Ns, commands: Sequence[AnyCommand]) -> int:
+        """Before anything signed may leave, the journal knows where the nonces of the next life begin.
+
+        Returns the new bound, to be confirmed once it is safe; 0 where there is none.
+        """
         if not any(isinstance(command, Request) for command in commands):
-            return False
+            return 0
         try:
             below = self.adapter.reserve_nonces()
         except Exception as error:  # noqa: BLE001 - as for `submit`: whatever it is, the orders must go
             self.fail(now, SUBMIT_FAILED, f"{error!r} on reserving nonces", error)
-            return False
+            return 0
         if below <= self._nonces_below:
-            return False
-        self._nonces_below = below
+            return 0
         self._write(now, self._journal.took, now, NoncesReserved(below))
-        return True
+        return below
+
+    def _confirm_nonces(self, below: int) -> None:
+        if below and not self._is_journal_dead:
+            self._nonces_below = below
+            self.adapter.confirm_nonces(below)
 
     def _arm(self, now: Ns, deadline: Ns | None, *, is_wake: bool) -> None:
         """Note when to wake the core, unless it keeps asking for a time that has passed."""
@@ -281,9 +289,10 @@ class Life:
     def _ask_net(self, now: Ns) -> tuple[AnyCommand, ...]:
         commands = self.net.decide(now)
         if commands:
-            self._reserve_nonces(now, commands)
+            below = self._reserve_nonces(now, commands)
             self._write(now, self._journal.rescued, now, commands)
             self._write(now, self._journal.sync)
+            self._confirm_nonces(below)
         self.deadline = self.net.next_deadline()
         return commands
 

@@ -784,6 +784,8 @@ def test_ac55_nonces_ascend_over_lives_and_clocks(trader):
     trader.start(subscribe=ACCOUNT)
     harness.set_clock(100)
     first = adapter.reserve_nonces()
+    assert adapter.reserve_nonces() == first, "asking changes nothing"
+    adapter.confirm_nonces(first)
     for _ in range(3):
         trader.request(place(trader, LOW))
         trader.request(QueryPositions())

@@ -69,6 +69,9 @@ class Recorder:
     def reserve_nonces(self):
         return 0
 
+    def confirm_nonces(self, below):
+        """There are none."""
+
     def start(self, sink, nonces_from=0):
         self.sink = sink
 

@@ -285,6 +285,9 @@ class ToyVenue:
     def reserve_nonces(self):
         return 0
 
+    def confirm_nonces(self, below):
+        """There are none."""
+
     def start(self, sink, nonces_from=0):
         self._sink = sink
         self._connection += 1
