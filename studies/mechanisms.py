@@ -281,6 +281,7 @@ MECHANISMS: tuple[Mechanism, ...] = (
         does="waits longer after each attempt to connect that failed",
         off=("trader.feeds.backoff_ms=1", "trader.feeds.backoff_max_ms=1"),
         scenario="gap-no-snapshot",
+        given=("trader.feeds.connects_per_minute=1000",),
     ),
     Mechanism(
         name="budget",
