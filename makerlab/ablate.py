@@ -100,13 +100,7 @@ def _carry_out(trials: Sequence[Trial], processes: int) -> list[Verdict]:
         came = "holds" if verdict.red_seed is None else f"red ({verdict.what}, seed {verdict.red_seed})"
         log(f"[{done}/{len(trials)}] {trial.title}: {came} ({verdict.run_s:.1f} s)")
 
-    if processes > 1 and len(trials) > 1:
-        return spread(try_out, trials, min(processes, len(trials)), say)
-    verdicts = []
-    for trial in trials:
-        verdicts.append(try_out(trial))
-        say(trial, verdicts[-1])
-    return verdicts
+    return spread(try_out, trials, processes, say)
 
 
 # --- the table ----------------------------------------------------------------------------------

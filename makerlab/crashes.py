@@ -197,8 +197,7 @@ def _run_again(plan: Plan, deaths: list[Death], jobs: int) -> list[str]:
         if one.death.digests != digests:
             differing.append(f"{one.death.name}: journal and world {one.death.digests}, then {digests}")
 
-    if again:
-        spread(_die_again, again, min(jobs, len(again)), compare, hash_seed=1)
+    spread(_die_again, again, jobs, compare, hash_seed=1)
     return differing
 
 

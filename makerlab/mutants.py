@@ -81,13 +81,7 @@ def _carry_out(trials: Sequence[Trial], processes: int) -> list[Verdict]:
         what = trial.mechanism if trial.is_without else f"the world of {trial.mechanism}"
         log(f"[{done}/{len(trials)}] {what}: {came} ({verdict.run_s:.1f} s)")
 
-    if processes > 1 and len(trials) > 1:
-        return spread(try_out, trials, min(processes, len(trials)), say)
-    verdicts = []
-    for trial in trials:
-        verdicts.append(try_out(trial))
-        say(trial, verdicts[-1])
-    return verdicts
+    return spread(try_out, trials, processes, say)
 
 
 # --- what is printed ----------------------------------------------------------------------------

@@ -29,7 +29,12 @@ def spread(
     ``on_done`` hears of each result as soon as it is there; ``on_start`` is called in each process. Both ``work`` and
     ``on_start`` must be importable by their names. With ``hash_seed`` the processes order sets by it; each by a seed of
     its own without. Raises ChildProcessError where one of the processes dies.
+
+    No more processes than items are begun; for one of them this one does, unless a hash seed needs another.
     """
+    processes = min(processes, len(items))
+    if not items or (processes <= 1 and hash_seed is None):
+        return [_here(work, item, on_done) for item in items]
     others = set(multiprocessing.active_children())
     context = multiprocessing.get_context("spawn")
     done: dict[int, ResultT] = {}
@@ -51,6 +56,12 @@ def spread(
                 raise ChildProcessError(f"a process of {processes} died, and its work with it") from error
             raise
     return [done[i] for i in range(len(items))]
+
+
+def _here(work: Callable[[ItemT], ResultT], item: ItemT, on_done: Callable[[ItemT, ResultT], None]) -> ResultT:
+    result = work(item)
+    on_done(item, result)
+    return result
 
 
 def _as_done(futures: dict[Future[ResultT], int]) -> Iterator[Future[ResultT]]:

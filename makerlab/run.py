@@ -243,7 +243,7 @@ def _run_all(queue: list[Job], processes: int, done: dict[Path, RunResult]) -> N
         for job in queue:
             note(job, _run_here(job))
     else:
-        spread(work_among_many, queue, min(processes, len(queue)), note)
+        spread(work_among_many, queue, processes, note)
 
 
 def _run_here(job: Job) -> RunResult:

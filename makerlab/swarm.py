@@ -216,17 +216,11 @@ def _explore(todo: list[Task], jobs: int, book: _Book, tick: Tick) -> None:
         rate = done / (monotonic() - started) * 60
         tick(done / len(todo), f"{done} of {len(todo)} seeds, {failed} failed, {rate:.0f} seeds a minute")
 
-    if jobs == 1:
-        for task in todo:
-            note(task, look(task))
-    elif todo:
-        spread(look, todo, min(jobs, len(todo)), note, on_start=silence)
+    spread(look, todo, jobs, note, on_start=silence)
 
 
 def _run_again(again: list[Task], jobs: int, book: _Book) -> list[str]:
     """The determinism gate: the same digests from another process with another hash seed."""
-    if not again:
-        return []
     differing = []
 
     def compare(task: Task, found: tuple[Seen, Failure | None]) -> None:
@@ -237,7 +231,7 @@ def _run_again(again: list[Task], jobs: int, book: _Book) -> list[str]:
             book.journal(task.seed).unlink(missing_ok=True)
             book.journal(task.seed, again=True).unlink()
 
-    spread(look, again, min(jobs, len(again)), compare, on_start=silence, hash_seed=1)
+    spread(look, again, jobs, compare, on_start=silence, hash_seed=1)
     return differing
 
 
