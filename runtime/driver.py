@@ -7,7 +7,8 @@ the input; apply; decide; append the commands; sync if they place, modify or lat
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Annotated, NamedTuple, Protocol
+from traceback import format_exception
+from typing import Annotated, NamedTuple, Protocol, Self
 
 from annotated_types import Ge, Gt
 from msgspec.structs import replace
@@ -93,7 +94,16 @@ class Failure(NamedTuple):
 
     name: str
     text: str
-    error: BaseException | None = None
+    error: type[BaseException] | None = None
+    traceback: str | None = None
+    """Where it was raised, as text: the exception itself would keep the whole life, whose frames it holds."""
+
+    @classmethod
+    def of(cls, name: str, text: str, error: BaseException | None = None) -> Self:
+        """With what was raised, where anything was."""
+        if error is None:
+            return cls(name, text)
+        return cls(name, text, type(error), "".join(format_exception(error)))
 
     def __str__(self) -> str:
         """One line for people."""
@@ -217,7 +227,7 @@ class Life:
     def fail(self, now: Ns, name: str, text: str, error: BaseException | None = None) -> None:
         """Take the core out; from the next step on the safety net decides. The first reason stays."""
         if self.failure is None:
-            self.failure = Failure(name, text, error)
+            self.failure = Failure.of(name, text, error)
             self.net.take_over(Alert(Severity.CRITICAL, name, text), now)
             self.deadline = now
 

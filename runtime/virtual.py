@@ -197,7 +197,7 @@ class VirtualDriver:
         failure = self.failure
         if self.is_running or failure is None:
             return False
-        return failure.name == JOURNAL_FAILED and isinstance(failure.error, OSError)
+        return failure.name == JOURNAL_FAILED and failure.error is not None and issubclass(failure.error, OSError)
 
     @property
     def failure(self) -> Failure | None:
@@ -300,7 +300,7 @@ class VirtualDriver:
 
     def _cannot_start(self, error: JournalError | OSError) -> None:
         text, now = one_line(error), self._env.now
-        self.ends.append(LifeEnd(self._number + 1, now, "failed", Failure(JOURNAL_UNREADABLE, text, error)))
+        self.ends.append(LifeEnd(self._number + 1, now, "failed", Failure.of(JOURNAL_UNREADABLE, text, error)))
         if self._on_alert is not None:
             self._on_alert(now, Alert(Severity.CRITICAL, JOURNAL_UNREADABLE, text))
 

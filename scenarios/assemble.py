@@ -93,9 +93,10 @@ class Running:
         self.world = world
         self.trader: ObservedTrader | None = None
         """Of the latest life."""
-        self.lives: list[ObservedTrader] = []
         self.snapshots: list[Snapshot] = []
-        """What the trader counted in each of its lives, up to the shutdown."""
+        """What the trader counted in each of its lives that is over; at the end of the run in the latest, too."""
+        self.cycle_times: list[int] = []
+        """Nanoseconds of this machine for each decision in which a quote cycle ran; the first of all lives."""
         self.session = world.attach(ACCOUNT, setup.links)
         instruments: Mapping[InstrumentId, Instrument] = world.instruments
         self.truth = VenueTruth(world.venue, ACCOUNT, instruments, world.sessions)
@@ -235,6 +236,8 @@ class Running:
         log_alert(now, alert)
 
     def _new_life(self) -> ObservedTrader:
+        if self.trader is not None:  # a life that is over leaves its numbers: it would be kept for good
+            self.snapshots.append(self.trader.core.snapshot())
         core = Orchestrator(self.setup.trader, tuple(self.world.instruments.values()))
         before = self._scope
         self.limits.begin_life()
@@ -252,8 +255,7 @@ class Running:
             run=self,
         )
         self.checker.bind(self._scope, self._story)
-        self.trader = ObservedTrader(core, self.checker, self._scope, self.observer)
-        self.lives.append(self.trader)
+        self.trader = ObservedTrader(core, self.checker, self._scope, self.observer, self.cycle_times)
         return self.trader
 
     def _on_block(self, number: int, now: Ns) -> None:

@@ -23,12 +23,13 @@ NO_FILLS: Sequence[Fill] = ()
 class ObservedTrader:
     """Implements `runtime.driver.Trader` around an orchestrator."""
 
-    def __init__(self, core: Orchestrator, checker: Checker, scope: Scope, observer: Observer) -> None:
-        """Wrap a core; the checker is bound to a scope that reads this core."""
+    def __init__(
+        self, core: Orchestrator, checker: Checker, scope: Scope, observer: Observer, cycle_times: list[int]
+    ) -> None:
+        """Wrap a core; the checker is bound to a scope that reads this core; times of quote cycles are written down."""
         self.core = core
         self.events = 0
-        self.cycle_times: list[int] = []
-        """Nanoseconds of this machine for each decision in which a quote cycle ran."""
+        self._cycle_times = cycle_times
         self._checker = checker
         self._scope = scope
         self._observer = observer
@@ -56,8 +57,8 @@ class ObservedTrader:
         cycles = sum(desk.cycles for desk in self.core.desks.values())
         if cycles != self._cycles:
             self._cycles = cycles
-            if len(self.cycle_times) < CYCLES_KEPT:
-                self.cycle_times.append(spent)
+            if len(self._cycle_times) < CYCLES_KEPT:
+                self._cycle_times.append(spent)
         self._scope.now = self._scope.decided_at = now
         self._checker.step(Step(now, None, commands))
         self._observer.on_gate(self._gate(), self._limits, now)

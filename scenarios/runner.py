@@ -3,12 +3,10 @@
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from time import perf_counter
-from traceback import format_exception
 
 from domain.orders import Certainty
 from domain.units import NS_PER_S, USD, Ns
 from orchestrator.metrics import Snapshot
-from runtime.driver import Failure
 from scenarios.assemble import Running
 from scenarios.endurance import Looks, resident_mb
 from scenarios.expectations import evaluate
@@ -70,12 +68,12 @@ def _shut_down(running: Running) -> None:
 
 def _note_trader(running: Running) -> None:
     """Read the trader's own account of its lives before the shutdown changes it."""
-    *ended, latest = running.lives
-    running.snapshots = [life.core.snapshot() for life in ended]
     if running.driver.is_running:
         numbers = running.driver.snapshot()
+    elif running.trader is not None and running.driver.failure is None:
+        numbers = running.trader.core.snapshot(running.world.env.now)
     else:
-        numbers = latest.core.snapshot(running.world.env.now) if running.driver.failure is None else None
+        numbers = None
     if numbers is not None:
         running.snapshots.append(numbers)
 
@@ -102,7 +100,7 @@ def _result(running: Running, seed: int) -> RunResult:
         seed=seed,
         ended=ended,
         reason=reason,
-        traceback=_traceback(running.driver.failure),
+        traceback=None if running.driver.failure is None else running.driver.failure.traceback,
         journal_digest=running.journal.digest(),
         world_digest=running.world.venue.world_digest,
         events=running.driver.counters.events,
@@ -163,13 +161,8 @@ def _how_it_ended(running: Running) -> tuple[Ended, str | None]:
     return Ended.COMPLETED, None
 
 
-def _traceback(failure: Failure | None) -> str | None:
-    """Where it failed: for whoever mends it, not for whoever runs it."""
-    return None if failure is None or failure.error is None else "".join(format_exception(failure.error))
-
-
 def _wall(running: Running, spent: float, events: int) -> Wall:
-    times = sorted(time for life in running.lives for time in life.cycle_times)
+    times = sorted(running.cycle_times)
     simulated = running.world.env.now / NS_PER_S
     return Wall(
         run_s=spent,

@@ -170,7 +170,7 @@ def test_a_journal_that_cannot_be_read_starts_no_life():
     run.driver.start_trader()
     assert not run.driver.is_running
     assert run.driver.failure.name == JOURNAL_UNREADABLE
-    assert isinstance(run.driver.failure.error, JournalError)
+    assert run.driver.failure.error is JournalError
     assert "readable records follow" in run.alerts[-1].text
     assert not run.driver.has_lost_journal
 

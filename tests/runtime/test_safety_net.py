@@ -32,7 +32,8 @@ def test_a_core_that_raises_leaves_no_resting_order(k, in_decide):
     assert not run.driver.is_running
     assert run.driver.failure.name == CORE_FAILED
     assert "planted" in run.driver.failure.text
-    assert isinstance(run.driver.failure.error, RuntimeError)
+    assert run.driver.failure.error is RuntimeError
+    assert "RuntimeError: planted" in run.driver.failure.traceback
     assert run.venue.resting() == []
     assert run.alerts[0].name == CORE_FAILED
     assert ORDERS_LEFT not in [a.name for a in run.alerts]

@@ -107,7 +107,7 @@ def assert_survived(running: Running, result: RunResult, context: object = "") -
     assert told.clean_stop, context
     assert told.orders == (), context
     assert booked(running) == [fill.tid for fill in fills_of(running)], context
-    assert [end.how for end in running.driver.ends] == ["killed"] * (len(running.lives) - 1) + ["stopped"], context
+    assert [end.how for end in running.driver.ends] == ["killed"] * (len(running.snapshots) - 1) + ["stopped"], context
 
 
 # --- moments ------------------------------------------------------------------------------------

@@ -1,9 +1,11 @@
 """The checks in whole runs: every rule really compares in the library, and faults planted in a run turn them red."""
 
+import gc
 import json
 import os
 import subprocess
 import sys
+import weakref
 from dataclasses import dataclass
 
 import pytest
@@ -14,6 +16,7 @@ from domain.orders import OrderState
 from domain.units import NS_PER_S
 from orchestrator.desk.inventory import Inventory
 from orchestrator.fills import FillProcessor
+from runtime.driver import CORE_FAILED
 from scenarios.invariants import INVARIANTS
 from scenarios.result import Ended
 from scenarios.runner import run
@@ -255,9 +258,34 @@ def test_the_checks_go_on_over_crashes():
     running.driver.request_stop("end")
     running.world.run(130 * NS_PER_S)
     running.checker.end(running.world.env.now)
-    assert len(running.lives) == 4
-    assert not running.driver.is_running
+    assert [end.how for end in running.driver.ends] == ["killed", "killed", "killed", "stopped"]
     assert running.checker.violations == []
     assert running.truth.resting() == ()
     counts = running.checker.counts()
     assert min(counts[rule] for rule in ("S1", "S2", "S4", "S5", "S8", "S10", "S11", "S15")) > 30
+
+
+def test_a_life_that_is_over_leaves_its_numbers_and_nothing_else():
+    """Protects long runs: a day has dozens of deaths, and each life holds some megabytes; however it ended."""
+    running = running_of("cancel-fill-race", 60)
+    env, driver = running.world.env, running.driver
+    lives = []
+
+    def note():
+        lives.append(weakref.ref(running.trader.core))
+
+    def break_down():
+        running.trader.core.decide = None
+
+    for at, act in enumerate((note, driver.kill_trader, driver.start_trader, note, break_down), start=10):
+        env.call_at(at * NS_PER_S, act)
+    env.call_at(40 * NS_PER_S, driver.start_trader)
+    running.start()
+    running.world.run(45 * NS_PER_S)
+    gc.collect()
+    assert [(end.how, end.failure and end.failure.name) for end in driver.ends] == [
+        ("killed", None),
+        ("failed", CORE_FAILED),
+    ]
+    assert [life() for life in lives] == [None, None]
+    assert [numbers.life for numbers in running.snapshots] == [1, 2]
