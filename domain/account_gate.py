@@ -99,6 +99,7 @@ class AccountGate:
                 nonces_from=event.nonces_from,
                 is_unread=True,
                 liquidated=event.liquidated,
+                connects=event.connects,
             )
         orders = tuple(order for order in event.orders if _order_of_life(order) is None)
         ledgers = tuple(ledger for ledger in event.ledgers if _ledger(ledger) is None)

@@ -262,6 +262,9 @@ class Restored(Event, frozen=True):
     """No life has read the account and none has placed anything: fills that were told may be its history."""
     liquidated: str | None = None
     """What the last life heard of a liquidation, where it died before it decided on it."""
+    connects: tuple[Ns, ...] = ()
+    """How long ago, at most, each attempt to connect within the last minute was made, oldest first: the venue counts
+    them over lives."""
 
     @property
     def is_opening(self) -> bool:

@@ -117,6 +117,7 @@ class TrackedOrder:
 
     __slots__ = (
         "_settled_final",
+        "cancel_refused_at",
         "cancel_sent_at",
         "cancels_in_vain",
         "certainty",
@@ -185,6 +186,8 @@ class TrackedOrder:
         """The last cancel left before the venue acknowledged the order: it may have come first and found nothing."""
         self.cancels_in_vain = 0
         """Cancels in a row that the venue found nothing for; an order that shows itself begins anew."""
+        self.cancel_refused_at: Ns | None = None
+        """When it said so last."""
         self.is_stuck = False
         """Flagged as unacknowledged for too long (OL-05)."""
         self.is_unmodifiable = False

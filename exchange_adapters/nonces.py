@@ -9,7 +9,7 @@ LEAD = 2_000
 """So many nonces are reserved beyond the present one: two seconds, so that the bound is written once a second at most.
 
 What is left of the last one must do for a life that cannot write the next, and signs its withdrawal all the same. One
-that could never write any signs by the clock: only the clock then keeps its nonces apart from those of the next."""
+that could never write any signs by the clock: those of the next are larger unless the clock is set back between."""
 
 
 class NonceSource:
@@ -33,10 +33,11 @@ class NonceSource:
     def next(self, now_ms: int) -> int:
         """The next nonce: below the bound, as long as one is left there, however long the process stood still.
 
-        So one that cannot write new bounds takes its orders back with what is left of the last one.
+        So one that cannot write new bounds takes its orders back with what is left of the last one: from the time of
+        that reservation on, since the venue wants numbers near the present, and a life between may have used others.
         """
         following = max(self.last + 1, now_ms)
         if self.last + 1 < self.below <= following:
-            following = self.last + 1
+            following = max(self.last + 1, self.below - LEAD)
         self.last = following
         return following

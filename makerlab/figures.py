@@ -4,7 +4,8 @@ from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 from domain.alerts import STOPPED
-from scenarios.result import SPLIT_HORIZON_S, Belief, Growth, Markout, Metrics, Outcome, RunResult, TraderFigures
+from scenarios.figures import SPLIT_HORIZON_S, Belief, Growth, Markout, TraderFigures
+from scenarios.result import Metrics, Outcome, RunResult
 
 _SHOWN = 5
 """Reasons named in a line; the result file holds all."""
@@ -239,6 +240,9 @@ def _decisions(metrics: Metrics) -> Iterable[Row]:
         "placements stuck": trader.stuck,
         "fills of unknown orders": trader.unmatched_fills,
         "fills after the end": trader.late_fills,
+        "orders overfilled": trader.overfilled,
+        "fills crowded out": trader.fills_crowded_out,
+        "unknown messages": trader.unknown_events,
         "illegal steps": trader.illegal_steps,
         "stale quotes": trader.stale_quote_alarms,
     }

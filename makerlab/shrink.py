@@ -12,6 +12,7 @@ from makerlab.swarm import silence
 from runtime.provenance import git_commit
 from scenarios.drawing import VERSION as DRAWING
 from scenarios.failure import Failure, read_failure, scenario_text
+from scenarios.loader import load_tree
 from scenarios.shrink import Shrinker
 
 
@@ -38,6 +39,7 @@ def shrink(artefact: Path, *, out: Path | None = None, minutes: float = 5.0) -> 
     if problems:
         raise ConfigError(problems)
     failure = read_failure(artefact)
+    load_tree(failure.scenario, f"{artefact}: scenario")  # what is no world at all does not fail either
     warn(artefact, failure)
     silence()
     started = monotonic()

@@ -5,7 +5,6 @@ if nothing happens, ``snapshot`` gives frozen numbers. No clock, socket, log, ge
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from domain.account_gate import AccountGate
@@ -43,58 +42,30 @@ from domain.instrument import Instrument
 from domain.transfers import OWNER, TransferBook
 from domain.units import InstrumentId, Ns, Usd
 from orchestrator.analytics import Analytics
-from orchestrator.budget.proactive import BudgetConfig, ProactiveRateTracker
+from orchestrator.budget.proactive import ProactiveRateTracker
 from orchestrator.budget.quota import QuotaQuestion
-from orchestrator.connectivity.feeds import ConnectPace, FeedMachine, FeedsConfig
+from orchestrator.config import TraderConfig
+from orchestrator.connectivity.feeds import ConnectPace, FeedMachine
 from orchestrator.connectivity.figures import connection_figures
-from orchestrator.connectivity.requests import RequestLedger, RequestsConfig
-from orchestrator.connectivity.signer import SignerConfig, SignerWatch
-from orchestrator.connectivity.supervisor import ConnectionSupervisor, SupervisorConfig
-from orchestrator.desk.desk import STARTING, WARMING, Desk, DeskConfig
+from orchestrator.connectivity.requests import RequestLedger
+from orchestrator.connectivity.signer import SignerWatch
+from orchestrator.connectivity.supervisor import ConnectionSupervisor
+from orchestrator.desk.desk import Desk
 from orchestrator.desk.execution import IdSource
-from orchestrator.fills import FillProcessor, FillsConfig, Priority
+from orchestrator.fill_ways import FillWays
+from orchestrator.fills import FillProcessor
+from orchestrator.gate import TradingGate
 from orchestrator.metrics import Snapshot
 from orchestrator.report import desk_snapshot
-from orchestrator.risk.dead_man import DeadMan, DeadManConfig
+from orchestrator.risk.dead_man import DeadMan
 from orchestrator.risk.kill_switch import KillSwitch
-from orchestrator.risk.margin import MarginConfig, MarginTracker
-from orchestrator.risk.watch import RiskConfig, RiskWatch
-from orchestrator.sync.foreign import ForeignConfig, ForeignHand
+from orchestrator.risk.margin import MarginTracker
+from orchestrator.risk.watch import RiskWatch
+from orchestrator.sync.foreign import ForeignHand
 from orchestrator.sync.limits import VenueLimits
-from orchestrator.sync.resolver import ResolverConfig
-from orchestrator.sync.resync import ResyncConfig
-from orchestrator.sync.shutdown import Shutdown, ShutdownConfig
-from orchestrator.sync.startup import StartUp, StartUpConfig
-from orchestrator.sync.strangers import Strangers
-from orchestrator.sync.watch import SyncConfig, SyncWatch
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TraderConfig:
-    """The whole trader: one part per machine."""
-
-    desk: DeskConfig = field(default_factory=DeskConfig)
-    feeds: FeedsConfig = field(default_factory=FeedsConfig)
-    supervisor: SupervisorConfig | None = field(default_factory=SupervisorConfig)
-    """When a feed that is up and silent is connected anew; off: only one that the adapter finds dead."""
-    requests: RequestsConfig = field(default_factory=RequestsConfig)
-    fills: FillsConfig = field(default_factory=FillsConfig)
-    start_up: StartUpConfig = field(default_factory=StartUpConfig)
-    resync: ResyncConfig = field(default_factory=ResyncConfig)
-    resolver: ResolverConfig = field(default_factory=ResolverConfig)
-    sync: SyncConfig = field(default_factory=SyncConfig)
-    shutdown: ShutdownConfig = field(default_factory=ShutdownConfig)
-    risk: RiskConfig = field(default_factory=RiskConfig)
-    margin: MarginConfig | None = field(default_factory=MarginConfig)
-    """Sizes by what the account's money carries; off: the venue's refusals are the first to say so."""
-    budget: BudgetConfig | None = field(default_factory=BudgetConfig)
-    """How near the venue's limits we go; off: as if it had none."""
-    signer: SignerConfig | None = field(default_factory=SignerConfig)
-    """What follows where the venue no longer takes our signature; off: it is asked again and again, as of anything."""
-    foreign: ForeignConfig | None = field(default_factory=ForeignConfig)
-    """What follows where somebody else trades on the account, or moves its money; off: nothing, and nobody is told."""
-    dead_man: DeadManConfig | None = field(default_factory=DeadManConfig)
-    """The venue's switch that cancels everything when we are not heard any more; off: a dead host leaves its orders."""
+from orchestrator.sync.shutdown import Shutdown
+from orchestrator.sync.startup import StartUp
+from orchestrator.sync.watch import SyncWatch
 
 
 class _Waits(Protocol):
@@ -188,18 +159,25 @@ class Orchestrator:
         self.shutdown = Shutdown(config.shutdown, self.ledger, self.desks, self.dead_man, self._alert)
         self.transfers = TransferBook()
         self.account = AccountGate(self._alert)
-        self.strangers = Strangers(self.desks, self._on_stranger)
-        self.unmatched_fills = 0
+        self.fill_ways = FillWays(
+            self.fills, self.desks, self.budget, self.risk, self.start_up, self.sync, self.foreign
+        )
+        self.strangers = self.fill_ways.strangers
+        self.gate = TradingGate(
+            self.desks,
+            (self.user_feed, self.market_feed),
+            self.start_up,
+            self.shutdown,
+            self.sync,
+            self.kill_switch,
+            self.signer,
+            self.foreign,
+        )
         self.unknown_instrument = 0
         self.unknown_events = 0
         """Events of a type that no handler takes: dropped, counted (EL-07)."""
         self._now = Ns(0)
         self._alerts: list[AnyCommand] = []
-        self.fills.subscribe(self._fill_to_position, Priority.POSITION)
-        self.fills.subscribe(self._fill_to_order, Priority.ORDERS)
-        self.fills.subscribe(self._fill_to_quotes, Priority.QUOTES)
-        self.fills.subscribe(self._fill_to_stats, Priority.ANALYTICS)
-        self.fills.subscribe_before_opening(self._on_fill_before_opening)
         always: tuple[_Waits | None, ...] = (
             self.ledger,
             self.market_feed,
@@ -300,7 +278,7 @@ class Orchestrator:
         self.risk.look(now)
         if self.signer is not None:
             self.signer.open(now)
-        gate = self.account_gate()
+        gate = self.gate.reason(now)
         for desk in self.desks.values():
             desk.decide(gate, now)
         if self.dead_man is not None:
@@ -345,9 +323,11 @@ class Orchestrator:
             quota_left=0 if self.budget is None else self.budget.headroom,
             fills_applied=self.fills.applied,
             fills_duplicate=self.fills.duplicates,
+            fills_crowded_out=self.fills.crowded_out,
+            unknown_events=self.unknown_events,
             **self.sync.figures(at),
             **self.risk.figures(),
-            unmatched_fills=self.unmatched_fills,
+            unmatched_fills=self.fill_ways.unmatched,
             foreign_fills=0 if self.foreign is None else self.foreign.fills,
             owner_moved=self.moved_by_owner,
             signatures_refused=0 if self.signer is None else self.signer.refused,
@@ -355,6 +335,7 @@ class Orchestrator:
             dead_man=None if self.dead_man is None else self.dead_man.state.value,
             dead_man_asked=0 if self.dead_man is None else self.dead_man.asked,
             dead_man_refused=0 if self.dead_man is None else self.dead_man.refused,
+            dead_man_returned=0 if self.dead_man is None else self.dead_man.returned,
             dead_man_fired=0 if self.dead_man is None else self.dead_man.fired,
             messages_refused=dict(self.account.refused),
             analytics_errors=dict(self.analytics.errors),
@@ -375,23 +356,7 @@ class Orchestrator:
     @property
     def phase(self) -> str:
         """What the trader as a whole is doing."""
-        if self.shutdown.is_stopping:
-            return self.shutdown.state.value
-        gate = self.account_gate()
-        return "quoting" if gate is None else gate
-
-    def account_gate(self) -> str | None:
-        """Why no desk may quote (the first reason that holds); None when all may."""
-        if self.shutdown.is_stopping:
-            return "stopping"
-        if self.kill_switch.is_latched:
-            return "kill"
-        if self.signer is not None and self.signer.gate is not None:
-            return self.signer.gate
-        is_warming = self.start_up.is_warming
-        if not is_warming and not self.start_up.is_done:
-            return STARTING
-        return self._limits_gate() or self._picture_gate() or (WARMING if is_warming else None)
+        return self.gate.phase(self._now)
 
     # --- handlers -------------------------------------------------------------------------------
 
@@ -401,6 +366,7 @@ class Orchestrator:
         self.ids.life_seed = event.life_seed
         self.market_feed.life_seed = event.life_seed
         self.user_feed.life_seed = event.life_seed
+        self.user_feed.pace.continue_from(event.connects, now)
         if self.dead_man is not None:
             self.dead_man.begin(event.life_seed)
         if self.signer is not None:
@@ -550,58 +516,7 @@ class Orchestrator:
         else:
             self.unknown_instrument += 1
 
-    def _fill_to_position(self, fill: Fill, now: Ns) -> None:
-        del now
-        self.desks[fill.instrument].inventory.apply(fill)
-        if self.budget is not None:
-            self.budget.on_traded(Usd(fill.px * fill.sz))
-
-    def _fill_to_order(self, fill: Fill, now: Ns) -> None:
-        if self.desks[fill.instrument].tracker.on_fill(fill, now) is None:
-            self.strangers.on_unmatched(fill, now)
-
-    def _on_stranger(self, fill: Fill, now: Ns) -> None:
-        """A fill of no order of ours."""
-        self.unmatched_fills += 1
-        if self.foreign is not None:
-            self.foreign.on_unmatched_fill(fill, self.desks[fill.instrument].instrument, now)
-        if self.start_up.is_done:
-            self.sync.on_unmatched_fill(now)
-
-    def _fill_to_quotes(self, fill: Fill, now: Ns) -> None:
-        self.risk.on_fill(fill)
-        self.desks[fill.instrument].on_fill(fill, now)
-        self.sync.on_fill(fill, now)
-
-    def _fill_to_stats(self, fill: Fill, now: Ns) -> None:
-        del now
-        desk = self.desks[fill.instrument]
-        desk.fill_tracker.on_fill(fill, desk.tracker.counters.placed)
-
-    def _on_fill_before_opening(self, fill: Fill, now: Ns) -> None:
-        """In the position already; its order must learn of it, or it never settles."""
-        self.desks[fill.instrument].tracker.on_fill(fill, now)
-
     # --- inside ---------------------------------------------------------------------------------
-
-    def _limits_gate(self) -> str | None:
-        """Why no desk at all may trade by its limits; None while one may."""
-        gate = None
-        for desk in self.desks.values():
-            gate = desk.limits_gate
-            if gate is None:
-                return None
-        return gate
-
-    def _picture_gate(self) -> str | None:
-        """Why our picture of the account and its markets may not be whole."""
-        if not self.user_feed.is_live:
-            return "user_feed_down"
-        if not self.market_feed.is_live:
-            return "market_feed_down"
-        if self.resync.gates_quotes:
-            return "resync"
-        return self.sync.gate or (None if self.foreign is None else self.foreign.gate(self._now))
 
     def _record_adjustments(self, out: list[AnyCommand]) -> None:
         """What a restatement, a late fill, the first mark or a lifted kill changed must reach the next life."""

@@ -102,7 +102,7 @@ class DeskSnapshot:
     recoveries_exhausted: int
     """How often they did not suffice."""
     recovery_escalations: int
-    """Those recoveries that began because no reducing order could be placed at all (RS-19)."""
+    """Those recoveries that began because no reducing order could be placed at all (RS-19), or none of them filled."""
     position_utilization: float
     """Absolute position as a share of its limit; 0 while that is not known (MT-14)."""
     halts: int
@@ -148,6 +148,10 @@ class DeskSnapshot:
     """Placements that were unacknowledged for too long."""
     modify_fallback: int
     """Refused modifies that became a cancel and a placement."""
+    late_events: int
+    """Statuses of orders that came after their end, or about a generation that is no more: nothing follows."""
+    overfilled: int
+    """Orders that traded more than their size."""
     illegal_steps: int
     """Steps of an order that its lifecycle does not have."""
     cycles: int
@@ -204,6 +208,10 @@ class Snapshot:
     quota_left: int
     fills_applied: int
     fills_duplicate: int
+    fills_crowded_out: int
+    """Fills that waited for the first stated position longer than there was room: taken for part of it."""
+    unknown_events: int
+    """Messages of a kind that nobody takes."""
     feed_downs: int
     feed_silences: int
     """Those of them for which the connection was silent, and nobody had closed it."""
@@ -280,6 +288,8 @@ class Snapshot:
     """Times that were asked for, each renewal included."""
     dead_man_refused: int
     """Answers that this account may not use it."""
+    dead_man_returned: int
+    """Requests to take it back."""
     dead_man_fired: int
     """Triggers that we were told of."""
     messages_refused: dict[str, int]

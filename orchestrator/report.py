@@ -174,6 +174,8 @@ def _orders(desk: Desk, now: Ns) -> dict[str, Any]:
         "late_fills": counters.late_fills,
         "stuck": counters.stuck,
         "modify_fallback": counters.modify_fallback,
+        "late_events": counters.late_events,
+        "overfilled": counters.overfilled,
         "illegal_steps": counters.illegal,
     }
 

@@ -216,6 +216,11 @@ class Life:
             self.fail(now, ORDERS_LEFT, f"the core stopped with {len(self.net.live)} orders that may rest")
         return self._has_stopped if self.failure is None else self.net.is_done
 
+    @property
+    def is_unwritten(self) -> bool:
+        """Whether its journal was lost before it could say where its nonces end: only the clock keeps others apart."""
+        return self._is_journal_dead and self._nonces_below == 0
+
     # --- how it ends ----------------------------------------------------------------------------
 
     def request_stop(self, now: Ns, reason: str) -> None:

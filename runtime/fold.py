@@ -3,12 +3,22 @@
 One pass, no core: what is asked of the core is only what stands in its recorded commands.
 """
 
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from collections.abc import Iterable, Mapping, Sequence
 
 from domain.account_gate import AccountGate
 from domain.alerts import KILL, STOPPED
-from domain.commands import Alert, AnyCommand, Modify, Place, QueryFills, RecordAdjustments, RecordForgiven, Request
+from domain.commands import (
+    Alert,
+    AnyCommand,
+    Connect,
+    Modify,
+    Place,
+    QueryFills,
+    RecordAdjustments,
+    RecordForgiven,
+    Request,
+)
 from domain.events import (
     Adjustment,
     AnyEvent,
@@ -33,6 +43,7 @@ from domain.ids import draw
 from domain.liquidation import liquidation_in
 from domain.transfers import TransferBook
 from domain.units import InstrumentId, Ns, Pos, RequestId, Tid, Usd
+from orchestrator.connectivity.feeds import MINUTE
 from runtime.journal_format import Decided, Opened, Record, Rescued, Took
 from runtime.own_orders import KEPT, OwnOrders, fills_in
 
@@ -109,6 +120,8 @@ class Fold:
         self._is_stopped = True
         self._liquidated: str | None = None
         """What was heard of a liquidation since the last decision."""
+        self._connects: deque[Ns] = deque()
+        """When it was tried to connect, within a minute before the last record."""
 
     def add(self, record: Record) -> None:
         """Take in the next record."""
@@ -165,6 +178,7 @@ class Fold:
             forgiven=self._forgiven,
             nonces_from=self._nonces_from,
             liquidated=self._liquidated,
+            connects=tuple(Ns(self._now - at) for at in self._connects if self._now - at < MINUTE),
             is_unread=self._before_opening is not None and not self._has_placed and life > 1,
         )
 
@@ -182,6 +196,7 @@ class Fold:
         if isinstance(event, Restored):
             event = self._gate.restored(event, now)
             self._start_life(event)
+            self._connects = deque(Ns(now - age) for age in event.connects)
         elif isinstance(event, KillReset):
             self._kill = None
         elif isinstance(event, NoncesReserved):
@@ -260,6 +275,10 @@ class Fold:
             self._orders.sent(command, now)
             self._cursor.sent(command)
             self._has_placed = self._has_placed or _places(command)
+            if isinstance(command, Connect):
+                self._connects.append(now)
+                while now - self._connects[0] >= MINUTE:
+                    self._connects.popleft()
 
     def _heed(self, commands: Sequence[AnyCommand]) -> None:
         for command in commands:

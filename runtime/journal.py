@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from hashlib import blake2b
 
 from domain.alerts import KILL
-from domain.commands import Alert, AnyCommand, Modify, Place, Request
+from domain.commands import Alert, AnyCommand, Connect, Modify, Place, Request
 from domain.errors import JournalError
 from domain.events import AnyEvent
 from domain.units import Ns
@@ -95,7 +95,8 @@ class Journal:
 def must_survive(commands: Sequence[AnyCommand]) -> bool:
     """Whether the record of these must be durable before they are carried out.
 
-    True for what places, modifies or latches. A cancel may be forgotten: it is decided again.
+    True for what places, modifies or latches, and for attempts to connect, which the venue counts over lives (S26). A
+    cancel may be forgotten: it is decided again.
     """
     return any(map(_commits, commands))
 
@@ -103,4 +104,4 @@ def must_survive(commands: Sequence[AnyCommand]) -> bool:
 def _commits(command: AnyCommand) -> bool:
     if isinstance(command, Request):
         return any(isinstance(action, Place | Modify) for action in command.actions)
-    return isinstance(command, Alert) and command.name == KILL
+    return isinstance(command, Connect) or (isinstance(command, Alert) and command.name == KILL)

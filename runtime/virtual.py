@@ -192,6 +192,11 @@ class VirtualDriver:
         return None if self._life is None else self._life.net
 
     @property
+    def is_unwritten(self) -> bool:
+        """Whether the life under way could never write where its nonces end."""
+        return self._life is not None and self._life.is_unwritten
+
+    @property
     def has_lost_journal(self) -> bool:
         """Whether the last life ended because its journal could not be written; the next one may begin where it can."""
         failure = self.failure

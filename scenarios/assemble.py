@@ -15,7 +15,8 @@ from domain.events import Channel, ChannelKind, Feed, PublicTrade, TradesPrinted
 from domain.instrument import Instrument
 from domain.units import NS_PER_S, AccountId, InstrumentId, Ns, Side, seconds
 from exchange_adapters.simulated import SimulatedAdapter
-from orchestrator.core import Orchestrator, TraderConfig
+from orchestrator.config import TraderConfig
+from orchestrator.core import Orchestrator
 from orchestrator.metrics import Snapshot
 from orchestrator.risk.ladder import fresh_for
 from runtime.journal import Journal
@@ -26,13 +27,14 @@ from runtime.story import story
 from runtime.virtual import DriverConfig, VirtualDriver
 from scenarios.endurance import state_bytes
 from scenarios.expectations import Expect
+from scenarios.figures import FaultFigures
 from scenarios.invariants.base import Bounds, Scope
 from scenarios.invariants.checker import Checker
 from scenarios.invariants.limits import HardLimits
 from scenarios.observed import ObservedTrader
 from scenarios.observer import Observer
 from scenarios.overreach import Overreach
-from scenarios.result import FaultFigures
+from scenarios.probes import Probe
 from scenarios.trace import Span, Trace
 from scenarios.truth import VenueTruth
 from sim.disk import Disk
@@ -61,6 +63,10 @@ class Setup:
     bounds: Bounds = field(default_factory=Bounds)
     check_every: int = 1
     full_check_every: int = 200
+    despite: frozenset[str] = frozenset()
+    """Kinds of faults that the trader has to live with: liveness is judged while they are at work, too."""
+    probes: tuple[Probe, ...] = ()
+    """What the trader is put to when the run is over."""
     soak: bool = False
     """Whether to look at what the run keeps in memory, time and again."""
 
@@ -93,6 +99,10 @@ class Running:
         self.world = world
         self.trader: ObservedTrader | None = None
         """Of the latest life."""
+        self.probed: list[Probe] = []
+        """Trials at the end that came about."""
+        self.is_killed_on_trial = False
+        """Whether its kill switch was latched by one of them: that is no end of the run."""
         self.snapshots: list[Snapshot] = []
         """What the trader counted in each of its lives that is over; at the end of the run in the latest, too."""
         self.cycle_times: list[int] = []
@@ -134,6 +144,8 @@ class Running:
         """How far its positions may go."""
         self.overreach = Overreach(self.truth)
         """How far the account went."""
+        self.unwritten_nonces: dict[tuple[str, int], Ns] = {}
+        """Nonces of lives that could never write where theirs end, and how far the clock was ahead then."""
         self._scope: Scope | None = None
         self._block_at = Ns(0)
         self._tape = Tape()
@@ -144,6 +156,7 @@ class Running:
         world.env.call_in(NS_PER_S, self._on_second)
         self.session.on_send.append(self.observer.on_sent)
         self.session.on_send.append(self.checker.sent)
+        self.session.on_sign.append(self._on_sign)
         for injected in self.injected:
             world.env.call_at(injected.starts_at, self.observer.on_fault)
             world.env.call_at(injected.ends_at, self.observer.on_heal)
@@ -159,7 +172,7 @@ class Running:
         driver = self.driver
         is_down = not driver.is_running and bool(driver.ends)
         will_return = is_down and (driver.ends[-1].how == "killed" or driver.has_lost_journal)
-        return will_return and any(injected.is_striking for injected in self.injected)
+        return will_return and any(injected.is_striking or injected.will_restart for injected in self.injected)
 
     # --- what the checks know of the run around trader and venue (`scenarios.invariants.base.RunView`) -------------
 
@@ -167,6 +180,11 @@ class Running:
     def faults(self) -> Sequence[Injected]:
         """All faults of the run."""
         return self.injected
+
+    @property
+    def has_lost_user_feed(self) -> bool:
+        """Whether the account's connection cannot come up, and the trader has to live with that."""
+        return self.session.feeds[Feed.USER].holds > 0 and bool(self.setup.despite)
 
     @property
     def is_running(self) -> bool:
@@ -202,6 +220,11 @@ class Running:
         net = self.driver.net
         return (self.adapter,) if net is None else (self.adapter, net)
 
+    @property
+    def clock_skew(self) -> Ns:
+        """How far the trader's wall clock is ahead."""
+        return self.session.skew
+
     def fault_figures(self) -> list[FaultFigures]:
         """What each fault did."""
         return [
@@ -226,14 +249,21 @@ class Running:
         return sizes
 
     def mark_faults(self) -> None:
-        """Put the faults into the trace, for the figures."""
-        self.trace.faults = [Span(i.starts_at / NS_PER_S, i.ends_at / NS_PER_S, i.kind) for i in self.injected]
+        """Put the faults into the trace, for the figures; some last longer than the run."""
+        end = self.world.env.now
+        self.trace.faults = [
+            Span(i.starts_at / NS_PER_S, min(i.ends_at, end) / NS_PER_S, i.kind) for i in self.injected
+        ]
 
     # --- inside ---------------------------------------------------------------------------------
 
     def _on_alert(self, now: Ns, alert: Alert) -> None:
         self.alerts[alert.name] += 1
         log_alert(now, alert)
+
+    def _on_sign(self, nonce: int, _now: Ns) -> None:
+        if self.driver.is_unwritten:
+            self.unwritten_nonces[self.session.signer, nonce] = self.session.skew
 
     def _new_life(self) -> ObservedTrader:
         if self.trader is not None:  # a life that is over leaves its numbers: it would be kept for good
@@ -280,7 +310,8 @@ class Running:
 
     def _note_faults(self, scope: Scope, now: Ns) -> None:
         scope.now = now
-        if any(injected.is_active for injected in self.injected):
+        despite = self.setup.despite
+        if any(injected.is_active for injected in self.injected if injected.kind not in despite):
             scope.calm_since = None
         elif scope.calm_since is None:
             scope.calm_since = now

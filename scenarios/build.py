@@ -54,6 +54,8 @@ def setup_of(scenario: Scenario) -> Setup:
         links=scenario.links,
         faults=scenario.faults,
         expect=scenario.expect,
+        despite=frozenset(checks.despite),
+        probes=scenario.probes,
         soak=scenario.soak,
         bounds=Bounds(
             fill_within=millis(checks.fill_within_ms),
@@ -128,6 +130,7 @@ def _world_config(scenario: Scenario, markets: tuple[MarketConfig, ...]) -> Worl
         margin=venue.margin,
         traded=venue.traded,
         actions_used=venue.actions_used,
+        ties=scenario.ties,
     )
 
 

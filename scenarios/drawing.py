@@ -18,19 +18,31 @@ from domain.events import Feed
 from domain.ids import uniform
 from runtime import config
 from scenarios.loader import SHELF
+from scenarios.probes import Probe
+from sim.envelope import LinkName
 from sim.faults import FAULTS, Fault, Range
 from sim.faults.crash import Crash
 from sim.faults.disconnect import Disconnect
+from sim.faults.duplicate import Duplicate
+from sim.faults.fill_before_ack import FillBeforeAck
 from sim.faults.fsync_failure import FsyncFailure
 from sim.faults.journal_full import JournalFull
 from sim.faults.owner_transfers import OwnerTransfers
+from sim.faults.paging import Paging
+from sim.faults.reorder import Reorder
+from sim.faults.reply_lost import ReplyLost
+from sim.faults.request_lost import RequestLost
+from sim.faults.slow_handler import SlowHandler
 from sim.faults.slow_journal import SlowJournal
+from sim.faults.stale_queries import StaleQueries
 from sim.faults.stall import Stall
+from sim.faults.terminal_before_fill import TerminalBeforeFill
 from sim.faults.timing import Moment
 from sim.faults.torn_journal import TornJournal
 from sim.points import Point
+from sim.ties import FirstComeTies, PriorityTies, RandomTies
 
-VERSION = 3
+VERSION = 4
 """Of the drawing: the same seed gives another world in another version."""
 
 WARM_UP_S = 40.0
@@ -74,12 +86,50 @@ DISK_S = (15.0, 60.0)
 """Longer than the safety net may take: a process that still cancels cannot be started."""
 DEATHS_PER_MINUTE = (0.3, 2.0)
 DEATHS_REST_S = (20.0, 120.0)
+STARTED_S = 30.0
+"""So long after its begin a life has read all that it needs, where the ways are sound."""
 STRIKE_S = (0.2, 15.0)
 """How long a strike lasts."""
 DOWN_S = (0.2, 60.0)
 """Longer than the venue's dead-man switch waits."""
 POINTS_PER_S = {Point.TOLD: 15.0, Point.WRITTEN: 25.0, Point.SYNCED: 0.6, Point.SENDING: 0.8}
 """How often the process comes to each point, about; more often in a lively market."""
+
+STAYS = 0.15
+"""Share of the worlds in which one failure stays for good."""
+FOR_GOOD_S = 1e6
+"""Longer than any run."""
+BREAKER = "trader.requests.routes.breaker"
+STAYING: tuple[dict[str, Any], ...] = (
+    {"kind": RequestLost().kind, "share": 1.0, "links": [LinkName.ORDER_SOCKET.value]},
+    {"kind": Disconnect().kind, "feeds": [Feed.USER.value]},
+    {"kind": ReplyLost().kind, "share": 0.05},
+    {"kind": Duplicate().kind, "share": 0.3},
+    {"kind": Reorder().kind, "share": 0.2, "mean_s": 0.3},
+    {"kind": FillBeforeAck().kind, "share": 0.3, "hold_ms": 1_500.0},
+    {"kind": TerminalBeforeFill().kind, "share": 0.3, "hold_ms": 3_000.0},
+    {"kind": StaleQueries().kind, "share": 0.5, "lag_s": 1.0},
+    {"kind": Paging().kind, "page": 5, "overlap": 3},
+    {"kind": SlowHandler().kind, "factor": 5.0},
+)
+"""Failures with which a trader can live: a socket that takes no request while REST does, an account's connection that
+never comes back, and what is wrong with some messages only. Without circuit breakers nobody leaves a way that is dead,
+so the first one is left out where they are off."""
+
+TIES = (FirstComeTies().kind, RandomTies().kind, PriorityTies().kind)
+"""In which order happens what is due at one time."""
+TIES_CHANGE = Range(0.3, 60.0)
+"""How often a minute priorities change, where they decide."""
+
+MANY = 0.04
+"""Share of the worlds with many instruments."""
+INSTRUMENTS = Range(3, 20)
+"""How many these have; their runs are shorter by as much as that is more than two."""
+PROFILES_OF_MANY = ("eth-quiet", "eth-volatile", "alt-thin")
+PRICES_OF_MANY = Range(150.0, 5_000.0)
+
+PROBED = {Probe.STALE_DATA: 0.4, Probe.KILL: 0.4, Probe.RESTART: 0.7, Probe.LEAKS: 1.0}
+"""In which share of the worlds each trial is held at the end; a trader that has to be killed for one must be."""
 
 REGIMES = ("eth-quiet", "eth-volatile", "eth-stationary", "alt-thin", "two-markets")
 """Shipped scenarios without faults that a world can begin from."""
@@ -101,6 +151,7 @@ SETTINGS = (
     Setting("links.order_socket.latency.median_ms", Range(25.0, 400.0)),
     Setting("links.order_rest.latency.median_ms", Range(50.0, 1_500.0)),
     Setting("links.reply.latency.median_ms", Range(5.0, 1_000.0)),
+    Setting("links.user_data.jitter_ms", (0.0,)),
     Setting("links.handshake_ms", Range(20.0, 5_000.0)),
     Setting("market.flow.drift_bps", Range(-1.0, 1.0, is_log=False)),
     Setting("venue.traded", (0, 5_000_000_000_000), turned=1.0),
@@ -129,7 +180,7 @@ PATHS = (
     ("trader.supervisor", "the watchdog of the connections"),
     ("trader.sync.reconciliation", "comparing positions"),
     ("trader.sync.audit", "auditing orders"),
-    ("trader.requests.routes.breaker", "the circuit breakers"),
+    (BREAKER, "the circuit breakers"),
 )
 """Ways to recover of which one may be off: the others have to do."""
 
@@ -182,6 +233,9 @@ class Sites:
 def draw(seed: int, duration_s: float) -> Drawn:
     """Draw the world of a seed; at least ``SHORTEST_S`` long."""
     sites = Sites(seed)
+    instruments = sites.value("instruments", INSTRUMENTS) if sites.chance("many") < MANY else None
+    if instruments is not None:
+        duration_s = max(SHORTEST_S, round(duration_s * 2 / instruments, 2))
     tree: dict[str, Any] = {
         "extends": sites.one_of("regime", REGIMES),
         "name": f"swarm-{seed}",
@@ -195,13 +249,47 @@ def draw(seed: int, duration_s: float) -> Drawn:
     if sites.chance("path off") < PATH_OFF:
         key, path_off = sites.one_of("path", PATHS)
         put(tree, key, "off")
+    if instruments is not None:
+        tree["market"] = {**tree.get("market", {}), "more": [_market(sites, i) for i in range(2, instruments + 1)]}
+    tree["ties"] = _ties(sites)
+    tree["probes"] = [str(probe) for probe, share in PROBED.items() if sites.chance(f"probe/{probe}") < share]
     tree["faults"] = _faults(sites, duration_s)
+    if sites.chance("stays") < STAYS:
+        _let_stay(sites, tree)
     if "cash" in tree["venue"]:
         for fault in tree["faults"]:
             if fault["kind"] == OwnerTransfers().kind:  # who has nothing left rightly quotes nothing
                 fault["usd"] = abs(fault["usd"])
     tree["expect"] = _expect(tree["extends"])
     return Drawn(seed, tree, path_off)
+
+
+def _ties(sites: Sites) -> dict[str, Any]:
+    kind = sites.one_of("ties", TIES)
+    changes = {"changes_per_minute": sites.value("ties/changes", TIES_CHANGE)}
+    return {"kind": kind} | (changes if kind == PriorityTies().kind else {})
+
+
+def _market(sites: Sites, number: int) -> dict[str, Any]:
+    """One more instrument, whose numbers no later one moves."""
+    name = f"A{number}"
+    price = sites.value(f"market/{name}/price", PRICES_OF_MANY)
+    profile = sites.one_of(f"market/{name}/profile", PROFILES_OF_MANY)
+    return {"profile": profile, "flow": {"fair_price": price}, "instrument": {"name": name, "asset": number}}
+
+
+def _let_stay(sites: Sites, tree: dict[str, Any]) -> None:
+    """One failure from some moment on for good; it takes the place of those of its kind."""
+    has_breaker = tree.get("trader", {}).get("requests", {}).get("routes", {}).get("breaker") != "off"
+    fault = sites.one_of("staying", STAYING if has_breaker else STAYING[1:])
+    end_s = tree["duration_s"] - HEAL_S
+    at_s = round(sites.within("staying/at_s", WARM_UP_S, end_s, is_log=False), 2)
+    others = [other for other in tree["faults"] if other["kind"] != fault["kind"]]
+    if fault["kind"] == Disconnect().kind:  # who begins without a connection never gets to what happened meanwhile
+        by_s = at_s - STARTED_S
+        others = [o for o in others if o["kind"] not in DEATHS or o["at_s"] + o["duration_s"] <= by_s]
+    tree["faults"] = [*others, {**fault, "at_s": at_s, "duration_s": FOR_GOOD_S, "when": {"kind": "throughout"}}]
+    tree["checks"] = {"despite": [fault["kind"]]}
 
 
 def _expect(base: str) -> dict[str, Any]:
@@ -262,6 +350,9 @@ def _fault(kind: type[Fault], sites: Sites, end_s: float) -> dict[str, Any]:
         if sites.chance(f"{name}/{key}/chosen") < CHOSEN:
             drawn[key] = sites.one_of(f"{name}/{key}", choices)
     drawn["duration_s"] = round(min(drawn.get("duration_s", length), end_s - at_s), 2)
+    if "ban_s" in drawn:  # it outlasts the strike, and has to be over in time, too
+        drawn["ban_s"] = round(min(drawn["ban_s"], end_s - at_s - 1), 2)
+        drawn["duration_s"] = round(min(drawn["duration_s"], end_s - at_s - drawn["ban_s"]), 2)
     if "when" in known:
         drawn["when"] = _death(name, sites, at_s, end_s) if name in DEATHS else _timing(name, sites)
     return drawn

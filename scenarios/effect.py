@@ -71,6 +71,15 @@ def late_faults(scenario: Scenario, end: Ns) -> Iterator[Problem]:
             yield Problem(f"faults[{i}].at_s", f"{fault.at_s:g}", want)
 
 
+def unknown_company(scenario: Scenario) -> Iterator[Problem]:
+    """Kinds that liveness is judged in spite of, and that the scenario does not have."""
+    kinds = sorted({fault.kind for fault in scenario.faults})
+    for i, kind in enumerate(scenario.checks.despite):
+        if kind not in kinds:
+            want = f"the kind of a fault of this scenario ({', '.join(kinds) or 'it has none'})"
+            yield Problem(f"checks.despite[{i}]", show(kind), want)
+
+
 def unknown_instruments(scenario: Scenario, known: Sequence[InstrumentId]) -> Iterator[Problem]:
     """Instruments of faults that the scenario does not have."""
     for i, fault in enumerate(scenario.faults):

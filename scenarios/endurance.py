@@ -10,7 +10,7 @@ from pathlib import Path
 from statistics import fmean
 
 from domain.units import NS_PER_S, Ns
-from scenarios.result import EnduranceFigures, Growth, Recoveries
+from scenarios.figures import EnduranceFigures, Growth, Recoveries
 
 SIZES = frozenset(("calls", "ended_orders", "inbox", "orders", "requests", "trader_bytes"))
 """What is looked at, by name."""

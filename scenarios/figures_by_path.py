@@ -11,8 +11,9 @@ from typing import Any, get_args, get_origin, get_type_hints
 from domain.events import Reason
 from scenarios.alert_names import ALERT_NAMES
 from scenarios.endurance import SIZES
+from scenarios.figures import FaultFigures
 from scenarios.invariants import INVARIANTS
-from scenarios.result import FaultFigures, Metrics
+from scenarios.result import Metrics
 
 FAULTS = "faults"
 """Below it come the kind of a fault and the name of one of its counts; faults of a kind are added up."""

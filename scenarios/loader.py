@@ -16,7 +16,7 @@ from runtime.config import EXTENDS, Shelf, Tree
 from runtime.config_check import show, suggestion
 from runtime.config_schema import schema as json_schema
 from scenarios.build import markets_of
-from scenarios.effect import idle_keys, late_faults, unjudged_healing, unknown_instruments
+from scenarios.effect import idle_keys, late_faults, unjudged_healing, unknown_company, unknown_instruments
 from scenarios.figures_by_path import wrong_step
 from scenarios.incidents import INCIDENTS
 from scenarios.schema import DEFAULT_PROFILE, InstrumentSection, Scenario
@@ -64,6 +64,7 @@ def _checked(given: Tree, source: str, problems: list[Problem]) -> Scenario:
         problems += [
             *late_faults(scenario, seconds(scenario.duration_s)),
             *unjudged_healing(scenario, seconds(scenario.duration_s)),
+            *unknown_company(scenario),
             *_limits_without_a_lot(scenario),
             *_cycles_too_far_apart(scenario),
             *_faults_of_nothing(scenario),

@@ -3,12 +3,11 @@
 Everything is a running sum, a bounded queue or a bounded sample, so memory does not grow with time.
 """
 
-from collections import Counter, OrderedDict, deque
+from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from math import nan
-from typing import Protocol
 
-from domain.commands import AnyCommand, Cancel, Modify, Place, Request
+from domain.commands import AnyCommand
 from domain.events import (
     AnyEvent,
     BboChanged,
@@ -18,43 +17,26 @@ from domain.events import (
     FeedUp,
     Fill,
     NotSent,
-    OrderStatus,
-    Refused,
     Replied,
 )
 from domain.instrument import Instrument
-from domain.units import NS_PER_S, USD, Cloid, FeeRate, InstrumentId, Ns, Oid, RequestId, Side, Tid, seconds
-from runtime.own_orders import spread
+from domain.units import NS_PER_S, USD, FeeRate, InstrumentId, Ns, Oid, Side, Tid
 from scenarios.disagreement import Disagreement
-from scenarios.endurance import RecoveryTimes
-from scenarios.invariants.base import Block, TruthView
-from scenarios.memory import keep
-from scenarios.result import (
-    HORIZONS_S,
-    SPLIT_HORIZON_S,
+from scenarios.earnings import Earnings, MarkoutQueue
+from scenarios.figures import (
     InventoryStats,
     MarketFigures,
-    Markout,
-    Metrics,
-    OrderCounts,
     Pnl,
     Quoting,
 )
+from scenarios.healing import Healing
+from scenarios.invariants.base import Block, TruthView
+from scenarios.memory import keep
+from scenarios.result import Metrics
 from scenarios.trace import MAX_MARKS, MAX_SAMPLES, FillMark, Lifetime, MarketTrace, Span, Trace
+from scenarios.traffic import KEPT, EndedOrder, Traffic
 
-KEPT = 20_000
 NANO_PER_PCT = 10_000_000
-_HORIZONS = tuple(seconds(horizon) for horizon in HORIZONS_S)
-_SPLIT = HORIZONS_S.index(SPLIT_HORIZON_S)
-
-
-class EndedOrder(Protocol):
-    """The venue's record of an order of ours at its end."""
-
-    cloid: Cloid | None
-    placed_at: Ns
-    updated_at: Ns
-    status: OrderStatus | None
 
 
 class _Market:
@@ -82,7 +64,7 @@ class _Market:
         self.fresh = 0
         self.two_sided = 0
         self.two_sided_fresh = 0
-        self.pending: tuple[deque[tuple[Ns, int, int, float, int]], ...] = tuple(deque() for _ in _HORIZONS)
+        self.markouts = MarkoutQueue()
         self.trace = MarketTrace(str(instrument.id))
 
     def stand(self, block: Block) -> None:
@@ -124,35 +106,15 @@ class Observer:
         """Up to here the observed time is in the sums."""
         self._sent_in_time = (0, 0)
         """Requests and actions up to the shutdown."""
-        self._spread = 0.0
-        self._forced = self._fees = self._requests = self._actions = 0
-        self._gross, self._net = [0.0] * len(_HORIZONS), [0.0] * len(_HORIZONS)
-        self._adverse, self._measured = [0] * len(_HORIZONS), [0] * len(_HORIZONS)
+        self._traffic = Traffic()
+        self._earnings = Earnings()
+        self._healing = Healing()
         self._fresh = self._two_sided = self._two_sided_fresh = 0
-        self._counts = OrderCounts()
-        self._rejections: Counter[str] = Counter()
         self._ended: list[EndedOrder] = []
-        self._open_requests: OrderedDict[RequestId, Request] = OrderedDict()
-        self._leaving: OrderedDict[Cloid, None] = OrderedDict()
-        """Orders with a cancel or modify of ours under way: blocks come in time, so what fills one comes after it."""
-        self._replaced: OrderedDict[Cloid, None] = OrderedDict()
-        self._raced: OrderedDict[Cloid, None] = OrderedDict()
-        self._races = self._race_fills = self._recovered = 0
+        self._recovered = 0
         self._seen: OrderedDict[tuple[Tid, Oid], None] = OrderedDict()
         self._user_up_since: Ns | None = None
-        self._up: set[Feed] = set()
-        self._data_gaps = self._longest_gap = self._feed_losses = 0
-        self._recoveries = RecoveryTimes()
-        self._back_since: Ns | None = None
-        self._requoted: int | None = None
-        self._faults = 0
-        """Faults whose time is not over."""
-        self._healed: int | None = None
-        """Longest time without both sides since a fault was over; None before the first one."""
-        self._missing_since: Ns | None = None
-        self._down_since: Ns | None = None
-        self._resting_while_down: int | None = None
-        """Longest time that orders of ours rested after the trader had died; None while it never has."""
+        self._data_gaps = self._longest_gap = 0
         self._gate: str | None = None
         self._gate_since = Ns(0)
         trace.markets = {str(name): market.trace for name, market in self._markets.items()}
@@ -180,16 +142,14 @@ class Observer:
             before = market.mid
             if bid is not None and ask is not None:
                 market.mid = (bid + ask) / 2
-            self._settle(market, now, before)
-        if self._back_since is not None and self._is_two_sided():
-            self._requoted = max(self._requoted or 0, now - self._back_since)
-            self._back_since = None
-            self._recoveries.quote(now)
-        if self._healed is not None:
-            self._heal(now)
-        if self._down_since is not None:
-            was = self._resting_while_down or 0
-            self._resting_while_down = max(was, now - self._down_since) if block.resting else was
+            self._earnings.settle(market.markouts, now, before, market.mid)
+        self._healing.on_block(
+            now,
+            self._last_block,
+            rests=bool(block.resting),
+            is_two_sided=self._is_two_sided(),
+            is_stopped=self._stopped is not None,
+        )
         if now >= self._next_sample:
             self._next_sample = Ns(now + self._sample_every)
             self._sample(now)
@@ -232,16 +192,12 @@ class Observer:
     def _on_fill(self, fill: Fill) -> None:
         market = self._markets[fill.instrument]
         mid = float(fill.px) if market.mid is None else market.mid
-        signed = fill.side * fill.sz
         market.fills += 1
         market.taker_fills += fill.is_taker
-        self._forced += fill.liquidation is not None
         market.volume += fill.px * fill.sz
-        self._spread += signed * (mid - fill.px)
-        self._fees += fill.fee
-        for horizon, queue in zip(_HORIZONS, market.pending, strict=True):
-            queue.append((Ns(fill.exch_time + horizon), signed, fill.px, mid, 0))
-        self._count_race(fill)
+        market.markouts.add(fill, mid)
+        self._earnings.on_fill(fill, mid)
+        self._traffic.on_fill(fill.cloid)
         instrument = market.instrument
         if len(market.trace.fills) < MAX_MARKS:
             market.trace.fills.append(
@@ -254,48 +210,12 @@ class Observer:
                 )
             )
 
-    def _count_race(self, fill: Fill) -> None:
-        cloid = fill.cloid
-        if cloid is None:
-            return
-        if cloid not in self._leaving:
-            return
-        self._race_fills += 1
-        if cloid not in self._raced:
-            self._races += 1
-            keep(self._raced, cloid, None, KEPT)
-
-    def _settle(self, market: _Market, now: Ns, before: float | None) -> None:
-        """Markouts that are due, at the mid that stood at their moment."""
-        for i, queue in enumerate(market.pending):
-            while queue and queue[0][0] <= now:
-                due, signed, px, mid0, _ = queue.popleft()
-                mid = before if now > due and before is not None else market.mid
-                self._book_markout(i, signed, px, mid0, mid0 if mid is None else mid)
-
-    def _book_markout(self, i: int, signed: int, px: int, mid0: float, mid: float) -> None:
-        gross = signed * (mid - mid0)
-        self._gross[i] += gross
-        self._net[i] += signed * (mid - px)
-        self._adverse[i] += gross < 0
-        self._measured[i] += 1
-
     def on_end(self, order: EndedOrder) -> None:
         """An order ended at the venue; its fills of the same block are looked at first."""
         self._ended.append(order)
 
     def _bury(self, order: EndedOrder) -> None:
-        cloid = order.cloid
-        if order.status is not OrderStatus.CANCELED:
-            outcome = str(order.status)
-        elif cloid in self._replaced:
-            outcome = "modified"
-            self._counts.ended_modified += 1
-        else:
-            outcome = "cancelled"
-            self._counts.ended_cancelled += 1
-        if cloid is not None:
-            self._leaving.pop(cloid, None)
+        outcome = self._traffic.on_end(order)
         if len(self.trace.lifetimes) < MAX_MARKS:
             self.trace.lifetimes.append(Lifetime((order.updated_at - order.placed_at) / NS_PER_S, outcome))
 
@@ -310,21 +230,15 @@ class Observer:
             for fill in fills:
                 self._on_handed_over(fill, is_answer=kind is Replied)
         if isinstance(event, Replied):
-            self._on_reply(event)
+            self._traffic.on_reply(event)
         elif isinstance(event, NotSent):
-            self._forget_request(event.request_id)
+            self._traffic.on_not_sent(event)
         elif isinstance(event, FeedUp):
-            self._up.add(event.feed)
+            self._healing.on_up(event.feed, now)
             if event.feed is Feed.USER:
                 self._user_up_since = now
-            if self._feed_losses and len(self._up) == len(Feed):
-                self._back_since = now
         elif isinstance(event, FeedDown):
-            if event.feed in self._up and self._began is not None and self._stopped is None:
-                self._feed_losses += 1
-                self._recoveries.lose(now)
-            self._up.discard(event.feed)
-            self._back_since = None
+            self._healing.on_down(event.feed, now, is_quoting=self._began is not None and self._stopped is None)
 
     def _on_data(self, market: _Market, exch_time: Ns, now: Ns) -> None:
         """Data is as old as its stamp says: in a world there is one clock, and what it shows later is no data."""
@@ -348,51 +262,9 @@ class Observer:
         if is_answer or (self._user_up_since is not None and fill.exch_time < self._user_up_since):
             self._recovered += 1
 
-    def _on_reply(self, event: Replied) -> None:
-        request = self._forget_request(event.request_id)
-        if request is None:
-            return
-        results = spread(event.results, len(request.actions))
-        for action, result in zip(request.actions, results, strict=False):
-            if not isinstance(result, Refused):
-                continue
-            if isinstance(action, Place | Modify):
-                self._counts.rejected += 1
-                self._rejections[str(result.reason)] += 1
-                if isinstance(action, Modify):
-                    self._counts.modifies_refused += 1
-                    self._replaced.pop(action.cloid, None)
-            elif isinstance(action, Cancel):
-                self._counts.cancels_refused += 1
-
-    def _forget_request(self, request_id: RequestId) -> Request | None:
-        request = self._open_requests.pop(request_id, None)
-        for action in request.actions if request is not None else ():
-            if isinstance(action, Cancel | Modify) and action.cloid is not None:
-                self._leaving.pop(action.cloid, None)
-        return request
-
     def on_sent(self, command: AnyCommand, _now: Ns) -> None:
         """A command leaves the trader."""
-        if not isinstance(command, Request):
-            return
-        self._requests += 1
-        self._actions += len(command.actions)
-        self._open_requests[command.request_id] = command
-        if len(self._open_requests) > KEPT:
-            self._open_requests.popitem(last=False)
-        counts = self._counts
-        for action in command.actions:
-            if isinstance(action, Place):
-                counts.placed += 1
-            elif isinstance(action, Modify):
-                counts.modified += 1
-                keep(self._replaced, action.cloid, None, KEPT)
-                keep(self._leaving, action.cloid, None, KEPT)
-            elif isinstance(action, Cancel):
-                counts.cancelled += 1
-                if action.cloid is not None:
-                    keep(self._leaving, action.cloid, None, KEPT)
+        self._traffic.on_sent(command)
 
     def on_gate(self, gate: str | None, limits: Callable[[], Mapping[InstrumentId, int]], now: Ns) -> None:
         """Why the trader does not want to quote, after each decision; None while it does."""
@@ -409,36 +281,22 @@ class Observer:
     def on_stop(self, now: Ns) -> None:
         """The orderly shutdown begins, at the planned end or before it: what follows is no quoting time."""
         self._measure_to(now)
-        self._sent_in_time = (self._requests, self._actions)
+        self._sent_in_time = (self._traffic.requests, self._traffic.actions)
         self._stopped = now
         self.disagreement.end(now)
         self.trace.stopped_s = now / NS_PER_S
 
     def on_life(self, now: Ns, *, is_running: bool) -> None:
         """Whether the trader's process lives; one that is asked to stop is no death."""
-        if is_running or self._stopped is not None:
-            self._down_since = None
-        elif self._down_since is None:
-            self._down_since = now
+        self._healing.on_life(now, is_running=is_running or self._stopped is not None)
 
     def on_fault(self) -> None:
         """The time of a fault begins: what is missing in it is its own."""
-        self._faults += 1
-        self._missing_since = None
+        self._healing.on_fault()
 
     def on_heal(self) -> None:
         """The time of a fault is over: if it was the last one under way, both sides should come back and stay."""
-        self._faults -= 1
-        if not self._faults and self._stopped is None:
-            self._healed = self._healed or 0
-
-    def _heal(self, now: Ns) -> None:
-        if self._faults or self._stopped is not None or self._is_two_sided():
-            self._missing_since = None
-            return
-        if self._missing_since is None:
-            self._missing_since = self._last_block
-        self._healed = max(self._healed or 0, now - self._missing_since)
+        self._healing.on_heal(is_stopped=self._stopped is not None)
 
     # --- samples --------------------------------------------------------------------------------
 
@@ -476,20 +334,14 @@ class Observer:
         total.fees.append(-pnl.fees)
 
     def _pnl(self) -> Pnl:
-        total, fees = self._total() / USD, self._fees / USD
-        spread, markout = self._spread / USD, self._gross[_SPLIT] / USD
-        transfers = (self._truth.transfers() - self._transfers_before) / USD
-        return Pnl(total, spread, markout, total - spread - markout + fees - transfers, fees, transfers)
+        return self._earnings.split(self._total(), self._truth.transfers() - self._transfers_before)
 
     # --- the result -----------------------------------------------------------------------------
 
     def finish(self, now: Ns) -> Metrics:
         """Settle what is open and return the figures; call once."""
         for market in self._markets.values():
-            for i, queue in enumerate(market.pending):
-                while queue:
-                    _, signed, px, mid0, _ = queue.popleft()
-                    self._book_markout(i, signed, px, mid0, mid0 if market.mid is None else market.mid)
+            self._earnings.close(market.markouts, market.mid)
         self._sample(now)
         if self._gate is not None and self._began is not None and self._stopped is None:
             self.trace.gates.append(Span(self._gate_since / NS_PER_S, now / NS_PER_S, self._gate))
@@ -498,40 +350,35 @@ class Observer:
         duration_s = self._ran() / NS_PER_S
         requests, actions = self._sent_in_time
         minutes = duration_s / 60
-        counts = self._counts
-        counts.rejected_by_reason = dict(sorted(self._rejections.items()))
+        traffic, healing = self._traffic, self._healing
         markets = {str(name): self._figures(market) for name, market in self._markets.items()}
         return Metrics(
             duration_s=duration_s,
             blocks=self._blocks,
             pnl_usd=self._pnl(),
-            markouts_usd=[self._markout(i) for i in range(len(_HORIZONS))],
+            markouts_usd=self._earnings.markouts(),
             fills=sum(figures.fills for figures in markets.values()),
             taker_fills=sum(figures.taker_fills for figures in markets.values()),
-            forced_fills=self._forced,
+            forced_fills=self._earnings.forced,
             volume_usd=sum(figures.volume_usd for figures in markets.values()),
-            orders=counts,
-            races=self._races,
-            race_fills=self._race_fills,
-            requests=self._requests,
+            orders=traffic.figures(),
+            races=traffic.races,
+            race_fills=traffic.race_fills,
+            requests=traffic.requests,
             requests_per_minute=requests / minutes if minutes else 0.0,
             actions_per_minute=actions / minutes if minutes else 0.0,
-            feed_losses=self._feed_losses,
+            feed_losses=healing.feed_losses,
             data_gaps=self._data_gaps,
             longest_data_gap_s=self._longest_gap / NS_PER_S,
-            recoveries=self._recoveries.figures(),
-            requoted_after_s=None if self._requoted is None else self._requoted / NS_PER_S,
-            healed_after_s=None if self._healed is None else self._healed / NS_PER_S,
-            resting_while_down_s=None if self._resting_while_down is None else self._resting_while_down / NS_PER_S,
+            recoveries=healing.recoveries.figures(),
+            requoted_after_s=None if healing.requoted is None else healing.requoted / NS_PER_S,
+            healed_after_s=None if healing.healed is None else healing.healed / NS_PER_S,
+            resting_while_down_s=None if healing.resting_while_down is None else healing.resting_while_down / NS_PER_S,
             fills_recovered=self._recovered,
             position_wrong_s=self.disagreement.longest / NS_PER_S,
             quoting=self._quoting(self._fresh, self._two_sided, self._two_sided_fresh),
             markets=markets,
         )
-
-    def _markout(self, i: int) -> Markout:
-        share = 100.0 * self._adverse[i] / self._measured[i] if self._measured[i] else 0.0
-        return Markout(HORIZONS_S[i], self._gross[i] / USD, self._net[i] / USD, share)
 
     def _figures(self, market: _Market) -> MarketFigures:
         observed = self._observed()

@@ -9,8 +9,10 @@ from domain.units import NS_PER_S, USD, Ns
 from orchestrator.metrics import Snapshot
 from scenarios.assemble import Running
 from scenarios.endurance import Looks, resident_mb
+from scenarios.examination import examine, look_for_leaks
 from scenarios.expectations import evaluate
-from scenarios.result import AllowanceFigures, Ended, Metrics, RunResult, Wall
+from scenarios.figures import AllowanceFigures
+from scenarios.result import Ended, Metrics, RunResult, Wall
 from scenarios.trader_figures import belief, trader_figures
 
 SLICES = 200
@@ -18,6 +20,11 @@ SLICES = 200
 
 STOP_WITHIN = Ns(120 * NS_PER_S)
 """Bound of the orderly shutdown; the driver's own is shorter."""
+
+UNDER_WAY = Ns(5 * NS_PER_S)
+"""So long after a payment of funding the trader has heard of it."""
+NEAR = Ns(2 * NS_PER_S)
+"""So shortly before one no run is ended: it would be made during the shutdown."""
 
 Tick = Callable[[float], None]
 
@@ -50,20 +57,41 @@ def run(running: Running, seed: int, tick: Tick | None = None) -> RunResult:
 
 def _should_stop(running: Running) -> bool:
     trader = running.trader
-    is_halted = trader is not None and trader.core.halt_reason is not None
-    return is_halted or running.checker.is_hopeless or not (running.driver.is_running or running.is_between_lives)
+    is_over = trader is not None and trader.core.halt_reason is not None and _has_healed(running)
+    return is_over or running.checker.is_hopeless or not (running.driver.is_running or running.is_between_lives)
+
+
+def _has_healed(running: Running) -> bool:
+    """Whether there was time to: a trader that killed itself is asked to leave nothing behind, and must be able to."""
+    now, faults, heal = running.world.env.now, running.injected, running.setup.bounds.heal
+    return all(now >= fault.ends_at + heal and not fault.is_active for fault in faults)
+
+
+def quiet_at(now: Ns, interval: Ns) -> Ns:
+    """When a run may end, from now on: funding is paid every interval, and no payment may be under way then."""
+    passed = now % interval
+    early, late = min(UNDER_WAY, interval // 4), interval - min(NEAR, interval // 4)
+    if passed > late:
+        return Ns(now - passed + interval + early)
+    return Ns(now - passed + early) if passed < early and now >= interval else now
 
 
 def _shut_down(running: Running) -> None:
     running.observer.on_stop(running.world.env.now)
     _note_trader(running)
+    numbers = list(running.snapshots)
+    examine(running)
     world, driver = running.world, running.driver
+    funding = world.config.venue.funding
+    if funding is not None and driver.is_running and not running.is_recorded:
+        world.run(quiet_at(world.env.now, funding.interval))
     driver.request_stop("end of the run")
     end = Ns(world.env.now + STOP_WITHIN)
     while driver.is_running and world.env.now < end:
         world.run(Ns(world.env.now + NS_PER_S // 10))
     if not running.checker.is_hopeless:
         running.checker.end(world.env.now)
+    running.snapshots = numbers
 
 
 def _note_trader(running: Running) -> None:
@@ -92,6 +120,8 @@ def _result(running: Running, seed: int) -> RunResult:
         for desk in running.snapshots[-1].desks:
             metrics.markets[str(desk.instrument)].belief = belief(desk, running.world.instruments[desk.instrument])
     _compare_views(running, metrics)
+    if not checker.is_hopeless:
+        look_for_leaks(running)  # the world goes on meanwhile: what was to be compared has been
     running.mark_faults()
     checker.tell()
     ended, reason = _how_it_ended(running)
@@ -154,7 +184,7 @@ def _how_it_ended(running: Running) -> tuple[Ended, str | None]:
     trader, driver = running.trader, running.driver
     if driver.failure is not None:
         return Ended.FAILED, str(driver.failure)
-    if trader is not None and trader.core.halt_reason is not None:
+    if trader is not None and trader.core.halt_reason is not None and not running.is_killed_on_trial:
         return Ended.HALTED, trader.core.halt_reason
     if running.checker.is_hopeless:
         return Ended.VIOLATED, f"{running.checker.n_violations} violations"

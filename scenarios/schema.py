@@ -12,14 +12,16 @@ from annotated_types import Ge, Gt, Interval, MinLen
 from domain.instrument import MarginTier
 from domain.limits import VenueLimits
 from domain.units import Usd
-from orchestrator.core import TraderConfig
+from orchestrator.config import TraderConfig
 from runtime.virtual import DriverConfig
 from scenarios.expectations import Expect
+from scenarios.probes import Probe
 from sim.faults import AnyFault
 from sim.flow.synthetic import SyntheticFlowConfig
 from sim.links import LinksConfig
 from sim.liquidity.book import Discipline
 from sim.replay_feed import ReplayConfig
+from sim.ties import FIRST_COME, Ties
 from sim.venue.config import ClassOrder, MarginTerms, VenueConfig
 
 DEFAULT_PROFILE = "stable"
@@ -141,6 +143,9 @@ class Checks:
     """After the last fault both sides are quoted again and both views are equal within this (L1, L2)."""
     limbo_ms: Annotated[float, Gt(0)] = 60_000.0
     """How long an order may be under way or of unknown fate while no fault is at work (L3, L4, L6)."""
+    despite: tuple[str, ...] = ()
+    """Kinds of faults that stay for good, and with which a trader can live: while they are at work the run counts as
+    one without faults. Without the account's connection nobody quotes: then all is judged but whether quotes rest."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -158,12 +163,17 @@ class Scenario:
     """Incidents of real systems that it repeats, by their ids: `makerlab scenarios --incidents` lists them."""
     soak: bool = False
     """Whether it is an endurance run, which `--all` leaves out: it is run by name, and reports what it took."""
+    probes: tuple[Probe, ...] = ()
+    """What the trader is put to when the run is over and before its orderly end, which is the last of it."""
     market: MarketSection
     venue: VenueSection = field(default_factory=VenueSection)
     links: LinksConfig = field(default_factory=LinksConfig)
     trader: TraderSection = field(default_factory=TraderSection)
     driver: DriverConfig = field(default_factory=DriverConfig)
     """How the trader is run: thinking time, inbox, safety net."""
+    ties: Ties = FIRST_COME
+    """In which order the simulation lets happen what is due at the same nanosecond. Messages of one channel, and what
+    one actor has put off, keep their order in any case."""
     faults: tuple[AnyFault, ...] = ()
     """What goes wrong on purpose; several may overlap."""
     checks: Checks = field(default_factory=Checks)

@@ -7,6 +7,7 @@ each decision, so that leaving one fault out shifts no other.
 
 from collections.abc import Callable, Iterator
 from copy import deepcopy
+from math import ceil
 from typing import Any
 
 from domain.errors import ConfigError
@@ -14,6 +15,8 @@ from scenarios.failure import Failure
 from scenarios.swarm import look_at
 
 Tree = dict[str, Any]
+LISTS = (("market", "more"), ("probes",))
+"""Lists whose entries can be left out one by one."""
 Fails = Callable[[Tree], float | None]
 """Runs a world: how far in seconds the failure was seen, or the end of the run; None if it does not fail so."""
 
@@ -63,6 +66,7 @@ class Shrinker:
         return None
 
     def _try(self, what: str, smaller: Tree) -> bool:
+        _forget_gone(smaller)
         if smaller == self.tree or self._fails(smaller) is None:
             return False
         self.tree = smaller
@@ -70,12 +74,14 @@ class Shrinker:
         return True
 
     def _cut_time(self, at_s: float) -> None:
-        """End the run soon after the failure, without the faults that come later."""
-        tree = deepcopy(self.tree)
-        if at_s + MARGIN_S < tree["duration_s"]:
-            tree["duration_s"] = round(at_s + MARGIN_S, 2)
+        """End the run soon after the failure, or early where it came after the run; without the faults after that."""
+        whole = self.tree["duration_s"]
+        for end_s in (at_s + MARGIN_S,) if at_s < whole else (whole / 4, whole / 2):
+            tree = deepcopy(self.tree)
+            tree["duration_s"] = round(end_s, 2)
             tree["faults"] = [fault for fault in tree["faults"] if fault["at_s"] < tree["duration_s"]]
-            self._try(f"the time after {tree['duration_s']:g} s", tree)
+            if end_s < whole and self._try(f"the time after {tree['duration_s']:g} s", tree):
+                return
 
     def _drop_faults(self) -> None:
         """Leave out halves, quarters, ... and at last single faults (ddmin)."""
@@ -101,12 +107,17 @@ class Shrinker:
             yield ".".join(path), _without(self.tree, path)
         if self.tree["extends"] != "eth-quiet":
             yield "the market", {**deepcopy(self.tree), "extends": "eth-quiet"}
+        for path in LISTS:
+            for i in reversed(range(len(_at(self.tree, path)))):
+                tree = deepcopy(self.tree)
+                gone = _at(tree, path).pop(i)
+                yield f"{path[-1]}: {_name(gone)}", tree
         for i in range(len(self.tree["faults"])):
-            for what, simpler in _simpler(self.tree["faults"][i]):
+            for what, simpler in _simpler(self.tree["faults"][i], self.tree["duration_s"]):
                 tree = deepcopy(self.tree)
                 tree["faults"][i] = simpler
                 yield f"{simpler['kind']}: {what}", tree
-        yield "a part of a second", {**deepcopy(self.tree), "duration_s": float(int(self.tree["duration_s"]) + 1)}
+        yield "a part of a second", {**deepcopy(self.tree), "duration_s": float(ceil(self.tree["duration_s"]))}
 
 
 def _settings(tree: Tree, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
@@ -127,11 +138,32 @@ def _without(tree: Tree, path: tuple[str, ...]) -> Tree:
     return smaller
 
 
-def _simpler(fault: Tree) -> Iterator[tuple[str, Tree]]:
-    """A fault with half of its time, with one field as usual, with rounder numbers."""
+def _at(tree: Tree, path: tuple[str, ...]) -> list[Any]:
+    """A list in a tree; an empty one where there is none."""
+    here: Any = tree
+    for key in path:
+        here = here.get(key, {})
+    return here or []
+
+
+def _name(value: object) -> str:
+    """What people call an entry of a list: a trial, or a market."""
+    return str(value["instrument"]["name"]) if isinstance(value, dict) else str(value)
+
+
+def _forget_gone(tree: Tree) -> None:
+    """Nothing is judged in spite of a fault that is no longer there."""
+    despite = _at(tree, ("checks", "despite"))
+    kinds = {fault["kind"] for fault in tree["faults"]}
+    if despite and not kinds.issuperset(despite):
+        tree["checks"] = {**tree["checks"], "despite": [kind for kind in despite if kind in kinds]}
+
+
+def _simpler(fault: Tree, duration_s: float) -> Iterator[tuple[str, Tree]]:
+    """A fault with half of its time, with one field as usual, with rounder numbers; what stays for good does stay."""
     at_s, length = fault["at_s"], fault["duration_s"]
     half = round(length / 2, 2)
-    if length > 1:
+    if length > 1 and at_s + length <= duration_s:
         yield "its first half", {**fault, "duration_s": half}
         yield "its second half", {**fault, "at_s": round(at_s + half, 2), "duration_s": round(length - half, 2)}
     if isinstance(fault.get("when"), dict) and fault["when"]["kind"] != "throughout":

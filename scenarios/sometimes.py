@@ -10,9 +10,12 @@ from typing import NamedTuple
 
 from runtime.driver import JOURNAL_FAILED
 from scenarios.assemble import Running
+from scenarios.probes import Probe
 from scenarios.result import Metrics
 from scenarios.witness import Witness
 
+TWO = 2
+"""Instruments that any shipped world has at most."""
 ENOUGH = 3
 """Worlds that must have met a situation before it counts as tried."""
 
@@ -29,6 +32,13 @@ class Facts(NamedTuple):
     """Events that newer ones replaced in the inbox before anybody saw them."""
     journals_lost: int
     """Lives that ended because their journal could not be written."""
+    probed: tuple[Probe, ...] = ()
+    """Trials at the end that came about."""
+    reordered: int = 0
+    """What happened before something that was due at the same time and had been scheduled earlier."""
+    stayed: int = 0
+    """What the failures did that stay for good."""
+    instruments: int = 1
 
 
 class Situation(NamedTuple):
@@ -50,7 +60,17 @@ def meetings(witness: Witness, running: Running, metrics: Metrics) -> dict[str, 
             injected[fault.kind, name] += count
     driver = running.driver
     lost = sum(end.failure is not None and end.failure.name == JOURNAL_FAILED for end in driver.ends)
-    facts = Facts(witness.met, metrics, injected, driver.counters.superseded.total(), lost)
+    facts = Facts(
+        witness.met,
+        metrics,
+        injected,
+        driver.counters.superseded.total(),
+        lost,
+        probed=tuple(running.probed),
+        reordered=running.world.env.reordered,
+        stayed=sum(fault.injected for fault in running.injected if fault.kind in running.setup.despite),
+        instruments=len(running.world.instruments),
+    )
     return {situation.name: int(situation.count(facts)) for situation in SITUATIONS}
 
 
@@ -68,6 +88,10 @@ def _held_back(*reasons: str) -> Callable[[Facts], int]:
 
 def _injected(kind: str, count: str) -> Callable[[Facts], int]:
     return lambda facts: facts.injected.get((kind, count), 0)
+
+
+def _probed(probe: Probe) -> Callable[[Facts], int]:
+    return lambda facts: facts.probed.count(probe)
 
 
 def _counted(name: str) -> Callable[[Facts], int]:
@@ -167,5 +191,17 @@ SITUATIONS = (
     Situation("adl_fill", "a position was deleveraged", _met("adl_fill")),
     Situation("foreign_fill", "somebody else traded on the account", _counted("foreign_fills")),
     Situation("funding_booked", "funding or another transfer was booked", lambda f: f.metrics.pnl_usd.transfers != 0),
+    # the world around
+    Situation(
+        "tie_reordered",
+        "of two things due at one time the one that was scheduled later went first",
+        lambda f: f.reordered,
+    ),
+    Situation("failure_stayed", "a failure stayed for good and did something", lambda f: f.stayed),
+    Situation("many_instruments", "more than two instruments were traded", lambda f: f.instruments > TWO),
+    Situation("probed_stale_data", "a trial at the end: no data come any more", _probed(Probe.STALE_DATA)),
+    Situation("probed_kill", "a trial at the end: the kill switch has to latch", _probed(Probe.KILL)),
+    Situation("probed_restart", "a trial at the end: whoever is killed dies and comes again", _probed(Probe.RESTART)),
+    Situation("probed_leaks", "a trial at the end: nothing of an ended trader is left", _probed(Probe.LEAKS)),
 )
 """Every situation that a search must meet."""

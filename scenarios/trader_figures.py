@@ -11,7 +11,7 @@ from domain.instrument import Instrument
 from domain.units import NS_PER_MS, NS_PER_S, Frac, to_bps
 from orchestrator.desk.fill_tracker import ADVERSE_HORIZON
 from orchestrator.metrics import DeskSnapshot, Snapshot
-from scenarios.result import Belief, TraderFigures
+from scenarios.figures import Belief, TraderFigures
 
 COUNTERS = {"race_fills_seen": "races"}
 """Counters whose name means something else among the figures of a run."""

@@ -7,7 +7,8 @@ kinds share one order by construction, and nothing has to be merged. Long-lived 
 processes. Time is whole nanoseconds; this module does not know what happens in it.
 """
 
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Hashable
 from heapq import heapify, heappop, heappush
 from typing import Any, cast
 
@@ -44,6 +45,8 @@ class Environment(simpy.Environment):
         self._heap = cast("list[tuple[Any, int, int, Any]]", self._queue)
         self._number = self._eid.__next__
         self._sweep_above = _SWEEP_AT_LEAST
+        self.reordered = 0
+        """Calls before which one went that was scheduled after them for the same time; here there are none."""
 
     @property
     def now(self) -> Ns:
@@ -69,6 +72,15 @@ class Environment(simpy.Environment):
             self._sweep()
         return call
 
+    def call_in_line(self, line: Hashable, time: int, fn: Callable[..., object], *args: object) -> Call:  # noqa: ARG002
+        """Call ``fn(*args)`` at a time, after what was scheduled for that time in this line before; None: no line.
+
+        Here everything goes in the order in which it was scheduled; `sim.ties` has other orders.
+        """
+        if time < self._now:
+            raise ValueError(f"cannot call at {time}: it is {self._now} already")
+        return self._push(time, NORMAL, fn, args)
+
     def schedule(self, event: Event, priority: EventPriority = NORMAL, delay: float = 0) -> None:
         """Schedule a simpy event; a delay that is not a whole number of nanoseconds is our bug."""
         if type(delay) is not int:
@@ -79,6 +91,15 @@ class Environment(simpy.Environment):
     def waiting(self) -> int:
         """Calls and events that are still to come, cancelled ones among them until they are swept away."""
         return len(self._heap)
+
+    def owners(self) -> Counter[type]:
+        """What waits, by the class of the object whose method is to be called."""
+        calls = [item for _, _, _, item in self._heap if type(item) is Call and item.fn is not None]
+        return Counter(type(getattr(self._wanted(call), "__self__", None)) for call in calls)
+
+    def _wanted(self, call: Call) -> Callable[..., object] | None:
+        """What somebody wanted to be called."""
+        return call.fn
 
     # --- the loop -------------------------------------------------------------------------------
 

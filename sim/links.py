@@ -161,7 +161,7 @@ class Link:
     def send(self, channel: Hashable, fn: Callable[..., object], *args: object) -> Ns:
         """Have ``fn(*args)`` called when the message arrives; returns that time."""
         arrival = self._in_order(channel, self._arrival())
-        self.env.call_at(arrival, fn, *args)
+        self.env.call_in_line(self._line(channel), arrival, fn, *args)
         return arrival
 
     def send_enveloped(self, envelope: Envelope, fn: Callable[..., object], *args: object) -> None:
@@ -172,9 +172,14 @@ class Link:
         arrival = self._arrival()
         for delay, payload, keeps_order in self._tampered(envelope):
             at = arrival + delay
+            line = None
             if keeps_order:
-                at = self._in_order(envelope.channel, at)
-            self.env.call_at(at, fn, *args, payload)
+                at, line = self._in_order(envelope.channel, at), self._line(envelope.channel)
+            self.env.call_in_line(line, at, fn, *args, payload)
+
+    def _line(self, channel: Hashable) -> Hashable:
+        """What has an order: the messages of one channel; None where each has a connection of its own."""
+        return None if channel is Route.REST else (self.name, channel)
 
     def _in_order(self, channel: Hashable, arrival: int) -> Ns:
         """The arrival of a message, not before that of the one before it on its channel."""

@@ -27,6 +27,7 @@ from sim.liquidity.base import Liquidity, Op
 from sim.liquidity.book import Book
 from sim.replay_feed import ReplayFeed, next_wake
 from sim.rng import Streams
+from sim.ties import FIRST_COME, Ties, environment_of
 from sim.venue import texts
 from sim.venue.config import ClassOrder, MarginTerms, VenueConfig
 from sim.venue.front import Venue
@@ -69,6 +70,8 @@ class WorldConfig:
     """Actions that it has sent before."""
     margin: MarginTerms | None = field(default_factory=MarginTerms)
     """On what terms it holds positions; None: it has credit without end."""
+    ties: Ties = FIRST_COME
+    """In which order happens what is due at the same nanosecond."""
 
 
 class World:
@@ -89,7 +92,7 @@ class World:
         """
         self.config = config
         self.seed = seed
-        self.env = Environment()
+        self.env: Environment = environment_of(config.ties, seed)
         self.streams = Streams(seed)
         instruments = [market.instrument for market in config.markets]
         self.instruments = {instrument.id: instrument for instrument in instruments}
@@ -123,6 +126,11 @@ class World:
         self.env.process(self._replay_blocks() if self.replays else self._make_blocks())
         for replay in self.replays.values():
             replay.play(self.env, self._publish_recorded)
+
+    @property
+    def unanswered(self) -> int:
+        """Requests that the venue has taken and not answered."""
+        return len(self._waiting)
 
     # --- time -----------------------------------------------------------------------------------
 

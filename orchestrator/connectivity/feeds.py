@@ -5,6 +5,7 @@ growing, jittered delays. One that is up and silent the `supervisor` gives up.
 """
 
 from collections import deque
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Annotated
@@ -58,6 +59,10 @@ class ConnectPace:
         """An attempt is made."""
         self._tries.append(now)
 
+    def continue_from(self, ages: Iterable[Ns], now: Ns) -> None:
+        """Attempts of earlier lives, by how long ago each was made: the venue does not know that we are another."""
+        self._tries.extend(Ns(now - age) for age in ages if 0 <= age < MINUTE)
+
 
 class FeedState(StrEnum):
     """DOWN -> CONNECTING -> SUBSCRIBING -> LIVE; from all of them back to DOWN."""
@@ -97,7 +102,7 @@ class FeedMachine:
         self.attempts = 0
         """Attempts in a row that failed, the loss of a live connection included; 0 while live."""
         self.life_seed = 0
-        self._pace = ConnectPace(config.connects_per_minute) if pace is None else pace
+        self.pace = ConnectPace(config.connects_per_minute) if pace is None else pace
         self._waits = 0
         """Waits of this life: each has a draw of its own."""
         self.acknowledged: dict[Channel, Ns] = {}
@@ -192,10 +197,10 @@ class FeedMachine:
                 self._go(FeedState.DOWN)
         elif self._deadline is None or now < self._deadline:
             return
-        elif self.state is FeedState.DOWN and (free_at := self._pace.free_at(now)) > now:
+        elif self.state is FeedState.DOWN and (free_at := self.pace.free_at(now)) > now:
             self._deadline = free_at
         elif self.state is FeedState.DOWN:
-            self._pace.note(now)
+            self.pace.note(now)
             out.append(Connect(self.feed))
             self._go(FeedState.CONNECTING)
             self._deadline = Ns(now + millis(self.config.connect_timeout_ms))

@@ -29,6 +29,8 @@ class QuoteGateReason(StrEnum):
     """The same top goes on with newer stamps, while trades print."""
 
 
+SHAPES = frozenset((QuoteGateReason.CROSSED_BOOK, QuoteGateReason.EMPTY_BOOK))
+"""What is wrong with the book itself."""
 HINT_OF = {
     QuoteGateReason.STALE_DATA: Anomaly.STALE_DATA,
     QuoteGateReason.CROSSED_BOOK: Anomaly.CROSSED_BOOK,

@@ -31,12 +31,12 @@ from orchestrator.budget.rejection import RejectionConfig, RejectionRateLimiter
 from orchestrator.connectivity.requests import RequestLedger
 from orchestrator.desk.accumulator import AccumulatorConfig, EventAccumulator, QuoteUpdateTrigger
 from orchestrator.desk.anomalies import HINTS, Anomaly
-from orchestrator.desk.data_quality import DataQuality, QuoteGate
+from orchestrator.desk.data_quality import SHAPES, DataQuality, QuoteGate
 from orchestrator.desk.execution import Execution, IdSource
 from orchestrator.desk.fill_tracker import FillTracker, FillTrackerConfig
 from orchestrator.desk.inventory import Inventory
 from orchestrator.desk.market import Market
-from orchestrator.desk.order_tracker import OrderTracker, TrackerConfig
+from orchestrator.desk.order_tracker import MAX_IN_VAIN, OrderTracker, TrackerConfig, is_cancel_futile
 from orchestrator.desk.outcomes import Outcomes
 from orchestrator.desk.quote_engine import QuoteEngine, QuoteEngineConfig, Step, Stop, Targets
 from orchestrator.desk.sanity import DataQualityConfig
@@ -57,11 +57,10 @@ HISTORY = seconds(5)
 BURST = seconds(60)
 """Troubles of one kind with no longer pauses than this are one burst: one alert."""
 ON_BOOK = RESTING | {OrderState.CANCEL_PENDING}
-MAX_IN_VAIN = 3
-FUTILE = seconds(60)
-"""After so many refusals of the same cancel, the least time to the next one (S25)."""
 FINAL_GATES = frozenset(("stopping", "kill"))
 """Gates of the account that do not open again by themselves: nothing in flight is waited for."""
+PATIENCE = seconds(3)
+"""Where nothing should rest, a placement without an answer for so long is cancelled by its client id (S20)."""
 STARTING = "starting"
 WARMING = "warming"
 """Gates of the account before the first quote: behind the second, each desk names the input that it waits for."""
@@ -187,11 +186,10 @@ class Desk:
         self._stale_after = millis(config.accumulator.stale_quotes_ms)
         self._alarmed_for: Ns | None = None
         """The cycle whose quotes the last alarm was about."""
-        self._future_until = self._bad_until = Ns(-1)
+        self._future_until = self._bad_until = self._gated_until = self._waited_until = Ns(-1)
         self._n_anomalies = 0
         self._data_gate: QuoteGate | None = None
         """What is wrong with the market data, where that is the gate."""
-        self._gated_until = Ns(-1)
         self._uptime_is_due = False
 
     # --- market data ----------------------------------------------------------------------------
@@ -386,8 +384,14 @@ class Desk:
                 self.accumulator.force(now)
             else:  # it opens, or closes where the last cycle has withdrawn everything
                 self.accumulator.on_gate(now)
+        if self.market.mid2 is None:
+            self._tell_of_shape(now)
         self._check_stale_quotes(now)
         self._check_waits(now)
+        unanswered_at = self._unanswered_at()
+        if unanswered_at is not None and now >= unanswered_at:
+            self._waited_until = now
+            self.accumulator.force(now)
         for order in self.tracker.take_caught_up():
             self.accumulator.on_side_event(order.side, now)
         trigger = self.accumulator.take(now)
@@ -425,6 +429,12 @@ class Desk:
             self._alert(Alert(Severity.WARNING, closed.reason, closed.text(self.instrument)))
         self._gated_until = Ns(now + BURST)
 
+    def _tell_of_shape(self, now: Ns) -> None:
+        """A book that cannot be, or with one side, is told of although no quotes stand: it keeps them away."""
+        closed = self.quality.should_gate_quotes(self.market, now)
+        if closed is not None and closed.reason in SHAPES:
+            self._tell_of_data(closed, now)
+
     def _missing_input(self, now: Ns) -> str | None:
         """What a first quote of this desk needs and does not have."""
         missing = self.engine.missing_input(self.market, now)
@@ -438,7 +448,7 @@ class Desk:
         if step is not None and (due is None or step < due):
             due = step
         if self.gate is not None:
-            return due
+            return min([at for at in (due, self._unanswered_at()) if at is not None], default=None)
         waits = None if self.rejections is None else self.rejections.deadline()
         for deadline in (self.quality.stale_at(self.market), self._alarm_at(), waits, self.execution.budget_opens_at):
             if deadline is not None and (due is None or deadline < due):
@@ -493,8 +503,7 @@ class Desk:
         plan = self._plan(trigger)
         if self.gate is not None:
             plan.actions.extend(CancelOrder(order) for order in self._doubtful(now))
-        if self.gate in FINAL_GATES:
-            plan.actions.extend(CancelOrder(order) for order in self._in_flight())
+            plan.actions.extend(CancelOrder(order) for order in self._unanswered(now))
         if plan.actions:
             if not self.execution.execute(plan, now):
                 self._stopped(Stop(Step.EXECUTE, "all_gated"))
@@ -517,8 +526,8 @@ class Desk:
     def _doubtful(self, now: Ns) -> list[TrackedOrder]:
         """Orders of unknown fate that may rest while nothing should: cancelled again, at our patience's pace.
 
-        A cancel that finds nothing is followed by ever later ones, and after three by one a minute (S25): what
-        became of the order tells the question about it.
+        A cancel that finds nothing is followed by ever later ones, and after three by less than one a minute (S25):
+        what became of the order tells the question about it.
         """
         cancellable = RESTING | {OrderState.PENDING_NEW, OrderState.CANCEL_PENDING}
         return [
@@ -528,17 +537,34 @@ class Desk:
             and order.in_flight is InFlight.NONE
             and order.state in cancellable
             and (order.cancel_sent_at is None or _missed(order) or now - order.cancel_sent_at >= self._pause(order))
+            and not is_cancel_futile(order, now)
         ]
 
     def _pause(self, order: TrackedOrder) -> Ns:
         """From a cancel of an order of unknown fate to the next one."""
-        in_vain = order.cancels_in_vain
-        return Ns(self._ledger.timeout << in_vain) if in_vain < MAX_IN_VAIN else FUTILE
+        return Ns(self._ledger.timeout << min(order.cancels_in_vain, MAX_IN_VAIN))
+
+    def _unanswered(self, now: Ns) -> list[TrackedOrder]:
+        """Placements that are not waited for any more; at the end, none is."""
+        patience = 0 if self.gate in FINAL_GATES else PATIENCE
+        return [order for order in self._in_flight() if now - order.placed_at >= patience]
+
+    def _unanswered_at(self) -> Ns | None:
+        """When the next placement has been waited for long enough; None while anything may rest."""
+        if self.gate is None:
+            return None
+        times = [Ns(order.placed_at + PATIENCE) for order in self._in_flight()]
+        return min([time for time in times if time > self._waited_until], default=None)
 
     def _in_flight(self) -> list[TrackedOrder]:
-        """Placements without an answer: at the end they are cancelled by client id, not waited for."""
-        orders = self.tracker.orders.values()
-        return [o for o in orders if o.state is OrderState.PENDING_NEW and o.in_flight is InFlight.PLACE]
+        """Placements without an answer that may come to rest."""
+        return [
+            order
+            for order in self.tracker.orders.values()
+            if order.state is OrderState.PENDING_NEW
+            and order.in_flight is InFlight.PLACE
+            and (order.tif is not Tif.IOC or self.gate in FINAL_GATES)
+        ]
 
     def _stopped(self, stop: Stop) -> None:
         key = f"{stop.step}:{stop.reason}"

@@ -28,6 +28,10 @@ from domain.orders import Certainty, InFlight, OrderState, TrackedOrder
 from domain.units import NS_PER_S, Cloid, Ns, Oid, Pos, Px, Side, Sz, Tif, Usd, millis, seconds
 from orchestrator.desk.early_fills import EarlyFills
 
+MAX_IN_VAIN = 3
+FUTILE = seconds(60)
+"""After so many cancels of an order in a row that the venue found nothing for, the next one leaves later than this
+after it said so last (S25)."""
 STUCK_BURST = seconds(60)
 """Placements that are stuck with no longer pauses than this are one burst: one alert."""
 _S = OrderState
@@ -278,7 +282,9 @@ class OrderTracker:
             case Cancelled():
                 self._confirm_cancel(order, now)
             case _:
-                order.cancels_in_vain += isinstance(result, Refused) and result.reason is Reason.NOT_OPEN
+                if isinstance(result, Refused) and result.reason is Reason.NOT_OPEN:
+                    order.cancels_in_vain += 1
+                    order.cancel_refused_at = now
                 order.certainty = Certainty.UNKNOWN
 
     def on_modify_result(self, order: TrackedOrder, successor: Cloid, result: Result, now: Ns) -> None:
@@ -605,3 +611,9 @@ def _cleared(order: TrackedOrder, kind: InFlight) -> InFlight:
 def cancel_of(order: TrackedOrder) -> Cancel:
     """The action that cancels an order: by client id, which works before its oid is known."""
     return Cancel(order.instrument, order.cloid, order.oid)
+
+
+def is_cancel_futile(order: TrackedOrder, now: Ns) -> bool:
+    """Whether to leave it alone: the venue has found nothing to cancel so often, and so lately. A query tells more."""
+    told = order.cancel_refused_at
+    return order.cancels_in_vain >= MAX_IN_VAIN and told is not None and now - told <= FUTILE

@@ -19,8 +19,8 @@ from domain.events import (
     Resting,
     Result,
 )
-from domain.orders import TrackedOrder
-from domain.units import NS_PER_S, InstrumentId, Ns, Side, Tif
+from domain.orders import InFlight, TrackedOrder
+from domain.units import NS_PER_S, Cloid, InstrumentId, Ns, Side, Tif
 from orchestrator.budget.futile import FutileRetries
 from orchestrator.budget.rejection import RejectionRateLimiter, speaks_against
 from orchestrator.connectivity.requests import Pending
@@ -63,6 +63,10 @@ class Outcomes:
         self._rejections = rejections
         self._recovery = recovery
         self._alert = alert
+        self._heard: set[Cloid] = set()
+        """Refused placements whose news counted against their side, and whose answer is still to come."""
+        self._heard_of: dict[Side, Ns] = {}
+        """The venue's time of the latest such news of each side."""
 
     def on_reply(self, pending: Pending, event: Replied, now: Ns) -> None:
         """One result per action; a single refusal of the payload is meant for all of them."""
@@ -145,6 +149,7 @@ class Outcomes:
         What takes says nothing of the quotes of its side.
         """
         accepted: set[Side] = set()
+        heard: set[Side] = set()
         refused: dict[Side, Refused] = {}
         for action, result in zip(actions, results, strict=False):
             place = action.place if isinstance(action, Modify) else action
@@ -152,6 +157,9 @@ class Outcomes:
                 continue
             if self.futile is not None:
                 self._remember(self.futile, place, result, now)
+            if place.cloid in self._heard:
+                self._heard.remove(place.cloid)
+                heard.add(place.side)
             if isinstance(result, Refused):
                 refused.setdefault(place.side, result)
             elif isinstance(result, Resting | Executed):
@@ -159,16 +167,28 @@ class Outcomes:
         for side in Side:
             if side in accepted:
                 self._on_accepted(side)
-            elif side in refused:
+            elif side in refused and side not in heard:
                 self._on_refused(side, refused[side], now)
         if self._recovery is not None:
             self._judge_reducing(self._recovery, actions, results, now)
 
     def on_rejected(self, event: OrderUpdate, order: TrackedOrder, now: Ns) -> None:
-        """The news of a refusal may come before the answer, and the next cycle with it."""
-        if self.futile is not None and event.reason is not None and order.tif is not Tif.IOC:
+        """The news of a refusal may come before the answer, and the next cycle with it: then it counts, the answer not.
+
+        Once for each side of a block, as an answer does.
+        """
+        if event.reason is None or order.tif is Tif.IOC:
+            return
+        refused = Refused(event.reason, event.reason)
+        if self.futile is not None:
             place = Place(order.instrument, order.cloid, order.side, order.px, order.sz, order.tif, order.reduce_only)
-            self.futile.on_refused(place, Refused(event.reason, ""), now)
+            self.futile.on_refused(place, refused, now)
+        if order.in_flight is InFlight.NONE or event.cloid is None or event.cloid in self._heard:
+            return  # the answer was here before, or will not come any more
+        self._heard.add(event.cloid)
+        if self._heard_of.get(event.side, -1) < event.exch_time:
+            self._heard_of[event.side] = event.exch_time
+            self._on_refused(event.side, refused, now)
 
     def _remember(self, futile: FutileRetries, place: Place, result: AnyResult, now: Ns) -> None:
         if isinstance(result, Refused):
@@ -209,9 +229,12 @@ class Outcomes:
         tracker = self._tracker
         match action:
             case Place(cloid=cloid, side=side):
+                self._heard.discard(cloid)
                 tracker.on_place_silence(cloid)
                 self._accumulator.on_side_event(side, now)
             case Cancel(cloid=cloid, oid=oid) | Modify(cloid=cloid, oid=oid):
+                if isinstance(action, Modify):
+                    self._heard.discard(action.place.cloid)
                 order = tracker.find(cloid, oid)
                 if order is None:
                     return

@@ -1,9 +1,10 @@
 """The way out where a position that has to shrink does not: taking orders, a few, and then a pause (RS-12..18, RS-34).
 
-It is stuck when the venue refuses one reducing order after the other, or when nothing could be placed at all. Then
-quotes are withdrawn and a part of the position is sold (or bought) at once, reduce-only, within a slippage. Attempts
-are counted when they are sent, and the whole affair has a deadline, so that it always ends (T-21). It knows neither
-orders nor prices; what became of them it is told.
+It is stuck when the venue refuses one reducing order after the other, when nothing could be placed at all, or when it
+has not become smaller for long: the market may run away from every order that waits for it (L5). Then quotes are
+withdrawn and a part of the position is sold (or bought) at once, reduce-only, within a slippage. Attempts are counted
+when they are sent, and the whole affair has a deadline, so that it always ends (T-21). It knows neither orders nor
+prices; what became of them it is told.
 """
 
 from collections.abc import Callable
@@ -26,6 +27,8 @@ class RecoveryConfig:
 
     rejection_threshold: Annotated[int, Ge(1)] = 3
     """So many refusals of reducing orders in a row."""
+    patience_s: Annotated[float, Gt(0)] | None = 60.0
+    """A position that has not become smaller for so long, in seconds, is stuck although its orders rest; off: never."""
     min_ioc_size: Annotated[float, Gt(0)] = 0.001
     """Least size of one attempt, in units of the instrument; a smaller position counts as flat. What is worth less
     than the venue takes is raised to that, or to the whole position."""
@@ -83,7 +86,7 @@ class RecoveryManager:
         self.exhausted = 0
         """How often all attempts of an affair were used up and the position still had to shrink."""
         self.escalations = 0
-        """Affairs that began without a refusal: there was nothing to place."""
+        """Affairs that began without a refusal: there was nothing to place, or nothing of it went."""
         self.cause = ""
         """Why the latest one began."""
         self.min_lots = Sz(max(round(config.min_ioc_size * instrument.sz_scale), 1))
@@ -92,6 +95,10 @@ class RecoveryManager:
         self._alert = alert
         self._is_reducing = False
         """Whether the position has to shrink."""
+        self._held = 0
+        """Its size when it was looked at last."""
+        self._progress_at = Ns(0)
+        """When it last became smaller, began to have to, or was being reduced by taking."""
         self._next_at = Ns(0)
         """When the next attempt is due, or the pause is over."""
         self._ends_at = Ns(0)
@@ -126,9 +133,13 @@ class RecoveryManager:
 
     def check(self, position: Pos, now: Ns, *, is_reducing: bool) -> bool:
         """Let time pass; False where the normal quotes have to make way. A flat position has nothing to reduce."""
-        self._is_reducing = is_reducing = is_reducing and abs(position) >= self.min_lots
+        held, was, had_to = abs(position), self._held, self._is_reducing
+        self._held = held
+        self._is_reducing = is_reducing = is_reducing and held >= self.min_lots
         if not is_reducing:
             self.rejections = 0
+        if not (is_reducing and had_to) or held < was or self.state is not _S.NORMAL:
+            self._progress_at = now
         if self.state is _S.TAKING:
             if not is_reducing:
                 self._rest(self.config.cooldown_s, now)
@@ -140,6 +151,9 @@ class RecoveryManager:
                 self._rest(pause, now)
         elif self.state is _S.COOLDOWN and now >= self._next_at:
             self._go(_S.NORMAL)
+        elif (stuck_at := self._stuck_at()) is not None and now >= stuck_at:
+            self.escalations += 1
+            self._begin(f"not smaller for {self.config.patience_s:g} s", now)
         return not self.skips_quoting
 
     def should_send_ioc(self, position: Pos, px: float, unsafe: Sz, now: Ns) -> tuple[Side, Sz] | None:
@@ -169,9 +183,15 @@ class RecoveryManager:
         """When the next step is due; None while all is well."""
         if self.state is _S.TAKING:
             return min(self._next_at, self._ends_at)
-        return self._next_at if self.state is _S.COOLDOWN else None
+        return self._next_at if self.state is _S.COOLDOWN else self._stuck_at()
 
     # --- inside ---------------------------------------------------------------------------------
+
+    def _stuck_at(self) -> Ns | None:
+        """When a position that has to shrink is stuck, if nothing of it goes; None where it has not to, or may last."""
+        if self.config.patience_s is None or not self._is_reducing or self.state is not _S.NORMAL:
+            return None
+        return Ns(self._progress_at + seconds(self.config.patience_s))
 
     def _lots(self, held: int, px: float) -> Sz:
         """C-26: a share of it, at least what makes an order, at most all."""

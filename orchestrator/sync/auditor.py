@@ -18,7 +18,7 @@ from domain.units import NS_PER_S, Cloid, InstrumentId, Ns, Side, millis, second
 from orchestrator.budget.proactive import BudgetGate
 from orchestrator.connectivity.requests import Pending, RequestLedger, first_result
 from orchestrator.desk.desk import Desk
-from orchestrator.desk.order_tracker import cancel_of
+from orchestrator.desk.order_tracker import cancel_of, is_cancel_futile
 from orchestrator.sync.exposure_warning import ExposureWarning, check_pending_exposure_risk
 from orchestrator.sync.listing import OpenOrdersList
 from orchestrator.sync.orphans import OrphanTracker
@@ -158,7 +158,7 @@ class SafetyAuditor:
         if self._ledger.gate(0, now) is not BudgetGate.RATE_LIMIT:
             self._asked = self._ledger.send((QueryOpenOrders(),), self, now)
         else:
-            self._list_at = self._next
+            self._list_at = self._ledger.opens_at(now)
 
     # --- the audit ------------------------------------------------------------------------------
 
@@ -190,7 +190,7 @@ class SafetyAuditor:
         return result
 
     def _look_after_cancels(self, now: Ns) -> int:
-        """Send a cancel without effect once more, then tell people (RS-24)."""
+        """Send a cancel without effect once more, then tell people (RS-24); not one that finds nothing (S25)."""
         if self.config.stuck_cancel_s is None:
             return 0
         patience = seconds(self.config.stuck_cancel_s)
@@ -200,13 +200,15 @@ class SafetyAuditor:
                 if order.state is not OrderState.CANCEL_PENDING or now - order.state_changed_at < patience:
                     continue
                 found = stuck[order.cloid] = self._stuck.get(order.cloid) or _StuckCancel(Ns(now + patience))
-                if not found.is_sent_again and order.in_flight is InFlight.NONE:
+                is_futile = is_cancel_futile(order, now)
+                if not found.is_sent_again and order.in_flight is InFlight.NONE and not is_futile:
                     found.is_sent_again = True
                     self._send_again(desk, order, now)
                 if found.tell_at is not None and now >= found.tell_at:
                     found.tell_at = None
                     waited = (now - order.state_changed_at) / NS_PER_S
-                    done = "sent again once" if found.is_sent_again else "the last one is under way"
+                    done = "the venue finds nothing to cancel" if is_futile else "the last one is under way"
+                    done = "sent again once" if found.is_sent_again else done
                     self._alert(
                         Alert(Severity.CRITICAL, "stuck_cancel", f"{order!r}: no effect for {waited:.0f} s, {done}")
                     )

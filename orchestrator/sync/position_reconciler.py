@@ -98,7 +98,7 @@ class PositionReconciler:
         self.failures = 0
         """Questions that were not answered; each is asked again."""
         self.postponed = 0
-        """How often a question waited for another gap, because the venue was asked too much already."""
+        """How often a question had to wait, because the venue was asked too much already."""
         self.drifts = 0
         """Statements that differed for longer than the grace."""
         self.causes: dict[DriftCause, int] = {}
@@ -114,7 +114,9 @@ class PositionReconciler:
         """Those that the open question is for."""
         self._asked: Pending | None = None
         self._failed = 0
-        """Questions in a row that were not answered."""
+        """Questions in a row that were not answered, since the last reconnect."""
+        self._held_until = Ns(0)
+        """When the venue may be asked again, where it was asked too much."""
         self._last = Ns(-seconds(config.min_gap_s))
         background = config.background_s
         self._period = None if background is None else Ns(max(seconds(background) - self._grace, self._grace))
@@ -177,7 +179,7 @@ class PositionReconciler:
         self.triggers[_T.RECONNECT] += 1
         self._pending.clear()
         self._answering = ()
-        self._last = now
+        self._last, self._failed = now, 0
 
     # --- statements -----------------------------------------------------------------------------
 
@@ -225,7 +227,7 @@ class PositionReconciler:
         if self._pending and self.should_sync(now) is not None:
             if self._ledger.gate(0, now) is BudgetGate.RATE_LIMIT:
                 self.postponed += 1
-                self._last = now  # the venue is asked too much already
+                self._held_until = self._ledger.opens_at(now)  # the venue is asked too much already
             else:
                 self.safety_sync(now)
 
@@ -260,7 +262,7 @@ class PositionReconciler:
 
     def _opens_at(self) -> Ns:
         patience = 2 ** min(self._failed, MOST_DOUBLINGS)
-        return Ns(self._last + seconds(self.config.min_gap_s) * patience)
+        return max(Ns(self._last + seconds(self.config.min_gap_s) * patience), self._held_until)
 
     def _judge(self, now: Ns) -> None:
         """The grace is over: does the last statement still differ?"""

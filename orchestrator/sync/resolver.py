@@ -20,7 +20,7 @@ from orchestrator.connectivity.feeds import FeedMachine
 from orchestrator.connectivity.requests import Pending, RequestLedger, first_result
 from orchestrator.desk.desk import Desk
 from orchestrator.desk.order_tracker import cancel_of
-from orchestrator.sync.resync import Resync
+from orchestrator.sync.resync import Resync, ResyncState
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -253,5 +253,7 @@ class Resolver:
             return False
         if self._resync.closed_since >= case.vanished_at:
             return True
+        if self._resync.state is ResyncState.IDLE:  # given up with the feed that was lost over it
+            self._resync.request(now, gap=False)
         case.next_at = Ns(now + millis(self.config.retry_ms))  # the resync takes seconds; the next try may be far off
         return False

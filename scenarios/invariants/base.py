@@ -386,6 +386,21 @@ class RunView(Protocol):
         """What the trader's process keeps beside its core."""
         ...
 
+    @property
+    def has_lost_user_feed(self) -> bool:
+        """Whether the account's connection cannot come up, and the trader has to live with that."""
+        ...
+
+    @property
+    def clock_skew(self) -> Ns:
+        """How far the trader's wall clock is ahead."""
+        ...
+
+    @property
+    def unwritten_nonces(self) -> Mapping[tuple[str, int], Ns]:
+        """Nonces, with their signer, of lives that could never write where theirs end; and the clock's skew then."""
+        ...
+
 
 # --- what happened -------------------------------------------------------------------------------
 

@@ -5,6 +5,7 @@ same stream. Times are the run's own, so that no estimate of a clock is believed
 """
 
 from collections import OrderedDict
+from collections.abc import Iterator, Sequence
 
 from domain.commands import AnyCommand, Cancel, Modify, Request
 from domain.events import (
@@ -156,7 +157,8 @@ class StaleMeansWithdrawn(Invariant):
     """S20: on old data, or with the account's connection down, nothing opens a position and what rests is cancelled.
 
     Being cancelled means: a cancel has left lately. Whether it arrives is another question (L4, S23). It is judged
-    only once the trader has had the time for it and has decided since: one that stands still can do nothing.
+    only once the trader has had the time for it and has decided since: one that stands still can do nothing. What the
+    latest decision cancels is about to leave: a process makes the next one when it has carried out the last.
     """
 
     id = "S20"
@@ -166,24 +168,22 @@ class StaleMeansWithdrawn(Invariant):
         """Nothing rests."""
         super().__init__(scope)
         self._delivered = delivered
-        self._asked: OrderedDict[Cloid | Oid | None, Ns] = OrderedDict()
+        self._asked: OrderedDict[Cloid | Oid, Ns] = OrderedDict()
+        self._leaving: tuple[Ns, frozenset[Cloid | Oid]] = (Ns(-1), frozenset())
+        """When commands were decided last, and what of ours they take out."""
 
     def on_sent(self, command: AnyCommand, now: Ns) -> None:
         """Note each attempt to take an order out."""
-        if type(command) is not Request:
-            return
-        for action in command.actions:
-            if isinstance(action, Cancel | Modify):
-                for key in (action.cloid, action.oid):
-                    if key is not None:
-                        self._asked[key] = now
-                        self._asked.move_to_end(key)
+        for key in _taken_out((command,)):
+            self._asked[key] = now
+            self._asked.move_to_end(key)
         while len(self._asked) > CANCELS_KEPT:
             self._asked.popitem(last=False)
 
     def on_commands(self, step: Step) -> None:
         """Nothing is placed on what is old."""
         now, bounds, delivered = step.now, self.scope.bounds, self._delivered
+        self._leaving = now, frozenset(_taken_out(step.commands))
         for place, _, _ in placements(step.commands):
             if place.reduce_only:
                 continue
@@ -225,7 +225,19 @@ class StaleMeansWithdrawn(Invariant):
 
     def _judge(self, order: OpenOrder, why: str, now: Ns) -> None:
         self.compared += 1
-        names = (order.oid, order.cloid)
+        names = [name for name in (order.oid, order.cloid) if name is not None]
+        decided_at, leaving = self._leaving
+        if decided_at == self.scope.decided_at and not leaving.isdisjoint(names):
+            return
         asked = max((self._asked[name] for name in names if name in self._asked), default=None)
         if asked is None or now - asked > ASKED_LATELY:
             self.fail(f"order {order.oid} rests in {order.instrument} and nobody cancels it: {why}", order.cloid or "")
+
+
+def _taken_out(commands: Sequence[AnyCommand]) -> Iterator[Cloid | Oid]:
+    """Both ids of every order that is to be cancelled or modified."""
+    for command in commands:
+        if type(command) is Request:
+            for action in command.actions:
+                if isinstance(action, Cancel | Modify):
+                    yield from (key for key in (action.cloid, action.oid) if key is not None)

@@ -15,6 +15,7 @@ from scenarios.invariants.base import Block, DeskView, Invariant, OrderTruth, Sc
 from scenarios.invariants.data import Delivered
 from scenarios.invariants.limits import price_of
 from scenarios.invariants.orders import Lifecycle
+from scenarios.invariants.rates import is_too_much
 from scenarios.invariants.sending import differing_terms
 
 BOOKS_EVERY = Ns(10 * NS_PER_S)
@@ -24,6 +25,10 @@ BOOKS_FROM = Ns(7 * NS_PER_S)
 CANCELS_KEPT = 5_000
 ANSWERS = 5
 """Answers after a cancel left that prove that some way to the venue works (L4)."""
+WORKS = Ns(30 * NS_PER_S)
+"""So long after an answer a way still counts as working: a trader in doubt asks no less often (L4)."""
+AWAKE = Ns(5 * NS_PER_S)
+"""Who has not decided for longer stands still (L4)."""
 
 UNDER_WAY = frozenset((OrderState.PENDING_NEW, OrderState.CANCEL_PENDING, OrderState.CANCEL_CONFIRMED))
 """States that something must follow."""
@@ -142,6 +147,8 @@ class TwoSided(Invariant):
         if desk.gate is None:
             return not any(self.has_way(name, desk, side, now) for side in missing)
         run = self.scope.run
+        if run is not None and run.has_lost_user_feed and desk.gate in RECOVERS:
+            return True
         is_silent = run is not None and run.is_recorded and self._is_silent(name, now)
         return is_silent or self._may_last(name, desk, desk.gate)
 
@@ -303,17 +310,23 @@ class NothingInLimbo(Invariant):
 class CancelSucceeds(Invariant):
     """L4: a cancel works in the end if any way works: one dead way must not stand in the way of another.
 
-    That some way works is seen by the answers that came since the first cancel of the order left.
+    Time counts while the trader does not stand still and a way to the venue has shown lately that it works: by an
+    answer, unless it says that too much was asked. In a time without a way, or without a process, no cancel can work.
     """
 
     id = "L4"
-    rule = "an order whose cancel left long ago does not rest, where the venue has answered anything since"
+    rule = "an order whose cancel left long ago does not rest, where a way to the venue has worked for that long since"
 
     def __init__(self, scope: Scope) -> None:
         """Nothing was cancelled."""
         super().__init__(scope)
-        self._asked: OrderedDict[Cloid, tuple[Ns, int]] = OrderedDict()
+        self._asked: OrderedDict[Cloid, tuple[Ns, Ns, int]] = OrderedDict()
         self._answers = 0
+        self._answered_at: Ns | None = None
+        """When a way showed last that it works."""
+        self._worked = Ns(0)
+        """Time that counts, so far."""
+        self._looked_at = Ns(0)
 
     def on_life(self) -> None:
         """Another process has cancelled nothing."""
@@ -325,27 +338,33 @@ class CancelSucceeds(Invariant):
             return
         for action in command.actions:
             if type(action) is Cancel and action.cloid is not None and action.cloid not in self._asked:
-                self._asked[action.cloid] = now, self._answers
+                self._asked[action.cloid] = now, self._worked, self._answers
         while len(self._asked) > CANCELS_KEPT:
             self._asked.popitem(last=False)
 
     def on_news(self, step: Step) -> None:
         """Count answers."""
-        if type(step.event) is Replied:
+        if type(step.event) is Replied and not any(map(is_too_much, step.event.results)):
             self._answers += 1
+            self._answered_at = step.now
 
     def on_second(self, now: Ns) -> None:
         """Look at what rests although it was cancelled."""
-        run = self.scope.run
-        if run is None or not run.is_running or not self._asked:
+        run, elapsed, self._looked_at = self.scope.run, now - self._looked_at, now
+        if run is None or not run.is_running:
+            return
+        if self._answered_at is not None and now - self._answered_at <= WORKS and now - self.scope.decided_at <= AWAKE:
+            self._worked = Ns(self._worked + elapsed)
+        if not self._asked:
             return
         for order in self.scope.truth.resting():
             asked = self._asked.get(order.cloid) if order.cloid is not None else None
             if asked is None:
                 continue
             self.compared += 1
-            at, answers = asked
-            if now - at > self.scope.bounds.limbo and self._answers - answers >= ANSWERS and self._is_wanted(order):
+            at, worked, answers = asked
+            is_overdue = self._worked - worked > self.scope.bounds.limbo and self._answers - answers >= ANSWERS
+            if is_overdue and self._is_wanted(order):
                 self.fail(f"order {order.oid} rests {(now - at) / NS_PER_S:.0f} s after its cancel", order.cloid or "")
 
     def _is_wanted(self, order: OpenOrder) -> bool:

@@ -74,6 +74,9 @@ OF_THE_KEY = frozenset((Reason.UNKNOWN_SIGNER, Reason.INVALID_NONCE))
 """Those of them that are bad luck as soon as the venue takes another signature of ours."""
 OF_THE_CLOCK = frozenset((Reason.EXPIRED,))
 """And as soon as it takes something that expires: a clock that is right now and then is no state."""
+OF_THE_MARKET = frozenset((Reason.HALTED, Reason.CANCEL_ONLY))
+"""And what is over in an instrument as soon as an order is taken there: it takes none in such a state. The next such
+refusal is of another one, of which nobody could know."""
 CROWD = 20
 """Requests about one instrument refused for one such reason; more within a minute are futile, whatever was asked. The
 waits of both sides (5 s, 10 s, 20 s, each after three refusals that cost nothing) leave room for fourteen (S25)."""
@@ -200,6 +203,9 @@ class NoFutileRetry(Invariant):
         if self._crowds and isinstance(action, TRADING):
             over = OF_THE_KEY | OF_THE_CLOCK if isinstance(action, Place | Modify) else OF_THE_KEY
             self._crowds = {key: times for key, times in self._crowds.items() if key[1] not in over}
+        if self._crowds and isinstance(action, Place | Modify):
+            for reason in OF_THE_MARKET:
+                self._crowds.pop((_market(action), reason), None)
         self._refusals.pop(_what(action), None)
         match result:
             case OrderStatusReport(update=OrderUpdate(status=OrderStatus.OPEN, cloid=cloid)):
@@ -260,7 +266,8 @@ def _keys(action: AnyAction) -> tuple[Cloid, ...]:
     return () if cloid is None else (cloid,)
 
 
-def _is_too_much(result: AnyResult) -> bool:
+def is_too_much(result: AnyResult) -> bool:
+    """Whether a request was turned away because too much was asked."""
     return isinstance(result, Refused) and result.reason in TOO_MUCH
 
 
@@ -295,7 +302,7 @@ class SpacedAttempts(Invariant):
         """Note when a connection is known to be down, and when something was turned away."""
         if type(step.event) is FeedDown:
             self._down[step.event.feed] = step.now
-        elif type(step.event) is Replied and any(map(_is_too_much, step.event.results)):
+        elif type(step.event) is Replied and any(map(is_too_much, step.event.results)):
             self._turned_away = step.now
 
     def on_commands(self, step: Step) -> None:

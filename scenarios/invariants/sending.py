@@ -85,7 +85,9 @@ def placements(commands: Sequence[AnyCommand]) -> Iterator[Placed]:
 class OneName(Invariant):
     """S12: a client id names one order for ever, over lives and modifies; requests are numbered upwards in each life.
 
-    What is signed has a nonce, and those of a signer ascend over all lives, whatever our clock does.
+    What is signed has a nonce, and those of a signer ascend over all lives, whatever our clock does. But for one case:
+    a life whose journal was lost before it could say where its nonces end takes its orders back by the clock, and if
+    that is set back afterwards, nobody can know which numbers were used. Those of all other lives lie below even then.
     The core counts its requests from one, the safety net its own from far above.
     """
 
@@ -98,6 +100,10 @@ class OneName(Invariant):
         self._used: OrderedDict[Cloid, None] = OrderedDict()
         self._last = RequestId(0)
         self._nonces: dict[str, int] = {}
+        self._written: dict[str, int] = {}
+        """The greatest of the lives that wrote where theirs end."""
+        self._lowest_skew: dict[str, Ns] = {}
+        """Of the clock, since a life that could not has signed last."""
 
     def on_life(self) -> None:
         """Numbers begin anew; names and nonces do not."""
@@ -123,12 +129,22 @@ class OneName(Invariant):
 
     def on_block(self, block: Block) -> None:
         """Look at the nonces of what left since the block before."""
+        run = self.scope.run
+        if run is not None:
+            for signer, skew in self._lowest_skew.items():
+                self._lowest_skew[signer] = min(skew, run.clock_skew)
         for signer, nonce in block.signed:
             self.compared += 1
             last = self._nonces.get(signer, -1)
-            if nonce <= last:
+            ahead = None if run is None else run.unwritten_nonces.get((signer, last))
+            is_set_back = ahead is not None and self._lowest_skew[signer] < ahead
+            if nonce <= (self._written.get(signer, -1) if is_set_back else last):
                 self.fail(f"nonce {nonce} left after nonce {last}")
             self._nonces[signer] = nonce
+            if run is not None and (signer, nonce) in run.unwritten_nonces:
+                self._lowest_skew[signer] = run.unwritten_nonces[signer, nonce]
+            else:
+                self._written[signer] = nonce
 
 
 class IntentFirst(Invariant):

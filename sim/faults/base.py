@@ -52,6 +52,7 @@ class Injected:
         "starts_at",
         "strike_ends_at",
         "strike_now",
+        "will_restart",
     )
 
     def __init__(self, kind: str, starts_at: Ns, ends_at: Ns, *, main: str | None = None, site: str = "") -> None:
@@ -60,6 +61,8 @@ class Injected:
         self.ends_at = ends_at
         self.is_striking = False
         """Whether it is at work now; between two strikes it is not."""
+        self.will_restart = False
+        """Whether its strike is over and it is about to see to a process that has ended."""
         self.strike_ends_at = starts_at
         """End of the strike under way, or of the last one."""
         self.counts: Counter[str] = Counter()
@@ -332,10 +335,12 @@ def trouble_disk(
 
     def see_to(process: Process, left: Ns) -> None:
         """Start what has ended; who is still taking its orders back ends in a moment."""
+        injected.will_restart = False
         if process.has_lost_journal and not process.is_running:
             injected.counts["restarts"] += 1
             process.start_trader()
         elif left:
+            injected.will_restart = True
             world.env.call_in(NS_PER_S, see_to, process, Ns(left - NS_PER_S))
 
     if injected.main is not None:

@@ -120,6 +120,14 @@ class Engine:
             if instrument is None or order.instrument == instrument:
                 self._withdraw(order, reason)
 
+    def cancel_oldest(self, client: Client, reason: Reason) -> Oid | None:
+        """Take out the oldest order of an account; None where it has none."""
+        order = next(iter(client.orders.open.values()), None)
+        if order is None:
+            return None
+        self._withdraw(order, reason)
+        return order.oid
+
     def liquidate(self, client: Client, name: InstrumentId, lots: Sz, mark: Px) -> None:
         """Close so much of a position into the book, at whatever it pays inside the band around the mark.
 

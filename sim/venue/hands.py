@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from domain.commands import Place
 from domain.events import AnyResult, LiquidationMethod, Reason
 from domain.instrument import Instrument
-from domain.units import AccountId, InstrumentId, Sz, Usd
+from domain.units import AccountId, InstrumentId, Oid, Sz, Usd
 from sim.venue.accounts import Ledger
 from sim.venue.config import MarginTerms
 from sim.venue.engine import Engine
@@ -62,6 +62,13 @@ class Hands:
         if lots:
             self._engine.close_out(client, name, mark, lots, LiquidationMethod.ADL, self._ledger.crowd)
         return lots
+
+    def call_margin(self, account: AccountId) -> Oid | None:
+        """Take out the oldest order of an account as of one that is short of margin; None where nothing rests.
+
+        It comes to no more than that: the price turned, and the position stays.
+        """
+        return self._engine.cancel_oldest(self._engine.clients[account], Reason.LIQUIDATED)
 
     def settle(self, name: InstrumentId) -> int:
         """Cancel all orders of an instrument and close all positions in it at the mark; how many positions."""

@@ -46,7 +46,7 @@ class FillsHeard:
     def before(self, core: Orchestrator | None) -> None:
         """An event is about to go in."""
         if core is not None:
-            self._applied, self._unmatched = core.fills.applied, core.unmatched_fills
+            self._applied, self._unmatched = core.fills.applied, core.fill_ways.unmatched
 
     def take(self, record: int, now: Ns, event: AnyEvent, core: Orchestrator | None) -> None:
         """It went in."""
@@ -104,6 +104,6 @@ class FillsHeard:
         fresh = [each for each in heard if not each.booked]
         for each in fresh[:applied]:
             each.booked.append((record, now))
-            each.is_unmatched = core.unmatched_fills > self._unmatched and len(told) == 1
+            each.is_unmatched = core.fill_ways.unmatched > self._unmatched and len(told) == 1
         for each in [each for each in heard if each.booked[:1] != [(record, now)]][: max(applied - len(fresh), 0)]:
             each.booked.append((record, now))

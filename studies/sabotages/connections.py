@@ -11,26 +11,26 @@ from domain.units import Ns
 from exchange_adapters.simulated import SimulatedAdapter
 from orchestrator.budget.proactive import ProactiveRateTracker
 from orchestrator.connectivity.requests import RequestLedger
-from orchestrator.core import Orchestrator
 from orchestrator.desk.execution import Execution, GateReason
+from orchestrator.gate import TradingGate
 from orchestrator.sync.resync import Resync, ResyncState
 from studies.sabotage import Patch, does_nothing, sabotage, says_no
 
 
 def _without(gate: str) -> Callable[[Callable[..., str | None]], Callable[..., str | None]]:
     def make(original: Callable[..., str | None]) -> Callable[..., str | None]:
-        def account_gate(self: Orchestrator) -> str | None:
-            found = original(self)
+        def reason(self: TradingGate, now: Ns) -> str | None:
+            found = original(self, now)
             return None if found == gate else found
 
-        return account_gate
+        return reason
 
     return make
 
 
 QUOTES_UNHEARD = sabotage(
     "quotes stand while the account's own connection is down",
-    Patch(Orchestrator, "account_gate", _without("user_feed_down")),
+    Patch(TradingGate, "reason", _without("user_feed_down")),
 )
 
 # --- after a gap --------------------------------------------------------------------------------

@@ -9,9 +9,9 @@ from domain.errors import JournalError
 from domain.events import OpenOrdersReport, Restored
 from domain.ids import draw
 from domain.units import Ns
-from orchestrator.core import Orchestrator
 from orchestrator.desk.desk import Desk
 from orchestrator.desk.inventory import Inventory
+from orchestrator.gate import TradingGate
 from orchestrator.risk.aggregator import AggregatedRisk
 from orchestrator.risk.kill_switch import KillSwitch
 from orchestrator.sync.shutdown import Shutdown
@@ -120,16 +120,16 @@ KILL_FORGOTTEN = sabotage(
 
 
 def _not_looked_at(original: Callable[..., str | None]) -> Callable[..., str | None]:
-    def account_gate(self: Orchestrator) -> str | None:
-        found = original(self)
+    def reason(self: TradingGate, now: Ns) -> str | None:
+        found = original(self, now)
         return None if found == "kill" else found
 
-    return account_gate
+    return reason
 
 
 KILL_UNSEEN = sabotage(
     "a kill is noted, and what is sent does not look at it",
-    Patch(Orchestrator, "account_gate", _not_looked_at),
+    Patch(TradingGate, "reason", _not_looked_at),
 )
 
 

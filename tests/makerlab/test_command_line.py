@@ -18,19 +18,9 @@ from makerlab.figures import counted, sections
 from makerlab.run import exit_code
 from runtime.journal_format import MAGIC, Header, Opened, encode
 from runtime.journal_reader import Reader
+from scenarios.figures import HORIZONS_S, SPLIT_HORIZON_S, Markout, Pnl, TraderFigures
 from scenarios.loader import library, load
-from scenarios.result import (
-    HORIZONS_S,
-    SPLIT_HORIZON_S,
-    Ended,
-    Markout,
-    Metrics,
-    Outcome,
-    Pnl,
-    RunResult,
-    TraderFigures,
-    Wall,
-)
+from scenarios.result import Ended, Metrics, Outcome, RunResult, Wall
 from tests.makerlab.command import ROOT, SHORT, json_of, makerlab, spawn
 from tests.scenarios.test_loader import FIVE_MISTAKES
 

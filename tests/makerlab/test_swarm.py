@@ -267,6 +267,17 @@ def test_a_broken_artefact_is_named(capsys, tmp_path, text, says):
     assert str(path) in err
 
 
+def test_an_artefact_of_no_world_is_named(capsys, tmp_path):
+    """A world that cannot be built does not fail any more, and that is not what was asked."""
+    path = tmp_path / "seed-1.json"
+    scenario = {"extends": "eth-quiet", "faults": [{"kind": "flood"}]}
+    failed = [{"name": "S1", "text": "wrong"}]
+    path.write_text(json.dumps(json.loads(OTHER_FORMAT) | {"format": 1, "scenario": scenario, "failed": failed}))
+    code, out, err = call(capsys, "shrink", str(path))
+    assert (code, out) == (ExitCode.WRONG_INPUT, "")
+    assert f"{path}: scenario: faults[0].kind: found" in err
+
+
 def test_a_missing_artefact_and_folder_are_named(capsys):
     """Before anything runs."""
     code, _, err = call(capsys, "shrink", "no.json")

@@ -1,11 +1,13 @@
 """The periodic audit: what it counts, what it starts, and that it takes nothing for gone (RS-21..33, C-14)."""
 
+from collections import Counter
 from dataclasses import replace
 
 import pytest
 
 from domain.commands import Cancel, Place, QueryOpenOrders, QueryOrder, QueryPositions
 from domain.events import (
+    Feed,
     Fill,
     OpenOrdersReport,
     OrderStatusReport,
@@ -15,7 +17,7 @@ from domain.events import (
 )
 from domain.orders import Certainty, InFlight, OrderState
 from domain.units import Ns, Pos, Sz
-from orchestrator.core import TraderConfig
+from orchestrator.config import TraderConfig
 from orchestrator.desk.desk import DeskConfig
 from orchestrator.risk.stance import Stance
 from orchestrator.sync.auditor import AuditConfig, AuditResult
@@ -115,8 +117,8 @@ def test_a_venue_that_is_asked_too_much_is_not_asked_for_lists():
     start = stage.now
     stage.run_for(s(19))
     assert stage.actions(QueryOpenOrders, since=start) == []
-    stage.run_for(s(8))
-    assert stage.actions(QueryOpenOrders, since=start)
+    stage.run_for(s(1.2))
+    assert stage.actions(QueryOpenOrders, since=start), "as soon as it may be asked again"
 
 
 # --- what it finds ------------------------------------------------------------------------------
@@ -303,6 +305,29 @@ def test_people_hear_of_a_cancel_that_is_under_way_for_ever():
     stage.run_for(s(60))
     told = [alert.text.rpartition(", ")[2] for alert in stage.told("stuck_cancel")]
     assert told == ["the last one is under way"] * len(waiting)
+
+
+def test_a_cancel_that_finds_nothing_is_not_sent_a_fourth_time():
+    """S25, storm, seed 1158: the desk has tried three times; the audit has nothing to add, and says so."""
+    stage = quoting(config=audited(list_s=None))
+
+    def answers(action):
+        if isinstance(action, Cancel):
+            return Refused(Reason.NOT_OPEN, "never placed, cancelled or filled")
+        return OrderStatusReport(stage.now, None) if isinstance(action, QueryOrder) else None
+
+    stage.venue.faults.answers = answers
+    stage.core.sync.resync.request = lambda *_, **__: None  # nothing is concluded
+    stage.venue.faults.refuses_connections = {Feed.MARKET}
+    stage.venue.cut(Feed.MARKET)
+    start = stage.now
+    stage.run_for(s(60))
+    sent = Counter(action.cloid for action in stage.actions(Cancel, since=start))
+    assert set(sent.values()) == {3}
+    assert stage.core.snapshot().cancels_resent == 0
+    stage.run_for(s(6))
+    told = [alert.text.rpartition(", ")[2] for alert in stage.told("stuck_cancel")]
+    assert told == ["the venue finds nothing to cancel"] * len(sent)
 
 
 def test_a_second_cancel_that_works_ends_it():

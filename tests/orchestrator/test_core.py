@@ -36,7 +36,8 @@ from domain.events import (
     Woke,
 )
 from domain.units import USD, Epoch, InstrumentId, Ns, RequestId, Side, Usd
-from orchestrator.core import Orchestrator, TraderConfig
+from orchestrator.config import TraderConfig
+from orchestrator.core import Orchestrator
 from orchestrator.desk.desk import DeskConfig
 from orchestrator.desk.quote_engine import Step
 from orchestrator.desk.sanity import DataQualityConfig
@@ -584,7 +585,8 @@ import hashlib, msgspec
 from domain.events import AnyEvent
 from tests.orchestrator.messages import BTC, ETH
 from tests.orchestrator.tiny_venue import QUICK
-from orchestrator.core import Orchestrator, TraderConfig
+from orchestrator.config import TraderConfig
+from orchestrator.core import Orchestrator
 from orchestrator.desk.desk import DeskConfig
 from tests.orchestrator.desks import AT_ONCE
 events = msgspec.json.decode(open({str(tmp_path / "events.json")!r}, "rb").read(), type=list[tuple[int, AnyEvent]])

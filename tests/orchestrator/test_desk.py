@@ -13,7 +13,7 @@ from domain.events import Cancelled, ClockSync, NotSent, OrderStatus, OrderUpdat
 from domain.orders import Certainty, InFlight, OrderState
 from domain.units import Ns, Oid, Pos, Px, Sz, Tid
 from orchestrator.desk.accumulator import AccumulatorConfig
-from orchestrator.desk.desk import DeskConfig
+from orchestrator.desk.desk import PATIENCE, WARMING, DeskConfig
 from orchestrator.desk.execution import GateReason
 from orchestrator.desk.fill_tracker import FillTracker, FillTrackerConfig
 from orchestrator.desk.quote_engine import QuoteEngineConfig, Step
@@ -417,6 +417,17 @@ def test_an_empty_side_is_told_by_name():
     assert told(bench) == [("empty_book", "ETH: the book has no sound mid: best bid none, best ask 2000")]
 
 
+@pytest.mark.parametrize("gate", [WARMING, "kill", "user_feed_down"])
+def test_a_crossed_book_is_told_of_while_nothing_is_quoted(gate):
+    """L9: whoever waits for the first quote, or for the end of a halt, must know what the feed says."""
+    bench = Bench()
+    bench.desk.on_bbo(bbo(MID + 1, MID, ms(30)), ms(30))
+    for at in (30, 40, 50):
+        bench.desk.decide(gate, ms(at))
+    assert bench.desk.targets is None
+    assert [name for name, _ in told(bench)] == ["crossed_book"]
+
+
 def test_bad_data_is_told_once_a_burst():
     """DQ-12, DQ-14: a feed that flickers must not fill the log; after a minute of peace it is news again."""
     bench = quoting()
@@ -532,8 +543,34 @@ def test_orders_in_doubt_are_cancelled_blindly_while_nothing_should_rest():
     assert bench.desk.tracker.fillable_exposure() != (0, 0)
 
 
+@pytest.mark.parametrize("gate", ["user_feed_down", "resync"])
+def test_a_placement_without_an_answer_is_not_waited_for_where_nothing_should_rest(gate):
+    """S20, storm, seed 1268: a request by REST may take ten seconds; what it places would rest unseen until then."""
+    bench = Bench()
+    bench.ledger._timeout = s(10)
+    placed = bench.quote(0)
+    assert bench.decide(s(1), gate=gate) == [], "it may be answered any moment"
+    assert bench.desk.next_deadline() == PATIENCE
+    cancels = bench.decide(PATIENCE, gate=gate)
+    assert [type(action) for action in cancels] == [Cancel] * len(placed)
+    assert {action.cloid for action in cancels} == {action.cloid for action in placed}
+    assert bench.decide(s(3.1), gate=gate) == []
+
+
+def test_where_nothing_may_be_signed_an_unanswered_placement_is_looked_at_once():
+    """S28: what cannot be cancelled now is no reason to be woken again and again."""
+    bench = Bench()
+    bench.ledger._timeout = s(10)
+    bench.quote(0)
+    bench.ledger.is_barred = True
+    for at in (s(1), PATIENCE):
+        assert bench.decide(at, gate="signer_refused") == []
+    deadline = bench.desk.next_deadline()
+    assert deadline is None or deadline > PATIENCE
+
+
 def test_doubts_are_cancelled_ever_later_and_after_three_times_once_a_minute():
-    """S23, S25: the first blind cancel goes at once; what the venue does not find is not asked after for ever."""
+    """S23, S25, EX-03: the first blind cancel goes at once; what is not found is not asked after for ever."""
     bench = Bench()
     placed = bench.quote(0)
     bench.refuse(ms(20))  # an answer without a result: all unknown
@@ -551,6 +588,23 @@ def test_doubts_are_cancelled_ever_later_and_after_three_times_once_a_minute():
     for gap, wanted in zip(gaps, [2 * pace, 4 * pace, s(60), s(60)], strict=False):
         assert wanted <= gap < wanted + s(5)
     assert len(gaps) >= 4
+
+
+def test_the_minute_after_three_cancels_in_vain_counts_from_the_last_answer():
+    """S25: what was refused again and again is left alone from when that was told, however long the answer took."""
+    bench = Bench()
+    bench.quote(0)
+    bench.refuse(ms(20))  # an answer without a result: all unknown
+    told, after = [], []
+    for at in range(s(1), s(120), ms(100)):
+        if actions := bench.decide(at, gate="kill"):
+            if len(told) == 3:
+                after.append(at)
+                break
+            told.append(at + s(8))
+            bench.refuse(told[-1], *[Refused(Reason.NOT_OPEN, "")] * len(actions))
+    assert len(told) == 3
+    assert s(60) < after[0] - told[-1] <= s(65)
 
 
 def test_an_order_that_shows_itself_is_cancelled_at_once_however_often_that_was_in_vain():

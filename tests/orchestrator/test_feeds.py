@@ -5,10 +5,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.commands import Connect, Disconnect, Subscribe
-from domain.events import Channel, ChannelKind, Feed, FeedDown, FeedUp, Reason, Subscribed
+from domain.events import Channel, ChannelKind, Feed, FeedDown, FeedUp, Reason, Restored, Subscribed
 from domain.units import NS_PER_S, Epoch, Ns
 from orchestrator.connectivity.feeds import TRANSITIONS, ConnectPace, FeedMachine, FeedsConfig, FeedState
 from tests.orchestrator.messages import ms, s
+from tests.orchestrator.tiny_venue import Stage
 
 S = FeedState
 CHANNELS = (Channel(ChannelKind.ORDER_UPDATES), Channel(ChannelKind.FILLS))
@@ -313,6 +314,26 @@ def test_a_storm_of_losses_uses_up_what_the_venue_takes_no_faster():
                 feed.on_down(FeedDown(feed.feed, epoch, Reason.CLOSED_BY_VENUE, Ns(now)), Ns(now))
     most = max(sum(at <= other < at + 60 * NS_PER_S for other in tried) for at in tried)
     assert most == 24
+
+
+def test_attempts_of_earlier_lives_count():
+    """S26, storm, seed 1158: the venue counts the connections of an address, whichever process makes them."""
+    pace = ConnectPace(4)
+    feeds = [FeedMachine(feed, (), FeedsConfig(), pace) for feed in Feed]
+    pace.continue_from([Ns(-s(5)), s(70), s(40), s(10), s(5)], s(1))
+    assert decide(feeds[0], s(1)) == [Connect(feeds[0].feed)]
+    assert decide(feeds[1], s(1)) == []
+    assert feeds[1].deadline() == s(21), "a minute after the first of four"
+    assert decide(feeds[1], s(21)) == [Connect(feeds[1].feed)]
+
+
+def test_a_new_life_goes_on_with_the_count_of_the_last():
+    """S26: the journal tells of a minute that is used up, so the trader waits for room."""
+    stage = Stage().begin(Restored(2, 7, connects=(s(50),) * 24))
+    stage.run_for(s(9))
+    assert [entry for _, entry in stage.story if isinstance(entry, Connect)] == []
+    stage.run_for(s(2))
+    assert len([entry for _, entry in stage.story if isinstance(entry, Connect)]) == len(Feed)
 
 
 def test_no_wait_is_drawn_twice():

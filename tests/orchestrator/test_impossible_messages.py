@@ -17,7 +17,7 @@ from domain.events import (
     RestoredLedger,
 )
 from domain.units import Ns, Pos, Sz, Tid, Usd
-from orchestrator.core import TraderConfig
+from orchestrator.config import TraderConfig
 from orchestrator.desk.desk import DeskConfig
 from orchestrator.desk.quote_engine import QuoteEngineConfig
 from tests.orchestrator.messages import BUY, ETH, MID, SELL, TICK, fill, ms, s

@@ -9,7 +9,8 @@ import pytest
 from domain.events import Feed, Reason
 from domain.units import USD, AccountId, Ns, Usd
 from exchange_adapters.simulated import SimulatedAdapter
-from orchestrator.core import Orchestrator, TraderConfig
+from orchestrator.config import TraderConfig
+from orchestrator.core import Orchestrator
 from runtime.journal import Journal
 from runtime.journal_format import Header
 from runtime.log import MemoryLog

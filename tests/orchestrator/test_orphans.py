@@ -7,7 +7,7 @@ import pytest
 from domain.commands import Cancel, QueryOpenOrders
 from domain.events import Cancelled, OpenOrdersReport, OrderStatus, OrderUpdate, Reason, Refused
 from domain.units import Ns
-from orchestrator.core import TraderConfig
+from orchestrator.config import TraderConfig
 from orchestrator.desk.desk import DeskConfig
 from orchestrator.sync.auditor import AuditConfig
 from orchestrator.sync.orphans import BATCH, OrphanConfig

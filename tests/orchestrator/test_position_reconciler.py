@@ -6,6 +6,7 @@ import pytest
 
 from domain.commands import QueryFills, QueryPositions
 from domain.events import (
+    Feed,
     Fill,
     KillReset,
     OrderUpdate,
@@ -16,7 +17,7 @@ from domain.events import (
 )
 from domain.units import Ns, Usd
 from orchestrator.budget.rejection import classify
-from orchestrator.core import TraderConfig
+from orchestrator.config import TraderConfig
 from orchestrator.desk.desk import DeskConfig
 from orchestrator.sync.position_reconciler import (
     SUSPECT,
@@ -277,9 +278,22 @@ def test_a_venue_that_is_asked_too_much_is_asked_later():
     start = stage.now
     stage.run_for(s(29))
     assert asked_at(stage, start) == []
-    assert reconciler(stage).postponed > 3
-    stage.run_for(s(6))
-    assert asked_at(stage, start)
+    assert reconciler(stage).postponed == 1
+    stage.run_for(s(1.2))
+    assert asked_at(stage, start), "as soon as it may be asked again"
+
+
+def test_a_new_connection_forgets_the_questions_that_failed():
+    """L1, storm, seed 1276: while the venue answered nothing the gaps grew; it answers again, and so they are short."""
+    stage = quoting(config=only(background_s=None))
+    reconciler(stage)._failed = 9
+    stage.venue.cut(Feed.USER)
+    stage.run_until(lambda: not stage.core.user_feed.is_live)
+    stage.run_until(lambda: stage.core.user_feed.is_live)
+    reconciler(stage).request(T.ORDER_REJECTION, stage.now)
+    before = reconciler(stage).syncs
+    stage.run_for(s(3))
+    assert reconciler(stage).syncs == before + 1
 
 
 # --- what a difference leads to -----------------------------------------------------------------

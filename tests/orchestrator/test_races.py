@@ -4,7 +4,7 @@ from random import Random
 
 import pytest
 
-from orchestrator.core import TraderConfig
+from orchestrator.config import TraderConfig
 from orchestrator.desk.desk import DeskConfig
 from tests.orchestrator.desks import AT_ONCE
 from tests.orchestrator.messages import BUY, MID, SELL, TICK, ms, s

@@ -26,7 +26,7 @@ from domain.events import (
 )
 from domain.orders import Certainty, OrderState
 from domain.units import Px, Sz
-from orchestrator.core import TraderConfig
+from orchestrator.config import TraderConfig
 from orchestrator.desk.desk import DeskConfig
 from tests.orchestrator.desks import AT_ONCE
 from tests.orchestrator.messages import BUY, ETH, MID, SELL, TICK, cloid, ms, s
@@ -334,7 +334,7 @@ def test_a_confirmed_cancel_that_nobody_remembers_ends_after_the_window():
 
 
 def test_a_venue_that_never_answers_is_not_flooded():
-    """S25, S27: one question at a time for each order, with growing pauses up to the maximum."""
+    """S25, S27, EX-03: one question at a time for each order, with growing pauses up to the maximum."""
     stage = quoting()
     only(Place, "lost", times=1_000)(stage)
     inner = stage.venue.faults.fate
@@ -418,6 +418,22 @@ def test_a_forgotten_order_is_not_settled_while_the_position_cannot_be_asked():
     heal(stage)
     stage.run_for(s(60))
     assert lost.is_settled
+
+
+def test_a_forgotten_order_is_settled_though_the_account_is_not_heard_again():
+    """L6, storm, seed 1158: the evidence was given up with the feed that was lost; it is asked for anew, by REST."""
+    stage = quoting()
+    lost = stage.desk.tracker.find(forgotten(stage).place.cloid, None)
+    stage.venue.faults.fate = lambda r: "lost" if isinstance(r.actions[0], QueryPositions) else None
+    stage.run_until(lambda: stage.core.resync.state == "position", within=s(60))
+    stage.run_for(s(32))
+    assert stage.core.resync.state == "position"
+    stage.venue.faults.refuses_connections = {Feed.USER}
+    stage.venue.cut(Feed.USER)
+    stage.run_until(lambda: stage.core.resync.state == "idle", step=ms(1))
+    stage.venue.faults.fate = lambda r: None
+    stage.run_until(lambda: lost.is_settled, within=s(40))
+    assert not stage.core.user_feed.is_live
 
 
 def test_an_order_that_was_only_hidden_is_cancelled_when_it_shows():

@@ -27,9 +27,9 @@ from domain.events import (
     Replied,
 )
 from domain.units import Ns, Usd
+from orchestrator.config import TraderConfig
 from orchestrator.connectivity.requests import RequestsConfig
 from orchestrator.connectivity.routes import RoutesConfig
-from orchestrator.core import TraderConfig
 from orchestrator.desk.desk import DeskConfig
 from orchestrator.sync.position_reconciler import ReconciliationConfig
 from orchestrator.sync.resync import TRANSITIONS, ResyncState

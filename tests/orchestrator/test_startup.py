@@ -22,9 +22,9 @@ from domain.events import (
     Subscribed,
 )
 from domain.units import Ns, Px, Sz, Tid, Usd
+from orchestrator.config import TraderConfig
 from orchestrator.connectivity.requests import RequestsConfig
 from orchestrator.connectivity.routes import RoutesConfig
-from orchestrator.core import TraderConfig
 from orchestrator.desk.desk import DeskConfig
 from orchestrator.fills import FillsConfig
 from orchestrator.risk.watch import RiskConfig

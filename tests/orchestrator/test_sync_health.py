@@ -5,7 +5,7 @@ import pytest
 from domain.commands import Alert, Place, QueryOpenOrders, QueryPositions
 from domain.events import PositionsReported
 from domain.units import Ns
-from orchestrator.core import TraderConfig
+from orchestrator.config import TraderConfig
 from orchestrator.desk.desk import DeskConfig
 from orchestrator.sync.health import SyncHealth, SyncHealthConfig, SyncState
 from orchestrator.sync.statements import LastHeard

@@ -5,7 +5,8 @@ import pytest
 from domain.events import PositionsReport, PositionsReported, Replied, Restored, Transfers
 from domain.instrument import Instrument
 from domain.units import InstrumentId, Ns, RequestId, Usd
-from orchestrator.core import Orchestrator, TraderConfig
+from orchestrator.config import TraderConfig
+from orchestrator.core import Orchestrator
 from runtime.fold import Fold
 from runtime.journal_format import Took
 

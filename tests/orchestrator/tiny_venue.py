@@ -75,7 +75,8 @@ from domain.events import (
 )
 from domain.instrument import Instrument
 from domain.units import Cloid, Epoch, InstrumentId, Ns, Oid, Pos, Px, Side, Sz, Tid, Tif, Usd, fee_of
-from orchestrator.core import Orchestrator, TraderConfig
+from orchestrator.config import TraderConfig
+from orchestrator.core import Orchestrator
 from orchestrator.desk.desk import DeskConfig
 from tests.orchestrator.desks import AT_ONCE
 from tests.orchestrator.messages import ETH, MID, TICK, ms, s

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from orchestrator.core import TraderConfig
+from orchestrator.config import TraderConfig
 from runtime.components import component_line, components
 from tests.makerlab.command import SHORT, makerlab
 

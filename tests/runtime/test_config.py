@@ -18,7 +18,7 @@ from domain.errors import ConfigError
 from domain.instrument import Instrument
 from domain.units import Ns, Usd
 from exchange_adapters.base import Capabilities
-from orchestrator.core import TraderConfig
+from orchestrator.config import TraderConfig
 from runtime.config import PROFILES, Tree, build, load, override, parse, read, resolved
 from runtime.config_schema import schema
 from runtime.config_types import is_table, quantity_of

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec import structs
 
-from domain.commands import Alert, Modify, Place, QueryFills, Request, Route, Severity
+from domain.commands import Alert, Connect, Modify, Place, QueryFills, Request, Route, Severity
 from domain.events import (
     Channel,
     ChannelKind,
@@ -157,6 +157,7 @@ def test_folding_the_fold_changes_nothing(seed, crash_ms, loses_replies, data):
             clean_stop=False,
             fills_until=once.fills_until,
             is_unread=once.is_opening,
+            connects=once.connects,
         )
 
 
@@ -200,6 +201,24 @@ def test_kill_is_latched_until_a_person_resets_it():
     again = [*BEGIN, kill, Opened(Header(seed=9)), Took(7, fold([*BEGIN, kill]))]
     assert fold(again).kill == "drawdown 5 %"
     assert fold([*again, Took(8, KillReset("me"))]).kill is None
+
+
+def test_attempts_to_connect_are_handed_on_from_life_to_life():
+    """S26, storm, seed 1158: by their age at the last record, for a minute; the safety net's count like the core's."""
+    second = NS_PER_S
+    records = [
+        *BEGIN,
+        Decided(5 * second, (Connect(Feed.MARKET),)),
+        Decided(40 * second, (Connect(Feed.USER),)),
+        Rescued(50 * second, (Connect(Feed.USER),)),
+        Took(70 * second, KillReset("me")),
+    ]
+    told = fold(records)
+    assert told.connects == (30 * second, 20 * second)
+    unread = structs.replace(told, life=3, is_unread=True)
+    for restored in (told, unread):
+        again = [*records, Opened(Header(seed=9)), Took(7 * second, restored), Decided(17 * second, ())]
+        assert fold(again).connects == (40 * second, 30 * second), "the next life has a clock of its own"
 
 
 def test_a_clean_stop_is_what_the_core_said_last():

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.commands import Alert, Cancel, Connect, Modify, Place, QueryPositions, Request, Route, Severity
+from domain.commands import Alert, Cancel, Connect, Disconnect, Modify, Place, QueryPositions, Request, Route, Severity
 from domain.errors import JournalError
 from domain.events import Feed, StopRequested, Woke
 from domain.instrument import Instrument
@@ -267,9 +267,10 @@ def test_after_sync_everything_is_in_the_file(tmp_path, durable):
         (request(QueryPositions()), False),
         (Alert(Severity.CRITICAL, "kill", "drawdown"), True),
         (Alert(Severity.CRITICAL, "other", "drawdown"), False),
-        (Connect(Feed.USER), False),
+        (Connect(Feed.USER), True),
+        (Disconnect(Feed.USER), False),
     ],
 )
 def test_what_must_survive(command, expected):
-    """Protects intent-first (S13): what places, modifies or latches is synced before it leaves; nothing else waits."""
-    assert must_survive([Connect(Feed.MARKET), command]) is expected
+    """Protects intent-first (S13, S26): what places, modifies, latches or connects is synced before it leaves."""
+    assert must_survive([Disconnect(Feed.MARKET), command]) is expected

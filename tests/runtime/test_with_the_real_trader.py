@@ -4,7 +4,8 @@ import pytest
 
 from domain.units import NS_PER_S, AccountId, Ns
 from exchange_adapters.simulated import SimulatedAdapter
-from orchestrator.core import Orchestrator, TraderConfig
+from orchestrator.config import TraderConfig
+from orchestrator.core import Orchestrator
 from runtime.config import build, resolved
 from runtime.driver import CORE_FAILED
 from runtime.fold import fold

@@ -194,6 +194,9 @@ class HandMadeRun:
     is_durable: bool = True
     is_recorded: bool = False
     memories: tuple = ()
+    has_lost_user_feed: bool = False
+    clock_skew: Ns = Ns(0)
+    unwritten_nonces: dict = field(default_factory=dict)
 
 
 class Bench:

@@ -25,7 +25,7 @@ def test_a_liquidation_is_still_latched_in_the_next_life():
     assert restored.kill == result.reason
     core = Orchestrator(running.setup.trader, tuple(running.world.instruments.values()))
     core.apply(restored, Ns(0))
-    assert core.account_gate() == "kill"
+    assert core.gate.reason(core._now) == "kill"
 
 
 def test_without_the_latch_it_goes_on_as_if_nothing_had_happened():

@@ -17,6 +17,7 @@ from orchestrator.desk.data_quality import DataQuality, QuoteGateReason
 from orchestrator.desk.execution import Execution, IdSource
 from orchestrator.desk.market import Market
 from orchestrator.desk.order_tracker import OrderTracker
+from orchestrator.gate import TradingGate
 from orchestrator.risk.kill_switch import KillSwitch
 from orchestrator.risk.position_limit import PositionLimit
 from runtime import driver, virtual
@@ -117,9 +118,9 @@ def test_s18_a_price_beside_the_grid(monkeypatch):
 
 def test_s20_quotes_while_nobody_hears_the_account(monkeypatch):
     """The gate of the account's own connection is open when it should not be."""
-    gate = Orchestrator.account_gate
+    gate = TradingGate.reason
     blind = {"user_feed_down", "resync"}
-    monkeypatch.setattr(Orchestrator, "account_gate", lambda self: None if (why := gate(self)) in blind else why)
+    monkeypatch.setattr(TradingGate, "reason", lambda self, now: None if (why := gate(self, now)) in blind else why)
     found = broken_by("eth-volatile", 60, DISCONNECTS)
     assert "connection is down" in found["S20"].text
 

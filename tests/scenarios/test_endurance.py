@@ -4,7 +4,7 @@ import pytest
 
 from domain.units import NS_PER_S
 from scenarios.endurance import Looks, RecoveryTimes, resident_mb, state_bytes
-from scenarios.result import Growth
+from scenarios.figures import Growth
 from scenarios.runner import run
 from tests.scenarios.runs import result_of, running_of
 

@@ -5,7 +5,8 @@ from dataclasses import fields
 import pytest
 
 from scenarios.expectations import KINDS, Expect, evaluate
-from scenarios.result import Belief, Ended, InventoryStats, MarketFigures, Metrics, OrderCounts, Quoting, RunResult
+from scenarios.figures import Belief, InventoryStats, MarketFigures, OrderCounts, Quoting
+from scenarios.result import Ended, Metrics, RunResult
 
 
 def result_with(**figures):

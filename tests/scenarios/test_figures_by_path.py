@@ -16,10 +16,11 @@ from orchestrator.sync.health import SyncState
 from scenarios.alert_names import ALERT_NAMES
 from scenarios.endurance import SIZES
 from scenarios.expectations import Expect, evaluate
+from scenarios.figures import FaultFigures, OrderCounts, TraderFigures
 from scenarios.figures_by_path import measure, wrong_step
 from scenarios.invariants.alerting import ALERTS
 from scenarios.loader import library, load
-from scenarios.result import FaultFigures, Metrics, OrderCounts, RunResult, TraderFigures
+from scenarios.result import Metrics, RunResult
 from sim.envelope import RequestKind
 from sim.faults import FAULTS
 from sim.faults.base import STRIKES

@@ -455,6 +455,22 @@ def test_s20_who_stands_still_can_do_nothing(bench):
     assert "S20" in bench.broken
 
 
+@pytest.mark.parametrize("leaves", [True, False])
+def test_s20_what_the_latest_decision_cancels_is_about_to_leave(bench, leaves):
+    """Storm, seed 1003: a trader wakes up and cancels; the next second begins before that has left."""
+    bench.order()
+    bench.truth.rest = [resting()]
+    bench.block(updates=(update(),))
+    bench.pass_time(60, deciding=False)
+    request = bench.send(Cancel(ETH, "c10"), now=61 * S, epoch=1, leaves=False)
+    bench.block(now=61 * S + 1)
+    assert "S20" not in bench.broken
+    if leaves:
+        bench.leave(request)
+    bench.pass_time(62)
+    assert ("S20" not in bench.broken) is leaves, "the next decision is made, so the last one is carried out"
+
+
 # --- causes --------------------------------------------------------------------------------------
 
 

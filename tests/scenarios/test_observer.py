@@ -244,7 +244,7 @@ def test_how_long_orders_rest_after_the_death_of_the_trader():
     for t in (1, 2):
         bench.observer.on_life(seconds(t), is_running=True)
         bench.block(t, resting=[Side.BUY])
-    assert bench.observer._resting_while_down is None
+    assert bench.observer._healing.resting_while_down is None
     for t, resting in ((3, True), (7, True), (9, False), (11, False)):
         bench.observer.on_life(seconds(t), is_running=False)
         bench.block(t, resting=[Side.BUY] if resting else [])

@@ -6,13 +6,15 @@ Short versions of the shipped scenarios; the figures that a full one must reach 
 import msgspec
 import pytest
 
+from domain.alerts import KILL
+from domain.commands import Alert
 from domain.events import NoncesReserved
 from domain.units import NS_PER_S, Ns
-from runtime.journal_format import Took
+from runtime.journal_format import Decided, Took
 from runtime.replay import replay
 from scenarios.replaying import core_of
 from scenarios.result import Ended, envelope
-from scenarios.runner import run
+from scenarios.runner import quiet_at, run
 from tests.scenarios.runs import outcome, result_of, running_of
 
 
@@ -126,6 +128,46 @@ def test_a_kill_stops_the_run_and_leaves_no_order():
     quoting = result.metrics.quoting
     assert quoting.startup_s + quoting.observed_s == pytest.approx(result.metrics.duration_s)
     assert quoting.fresh_s == pytest.approx(quoting.observed_s, abs=0.2)
+
+
+def test_a_kill_amid_faults_ends_the_run_when_they_are_over_and_it_could_withdraw():
+    """Protects the verdict (found by seed 1068): with every way dead at the kill nobody could cancel at once."""
+    running = running_of("killed-half-open", 300, seed=1)
+    result = run(running, 1)
+    assert result.ended is Ended.HALTED
+    assert result.violations == []
+    assert outcome(result, "orders_left").holds
+    kill = next(r.now for r in running.journal.records() if isinstance(r, Decided) and has_killed(r))
+    assert kill < 65 * NS_PER_S
+    assert result.metrics.duration_s == pytest.approx(100 + 60, abs=3), "the faults, and the time to heal"
+
+
+def has_killed(decided):
+    """Whether a decision says that the kill switch is latched."""
+    return any(isinstance(command, Alert) and command.name == KILL for command in decided.commands)
+
+
+@pytest.mark.parametrize(
+    ("now", "ends"),
+    [(0, 0), (3, 3), (57, 57), (58, 58), (59, 65), (60, 65), (64, 65), (65, 65), (118, 118), (119, 125), (120, 125)],
+)
+def test_a_run_ends_between_two_payments(now, ends):
+    """Funding every minute: neither right before a payment nor right after one, and none is made at the begin."""
+    assert quiet_at(Ns(now * NS_PER_S), Ns(60 * NS_PER_S)) == ends * NS_PER_S
+    assert quiet_at(Ns(now * 1_000), Ns(60_000)) <= (now + 60) * 1_000, "also where it is paid more often"
+
+
+def test_a_payment_of_the_last_moment_is_heard_of():
+    """Protects the verdict (found by seed 1157): a shutdown with nothing to cancel is faster than the news of it."""
+    fault = 'faults=[{kind="slow_handler", at_s=40, duration_s=2}]'
+    funding = "venue.rules.funding={interval=60_000_000_000, interest=0.32, clamp=0.32}"
+    running = running_of("eth-volatile", 60, "links.user_data.latency.median_ms=2000", fault, funding)
+    running.world.env.call_at(50 * NS_PER_S, lambda: running.trader.core.kill_switch.latch("by hand"))
+    result = run(running, 7)
+    assert running.truth.transfers() != 0
+    assert result.violations == []
+    assert outcome(result, "position_and_cash").holds
+    assert result.metrics.duration_s == 60
 
 
 def test_a_core_that_raises_is_reported_and_its_orders_are_gone():

@@ -48,6 +48,30 @@ def test_s12_nonces_ascend_over_lives(bench):
     assert bench.says("S12", "nonce 8 left after nonce 8")
 
 
+def test_s12_a_life_that_could_write_nothing_and_a_clock_that_was_set_back(bench):
+    """Protects the one excuse (found by seed 1010), and its edge: the numbers of lives that could write stay above."""
+    bench.block(signed=(("a", 7),))
+    bench.run.unwritten_nonces["a", 70] = bench.run.clock_skew = Ns(60)
+    bench.block(signed=(("a", 70),))
+    bench.run.clock_skew = Ns(0)
+    bench.block(signed=(("a", 8), ("a", 9)))
+    assert "S12" not in bench.broken
+    bench.block(signed=(("a", 9),))
+    assert bench.says("S12", "nonce 9 left after nonce 9")
+
+
+@pytest.mark.parametrize(("nonce", "skew", "is_unwritten"), [(8, 60, True), (8, 0, False), (7, 0, True)])
+def test_s12_excuses_nothing_else(bench, nonce, skew, is_unwritten):
+    """Protects the rule: the clock was not set back; the life could write; its number is one of a life that could."""
+    bench.block(signed=(("a", 7),))
+    if is_unwritten:
+        bench.run.unwritten_nonces["a", 70] = Ns(60)
+    bench.block(signed=(("a", 70),))
+    bench.run.clock_skew = Ns(skew)
+    bench.block(signed=(("a", nonce),))
+    assert bench.says("S12", f"nonce {nonce} left after nonce 70")
+
+
 # --- what keeps them ------------------------------------------------------------------------------
 
 

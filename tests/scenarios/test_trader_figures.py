@@ -7,7 +7,8 @@ import pytest
 
 from orchestrator.metrics import DeskSnapshot, Snapshot
 from scenarios.expectations import Expect, evaluate
-from scenarios.result import Metrics, RunResult, TraderFigures
+from scenarios.figures import TraderFigures
+from scenarios.result import Metrics, RunResult
 from scenarios.trader_figures import COUNTERS, trader_figures
 from tests.scenarios.runs import outcome, result_of
 

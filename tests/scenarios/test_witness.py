@@ -6,7 +6,7 @@ import pytest
 
 from runtime.log import MemoryLog
 from scenarios.build import build
-from scenarios.loader import load
+from scenarios.loader import load, load_tree
 from scenarios.runner import run
 from scenarios.sometimes import SITUATIONS, Facts, meetings
 from scenarios.witness import Witness
@@ -24,7 +24,7 @@ def met_in(name, *overrides, seed=7):
 
 def test_the_catalogue_names_each_once():
     """A name twice would hide one of the two."""
-    assert len(set(NAMES)) == len(NAMES) == 75
+    assert len(set(NAMES)) == len(NAMES) == 82
     assert all(situation.what and not situation.what.endswith(".") for situation in SITUATIONS)
 
 
@@ -81,3 +81,28 @@ def test_nothing_is_met_where_nothing_happened(name):
     metrics = build(load("eth-quiet"), 1, MemoryLog()).observer.finish(0)
     situation = SITUATIONS[NAMES.index(name)]
     assert not situation.count(Facts(Counter(), metrics, {}, 0, 0))
+
+
+def test_what_a_world_was_drawn_with_is_met_where_it_was_at_work():
+    """Trials that came about, ties that were reordered, a failure that stayed and did something."""
+    tree = {
+        "extends": "two-markets",
+        "name": "x",
+        "duration_s": 60.0,
+        "ties": {"kind": "random"},
+        "probes": ["stale_data", "kill", "restart", "leaks"],
+        "links": {"user_data": {"jitter_ms": 0.0}},
+        "faults": [{"kind": "duplicate", "at_s": 10.0, "duration_s": 1e6}],
+        "checks": {"despite": ["duplicate"]},
+        "market": {"more": [{"profile": "eth-volatile", "instrument": {"name": f"A{i}", "asset": i}} for i in (2, 3)]},
+        "expect": {"fills_min": "off"},
+    }
+    names = ("tie_reordered", "failure_stayed", "many_instruments", "probed_kill", "probed_restart", "probed_leaks")
+    running = build(load_tree(tree, "x"), 7, MemoryLog())
+    witness = Witness(running)
+    met = meetings(witness, running, run(running, 7).metrics)
+    assert {name: bool(met[name]) for name in (*names, "probed_stale_data")} == dict.fromkeys(
+        (*names, "probed_stale_data"), True
+    )
+    plain = met_in("two-markets", "duration_s=60")
+    assert not any(plain[name] for name in (*names, "probed_stale_data"))

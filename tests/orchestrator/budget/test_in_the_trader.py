@@ -3,15 +3,17 @@
 from dataclasses import replace
 from itertools import pairwise
 
+import msgspec
+
 from domain.commands import Cancel, Modify, Place, QueryQuota, Request, ScheduleCancel
-from domain.events import Reason, Refused, Replied
+from domain.events import OrderStatus, Reason, Refused, Replied
 from domain.limits import AddressLimits, SocketLimits, VenueLimits
 from domain.units import RequestId
 from orchestrator.budget.proactive import BudgetConfig
 from orchestrator.budget.rejection import RejectionConfig
 from orchestrator.desk.desk import DeskConfig
 from tests.orchestrator.desks import AT_ONCE, Bench
-from tests.orchestrator.messages import BUY, MID, SELL, TICK, ms, s
+from tests.orchestrator.messages import BUY, MID, SELL, TICK, ms, replied, s, update
 from tests.orchestrator.tiny_venue import QUICK, Stage, quoting
 
 MARGIN = Refused(Reason.MARGIN, "Insufficient margin to place order. asset=1")
@@ -75,6 +77,44 @@ def test_an_answer_speaks_once_of_each_side():
     bench.refuse(1, *[MARGIN] * len(bench.last[0].actions))
     counts = bench.desk.rejections.sides
     assert [(counts[side].total, counts[side].consecutive) for side in (BUY, SELL)] == [(1, 1), (1, 1)]
+
+
+def tell_of_refusals(bench, at):
+    """The news of what the last decision placed, before any answer; returns that request."""
+    request = bench.last[0]
+    for oid, place in enumerate(request.actions, start=1_000):
+        order = bench.desk.tracker.find(place.cloid, None)
+        event = update(order, OrderStatus.REJECTED, oid, remaining=place.sz, at=at)
+        bench.desk.on_update(msgspec.structs.replace(event, reason=Reason.CANCEL_ONLY), at)
+    return request
+
+
+def test_the_news_of_a_refusal_counts_before_the_answer_and_the_answer_not_again():
+    """Protects the venue from a request a block while answers take long, each refused (S25, found by seed 1314)."""
+    bench = Bench(DeskConfig(engine=AT_ONCE, rejections=RejectionConfig()))
+    counts = bench.desk.rejections.sides
+    bench.quote(0)
+    requests = []
+    for block in (1, 2, 3):
+        requests.append(tell_of_refusals(bench, ms(100 * block)))
+        assert [(counts[side].total, counts[side].consecutive) for side in (BUY, SELL)] == [(block, block)] * 2
+        bench.quote(ms(100 * block), MID + 30 * block * TICK)
+    assert bench.last == [], "both sides wait after the third"
+    for request in requests:
+        refusals = [Refused(Reason.CANCEL_ONLY, "Only cancels are allowed.")] * len(request.actions)
+        bench.ledger.on_replied(replied(request, *refusals, at=ms(600)), ms(600))
+    assert [counts[side].total for side in (BUY, SELL)] == [3, 3]
+
+
+def test_news_of_a_refusal_after_the_answer_do_not_count():
+    """The other order of the two: nothing counts twice."""
+    bench = Bench(DeskConfig(engine=AT_ONCE, rejections=RejectionConfig()))
+    counts = bench.desk.rejections.sides
+    bench.quote(0)
+    (request,) = bench.last
+    bench.ledger.on_replied(replied(request, *[MARGIN] * len(request.actions), at=ms(50)), ms(50))
+    tell_of_refusals(bench, ms(100))
+    assert [counts[side].total for side in (BUY, SELL)] == [1, 1]
 
 
 def test_a_small_allowance_of_messages_is_kept_and_every_action_is_accounted_for():

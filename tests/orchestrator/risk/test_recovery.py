@@ -53,6 +53,34 @@ def test_the_third_refusal_in_a_row_escalates():
     ]
 
 
+def test_a_position_that_does_not_become_smaller_is_stuck():
+    """L5, storm, seed 1262: its orders are accepted, and the market runs away from all of them for minutes."""
+    bench = Bench(1_000)
+    bench.look(50, is_reducing=False)
+    assert bench.look(100)
+    assert bench.manager.deadline() == s(160)
+    bench.position = 990
+    assert bench.look(150), "some of it went"
+    assert bench.manager.deadline() == s(210)
+    bench.position = 1_100
+    assert bench.look(200), "what grows makes no progress, and takes none back"
+    assert bench.look(209.9)
+    assert not bench.look(210)
+    assert [alert.text for alert in bench.alerts] == ["ETH: not smaller for 60 s"]
+    assert bench.manager.escalations == 1
+    assert bench.attempt(210.1, fills=1_100) is not None
+
+
+def test_a_start_over_the_limit_gets_the_same_patience():
+    """What has to shrink at the first look has had no time yet; switched off there is all the time of the world."""
+    manager = RecoveryManager(RecoveryConfig(), ETH, lambda _: None)
+    assert manager.check(Pos(1_000), s(500), is_reducing=True)
+    assert manager.deadline() == s(560)
+    manager = RecoveryManager(RecoveryConfig(patience_s=None), ETH, lambda _: None)
+    assert all(manager.check(Pos(1_000), s(at), is_reducing=True) for at in (0, 1_000))
+    assert manager.deadline() is None
+
+
 @pytest.mark.parametrize(("position", "is_reducing"), [(1_000, False), (0, True)])
 def test_nothing_is_stuck_that_need_not_shrink(position, is_reducing):
     """T-21: flat, or inside its limit, there is nothing to take."""

@@ -1,0 +1,171 @@
+"""Puts a trader whose run is over to the trials that its scenario asks for, and says what it did not pass.
+
+A trial needs a trader that is in a state for it: nobody withdraws what does not rest, and nobody stays killed who was
+not. Which ones came about stands in `Running.probed`. What fails is told under the rule that it breaks.
+"""
+
+from collections.abc import Callable
+
+from domain.events import AnyEvent, ChannelKind, Feed, OpenOrder
+from domain.liquidation import liquidation_in
+from domain.units import NS_PER_MS, NS_PER_S, Ns, seconds
+from exchange_adapters.simulated import KeepAlive, SimulatedAdapter
+from runtime.virtual import VirtualDriver
+from scenarios.assemble import Running
+from scenarios.probes import Probe
+from sim.faults.base import Fault
+from sim.faults.crash import Crash
+from sim.faults.message_loss import MessageLoss
+from sim.feed import Session
+
+LOOK_EVERY = Ns(100 * NS_PER_MS)
+TOLD_WITHIN = Ns(30 * NS_PER_S)
+"""A block, the way to the trader, and what it asks where the news was lost."""
+WATCHED = Ns(20 * NS_PER_S)
+"""How long a trader is watched that has to stay away: S23 wants its orders gone after half of that."""
+DOWN_S = 2.0
+QUIET = Ns(15 * NS_PER_S)
+"""After its end whatever the trader had sent has arrived, and pings that were under way are over."""
+TIMERS_LEFT = 10
+"""Of an ended trader may wait that many calls that will do nothing: nobody cancels a timer."""
+
+MARKET_DATA = tuple(kind for kind in ChannelKind if kind.feed is Feed.MARKET)
+
+
+def examine(running: Running) -> None:
+    """The trials before the orderly end."""
+    for probe in (Probe.STALE_DATA, Probe.KILL, Probe.RESTART):
+        if probe in running.setup.probes and _is_sound(running) and _TRIALS[probe](running):
+            running.probed.append(probe)
+
+
+def look_for_leaks(running: Running) -> None:
+    """What is left when the trader has ended in order and everything has arrived; orders are found by S11 meanwhile."""
+    if Probe.LEAKS not in running.setup.probes or running.failure is not None or not running.is_stopping:
+        return
+    _wait(running, QUIET, lambda: False)
+    running.probed.append(Probe.LEAKS)
+    session, world, report = running.session, running.world, running.checker.report
+    left = {
+        "requests without an answer at the venue": world.unanswered,
+        "requests under way on its sockets": session.sockets.in_flight,
+        "connections": session.sockets.connections,
+        "subscriptions": session.sockets.subscriptions,
+    }
+    for what, number in left.items():
+        if number:
+            report("S27", f"leaks: {number} {what} {QUIET / NS_PER_S:.0f} s after the end", (what,))
+    owners = world.env.owners()
+    timers = sum(owners[kind] for kind in (VirtualDriver, SimulatedAdapter, KeepAlive, Session))
+    if timers > TIMERS_LEFT:
+        report("S27", f"leaks: {timers} timers wait {QUIET / NS_PER_S:.0f} s after the end", ("timers",))
+
+
+# --- trials: each says whether it came about -----------------------------------------------------
+
+
+def _stale_data(running: Running) -> bool:
+    bounds, now = running.setup.bounds, running.world.env.now
+    if _is_killed(running) or not _own_quotes(running):
+        return False
+    lasts = Ns(bounds.stale + 2 * bounds.withdraw)
+    _inject(running, MessageLoss(at_s=now / NS_PER_S, duration_s=lasts / NS_PER_S, channels=MARKET_DATA, share=1.0))
+    _wait(running, Ns(lasts - LOOK_EVERY), lambda: _is_killed(running))
+    for order in _own_quotes(running):
+        text = f"probe: order {order.oid} rests in {order.instrument} {(running.world.env.now - now) / NS_PER_S:.1f} s"
+        running.checker.report("S20", f"{text} after the last data", (order.cloid or "",))
+    back_within = Ns(bounds.heal + seconds(5))  # by then L1 has said that they are not
+    _wait(running, back_within, lambda: _is_killed(running) or bool(_own_quotes(running)))
+    return True
+
+
+def _kill(running: Running) -> bool:
+    if _is_killed(running) or not _own_quotes(running):
+        return False
+    told: list[str] = []
+
+    def hear(event: AnyEvent, _now: Ns) -> None:
+        if reason := liquidation_in(event):
+            told.append(reason)
+
+    hands, account = running.world.venue.hands, running.session.account
+    taken: list[object] = []
+    running.session.on_deliver.append(hear)
+    hands.soon(lambda: taken.append(hands.call_margin(account)))
+    _wait(running, TOLD_WITHIN, lambda: _is_killed(running) or taken == [None])
+    running.session.on_deliver.remove(hear)
+    if taken == [None]:
+        return False
+    if not _is_killed(running):
+        if told:
+            running.checker.report("S23", f"probe: it heard of a {told[0]} and did not kill", ())
+        return False
+    running.is_killed_on_trial = True
+    _wait(running, WATCHED, lambda: False)
+    for order in _own_quotes(running):
+        text = f"probe: order {order.oid} rests {WATCHED / NS_PER_S:.0f} s after the kill"
+        running.checker.report("S23", text, (order.cloid or "",))
+    return True
+
+
+def _restart(running: Running) -> bool:
+    before = _killed(running)
+    if before is None:
+        return False
+    n_lives, now_s = len(running.driver.ends), running.world.env.now / NS_PER_S
+    _inject(running, Crash(at_s=now_s, duration_s=DOWN_S))
+    _wait(running, Ns(seconds(DOWN_S) + WATCHED), lambda: False)
+    if len(running.driver.ends) == n_lives or not running.driver.is_running:
+        return False
+    if _killed(running) != before:
+        running.checker.report("S23", f"probe: killed before its restart ({before}), then: {_killed(running)}", ())
+    for order in _own_quotes(running):
+        running.checker.report("S23", f"probe: order {order.oid} rests after the restart", (order.cloid or "",))
+    return True
+
+
+_TRIALS: dict[Probe, Callable[[Running], bool]] = {
+    Probe.STALE_DATA: _stale_data,
+    Probe.KILL: _kill,
+    Probe.RESTART: _restart,
+}
+
+
+# --- what they need ------------------------------------------------------------------------------
+
+
+def _is_sound(running: Running) -> bool:
+    """Whether somebody is there to be tried, and nothing is known to be wrong."""
+    return running.driver.is_running and running.failure is None and not running.checker.violations
+
+
+def _killed(running: Running) -> str | None:
+    return None if running.trader is None else running.trader.core.halt_reason
+
+
+def _is_killed(running: Running) -> bool:
+    return _killed(running) is not None
+
+
+def _own_quotes(running: Running) -> list[OpenOrder]:
+    """Orders of the trader that rest and may open a position; what somebody else has placed is none."""
+    trader = running.trader
+    if trader is None:
+        return []
+    desks = trader.core.desks
+    return [
+        order
+        for order in running.truth.resting()
+        if not order.reduce_only and desks[order.instrument].tracker.find(order.cloid, order.oid) is not None
+    ]
+
+
+def _inject(running: Running, fault: Fault) -> None:
+    running.injected.append(fault.install(running.world, running.session))
+
+
+def _wait(running: Running, within: Ns, is_over: Callable[[], bool]) -> None:
+    world = running.world
+    end = Ns(world.env.now + within)
+    while world.env.now < end and not is_over() and not running.checker.is_hopeless:
+        world.run(Ns(min(world.env.now + LOOK_EVERY, end)))

@@ -1,0 +1,195 @@
+"""The trials at the end of a run: each comes about in a sound world, and each finds what it is there to find."""
+
+import pytest
+from msgspec.structs import replace
+
+from domain.commands import Place, Request
+from domain.errors import ConfigError
+from domain.units import NS_PER_S, Side
+from exchange_adapters.simulated import KeepAlive
+from makerlab.swarm import silence
+from orchestrator.risk.kill_switch import KillSwitch
+from orchestrator.risk.liquidation import LiquidationWatch
+from runtime.log import MemoryLog
+from scenarios.build import build
+from scenarios.examination import TIMERS_LEFT
+from scenarios.loader import load, load_tree
+from scenarios.probes import Probe
+from scenarios.result import Ended
+from scenarios.runner import run
+from tests.scenarios.runs import result_of
+
+ALL = tuple(Probe)
+DURATION_S = 60.0
+CANCELS_LOST = {
+    "kind": "request_lost",
+    "at_s": DURATION_S - 1.0,
+    "duration_s": 1e6,
+    "share": 1.0,
+    "requests": ["cancel"],
+}
+"""From just before the end on no cancel reaches the venue any more."""
+
+
+@pytest.fixture(autouse=True)
+def quiet():
+    """What the traders alert is no news to a test."""
+    silence()
+
+
+def tried(*probes, extends="eth-volatile", duration_s=DURATION_S, seed=7, **more):
+    """A run that is put to some trials, with its result."""
+    expect = dict.fromkeys(("fills_min", "rejected_pct_max", "two_sided_of_fresh_pct_min"), "off")
+    tree = {
+        "extends": extends,
+        "name": "tried",
+        "duration_s": duration_s,
+        "probes": [str(probe) for probe in probes],
+        "expect": expect,
+        **more,
+    }
+    running = build(load_tree(tree, "tried"), seed, MemoryLog())
+    return running, run(running, seed)
+
+
+def found(result):
+    return {(violation.name, violation.text.split(":")[0]) for violation in result.violations}
+
+
+@pytest.mark.parametrize("extends", ["eth-volatile", "two-markets"])
+def test_a_sound_trader_passes_all_of_them(extends):
+    """Withdraws and comes back, is killed, stays killed over a death, and leaves nothing."""
+    running, result = tried(*ALL, extends=extends)
+    assert tuple(running.probed) == ALL
+    assert result.violations == []
+    assert (result.ended, result.reason) == (Ended.COMPLETED, None), "a kill on trial is no end of the run"
+    assert [end.how for end in running.driver.ends] == ["killed", "stopped"]
+    assert running.trader.core.halt_reason.startswith("liquidation: ETH order")
+    assert running.truth.resting() == ()
+
+
+def test_the_figures_of_a_run_are_those_before_its_trials():
+    """Uptime, gates and counts belong to the run: a trial that takes the quotes away is not the trader's failing."""
+    plain, tried_out = tried()[1].metrics, tried(*ALL)[1].metrics
+    assert plain.quoting.two_sided_pct == tried_out.quoting.two_sided_pct
+    assert plain.quoting.gated_s == tried_out.quoting.gated_s
+    assert plain.trader == tried_out.trader
+    assert plain.duration_s == tried_out.duration_s
+
+
+def test_without_trials_nothing_is_done():
+    """The default is the run that it always was."""
+    assert load("eth-volatile").probes == ()
+    running, result = tried()
+    assert running.probed == []
+    assert result.journal_digest == result_of("eth-volatile", DURATION_S).journal_digest
+
+
+def test_quotes_that_stay_on_old_data_are_found():
+    """Cancels that never arrive: whoever only looks at what was asked would not see it."""
+    running, result = tried(Probe.STALE_DATA, faults=[CANCELS_LOST])
+    assert running.probed == [Probe.STALE_DATA]
+    assert ("S20", "probe") in found(result)
+
+
+def test_a_trader_that_does_not_kill_is_found(monkeypatch):
+    """It heard of its liquidation, and trades on."""
+    monkeypatch.setattr(LiquidationWatch, "_latch", lambda *_: None)
+    running, result = tried(Probe.KILL)
+    assert running.probed == []
+    assert found(result) == {("S23", "probe")}
+
+
+def test_a_kill_that_leaves_orders_is_found():
+    """Latched, and its cancels never arrive."""
+    running, result = tried(Probe.KILL, faults=[CANCELS_LOST])
+    assert running.probed == [Probe.KILL]
+    assert ("S23", "probe") in found(result)
+
+
+def test_a_kill_that_is_forgotten_is_found(monkeypatch):
+    """The latch has to outlive the process."""
+    monkeypatch.setattr(KillSwitch, "restore", lambda *_: None)
+    running, result = tried(Probe.KILL, Probe.RESTART)
+    assert running.probed == [Probe.KILL, Probe.RESTART]
+    assert ("S23", "probe") in found(result)
+
+
+def test_one_that_was_killed_in_the_run_is_restarted_too():
+    """No trial killed it: it ends halted, as it would without; nobody tries to kill it twice."""
+    running, result = tried(*ALL, extends="risk-loss", duration_s=300.0)
+    assert running.probed == [Probe.RESTART, Probe.LEAKS]
+    assert result.ended is Ended.HALTED
+    assert result.violations == []
+
+
+def test_what_is_left_behind_is_found():
+    """An order after the end, a request that the venue forgot, timers without an owner."""
+    tree = {"extends": "eth-volatile", "name": "x", "duration_s": 60.0, "probes": ["leaks"], "expect": {"fills_min": 0}}
+    running = build(load_tree(tree, "x"), 7, MemoryLog())
+    running.world._waiting[-1] = None
+    sent = []
+    running.session.on_send.append(lambda command, _: sent.append(command))
+    running.world.env.call_in(NS_PER_S, place_again_after_the_end, running, sent)
+    for _ in range(TIMERS_LEFT + 1):
+        keeper = KeepAlive.__new__(KeepAlive)
+        running.world.env.call_in(100 * NS_PER_S, keeper._on_overdue)
+    violations = run(running, 7).violations
+    assert "S11" in {violation.name for violation in violations}
+    assert [violation.text for violation in violations if violation.name == "S27"] == [
+        "leaks: 1 requests without an answer at the venue 15 s after the end",
+        f"leaks: {TIMERS_LEFT + 1} timers wait 15 s after the end",
+    ]
+
+
+def place_again_after_the_end(running, sent):
+    """An order of the trader rests once more, as if it had been under way all the time."""
+    if running.driver.is_running:
+        running.world.env.call_in(NS_PER_S, place_again_after_the_end, running, sent)
+        return
+    places = [action for command in sent if isinstance(command, Request) for action in command.actions]
+    place = next(action for action in reversed(places) if isinstance(action, Place) and action.side is Side.BUY)
+    running.world.venue.hands.soon(
+        lambda: running.world.venue.hands.trade(running.session.account, replace(place, px=place.px - 1_000))
+    )
+
+
+STAYS = (
+    ({"kind": "request_lost", "share": 1.0, "links": ["order_socket"]}, True),
+    ({"kind": "disconnect", "feeds": ["user"]}, False),
+    ({"kind": "duplicate", "share": 0.3}, True),
+)
+
+
+@pytest.mark.parametrize(("fault", "quotes"), STAYS, ids=lambda value: value["kind"] if isinstance(value, dict) else "")
+def test_liveness_is_judged_in_spite_of_what_stays(fault, quotes):
+    """A way that never comes back: quotes rest where another one is left, and all else is judged in any case."""
+    running, result = tried(
+        Probe.LEAKS,
+        duration_s=200.0,
+        faults=[{**fault, "at_s": 40.0, "duration_s": 1e6}],
+        checks={"despite": [fault["kind"]]},
+    )
+    assert result.violations == []
+    assert (result.metrics.quoting.two_sided_pct > 50) is quotes
+    assert running._scope.calm_since == 0
+    assert result.metrics.checks["L2"] > 0
+    assert result.metrics.checks["L3"] + result.metrics.checks["L1"] > 100
+
+
+def test_a_trader_that_does_not_come_back_is_found_although_something_stays():
+    """Whoever does not quote while messages come twice has no excuse in that they do."""
+    loses = {"kind": "request_lost", "at_s": 40.0, "duration_s": 1e6, "share": 1.0, "requests": ["place", "modify"]}
+    _, blamed = tried(duration_s=200.0, faults=[loses], checks={"despite": ["request_lost"]})
+    _, excused = tried(duration_s=200.0, faults=[loses])
+    assert "L1" in {name for name, _ in found(blamed)}
+    assert "L1" not in {name for name, _ in found(excused)}
+
+
+def test_a_failure_that_is_not_there_cannot_stay():
+    """A kind that the scenario does not have is a mistake, and is named."""
+    with pytest.raises(ConfigError) as error:
+        load("duplicates", ['checks.despite=["reorder"]'])
+    (problem,) = error.value.problems
+    assert problem.path == "duplicates: checks.despite[0]"
+    assert problem.want == "the kind of a fault of this scenario (duplicate)"
