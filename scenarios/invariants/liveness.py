@@ -8,7 +8,7 @@ from collections import OrderedDict, deque
 from itertools import chain
 
 from domain.commands import AnyCommand, Cancel, Request
-from domain.events import OpenOrder, OrderStatus, Replied
+from domain.events import Cancelled, Executed, OpenOrder, OrderStatus, Reason, Refused, Replied, Resting
 from domain.orders import Certainty, InFlight, OrderState, TrackedOrder
 from domain.units import NS_PER_S, Cloid, InstrumentId, Ns, Oid, Px, Side
 from scenarios.invariants.base import Block, DeskView, Invariant, OrderTruth, Scope, Step
@@ -27,6 +27,8 @@ ANSWERS = 5
 """Answers after a cancel left that prove that some way to the venue works (L4)."""
 WORKS = Ns(30 * NS_PER_S)
 """So long after an answer a way still counts as working: a trader in doubt asks no less often (L4)."""
+SIGNS_AGAIN = Ns(90 * NS_PER_S)
+"""Longer than any pause between two tries of a trader whose signature is not taken (L4)."""
 AWAKE = Ns(5 * NS_PER_S)
 """Who has not decided for longer stands still (L4)."""
 
@@ -311,7 +313,8 @@ class CancelSucceeds(Invariant):
     """L4: a cancel works in the end if any way works: one dead way must not stand in the way of another.
 
     Time counts while the trader does not stand still and a way to the venue has shown lately that it works: by an
-    answer, unless it says that too much was asked. In a time without a way, or without a process, no cancel can work.
+    answer, unless it says that too much was asked. In a time without a way, or without a process, no cancel can work;
+    nor does one while the venue takes our key for a stranger's, whatever else it answers.
     """
 
     id = "L4"
@@ -324,6 +327,8 @@ class CancelSucceeds(Invariant):
         self._answers = 0
         self._answered_at: Ns | None = None
         """When a way showed last that it works."""
+        self._stranger_at: Ns | None = None
+        """When an answer last did not know who signs; None: what was signed since was taken for ours."""
         self._worked = Ns(0)
         """Time that counts, so far."""
         self._looked_at = Ns(0)
@@ -347,13 +352,19 @@ class CancelSucceeds(Invariant):
         if type(step.event) is Replied and not any(map(is_too_much, step.event.results)):
             self._answers += 1
             self._answered_at = step.now
+            for result in step.event.results:
+                if isinstance(result, Refused | Cancelled | Resting | Executed):
+                    is_strange = isinstance(result, Refused) and result.reason is Reason.UNKNOWN_SIGNER
+                    self._stranger_at = step.now if is_strange else None
 
     def on_second(self, now: Ns) -> None:
         """Look at what rests although it was cancelled."""
         run, elapsed, self._looked_at = self.scope.run, now - self._looked_at, now
         if run is None or not run.is_running:
             return
-        if self._answered_at is not None and now - self._answered_at <= WORKS and now - self.scope.decided_at <= AWAKE:
+        has_way = self._answered_at is not None and now - self._answered_at <= WORKS
+        has_key = self._stranger_at is None or now - self._stranger_at > SIGNS_AGAIN
+        if has_way and has_key and now - self.scope.decided_at <= AWAKE:
             self._worked = Ns(self._worked + elapsed)
         if not self._asked:
             return

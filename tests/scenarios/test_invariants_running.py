@@ -32,10 +32,10 @@ from domain.orders import Certainty, InFlight, OrderState, TrackedOrder
 from domain.units import NS_PER_MS, Ns, Side, Tif, seconds
 from exchange_adapters.nonces import NonceSource
 from orchestrator.connectivity import signer
-from orchestrator.core import Orchestrator
 from orchestrator.desk import unwinding
 from orchestrator.desk.data_quality import QuoteGateReason
 from orchestrator.desk.desk import STARTING, WARMING, LimitsGate
+from orchestrator.gate import TradingGate
 from orchestrator.risk.monitors import MONITORS
 from orchestrator.sync import foreign, watch
 from scenarios.alert_names import ALERT_NAMES
@@ -672,10 +672,9 @@ def gates_of_the_trader():
     words = {str(each) for kind in (QuoteGateReason, LimitsGate) for each in kind}
     words |= {monitor.name for monitor in MONITORS}
     words |= {signer.GATE, unwinding.GATE, watch.GATE, foreign.GATE, STARTING, WARMING}
-    for name, member in vars(Orchestrator).items():
-        if name.endswith("_gate"):
-            code = ast.walk(ast.parse(dedent(getsource(member))))
-            words |= {node.value for node in code if isinstance(node, ast.Constant) and _is_word(node.value)}
+    for method in (TradingGate.reason, TradingGate._picture):
+        code = ast.walk(ast.parse(dedent(getsource(method))))
+        words |= {node.value for node in code if isinstance(node, ast.Constant) and _is_word(node.value)}
     return words
 
 
@@ -857,6 +856,31 @@ def test_l4_who_is_turned_away_has_no_way(bench):
     rests_in_vain(bench)
     answer(bench, 200, every=2, results=(Refused(Reason.RATE_LIMITED, "HTTP 429"),))
     assert "L4" not in bench.broken
+
+
+def test_l4_a_stranger_can_cancel_nothing(bench):
+    """Protects the rule (found by seed 1521): an agent that expired asks and is answered, and what it signs is refused.
+
+    Once it is taken for ours again time counts; and who no longer tries is not excused for ever.
+    """
+    rests_in_vain(bench)
+    for second in range(10, 200, 10):
+        bench.hear(Replied(0, 0, (Refused(Reason.UNKNOWN_SIGNER, "no such wallet"),)))
+        answer(bench, second, every=2)
+    assert "L4" not in bench.broken
+    bench.hear(Replied(0, 0, (Refused(Reason.NOT_OPEN, "never placed"),)))
+    answer(bench, 255)
+    assert "L4" in bench.broken
+
+
+def test_l4_a_stranger_who_no_longer_tries(bench):
+    """The other half: the last refusal excuses for a minute and a half."""
+    rests_in_vain(bench)
+    bench.hear(Replied(0, 0, (Refused(Reason.UNKNOWN_SIGNER, "no such wallet"),)))
+    answer(bench, 140, every=2)
+    assert "L4" not in bench.broken
+    answer(bench, 170, every=2)
+    assert "L4" in bench.broken
 
 
 def test_l4_who_stands_still_can_do_nothing(bench):
