@@ -28,6 +28,7 @@ from makerlab.exit_codes import ExitCode
 from makerlab.scenarios import covering, simulated
 from runtime import config, journal_format
 from runtime.config_schema import schema as json_schema
+from scenarios import figures
 from scenarios import result as result_module
 from scenarios.expectations import KINDS, Expect
 from scenarios.incidents import GROUPS, NOT_REPEATED, NUMBERED, SITUATIONS, Incident
@@ -552,11 +553,13 @@ def result() -> str:
             ),
         )
     )
-    names = (
-        "Outcome Violation Metrics Pnl Markout OrderCounts AllowanceFigures "
-        "TraderFigures Quoting MarketFigures Belief InventoryStats FaultFigures Wall"
+    parts = (
+        *(result_module.Outcome, result_module.Violation, result_module.Metrics),
+        *(figures.Pnl, figures.Markout, figures.OrderCounts, figures.AllowanceFigures, figures.TraderFigures),
+        *(figures.Quoting, figures.MarketFigures, figures.Belief, figures.InventoryStats, figures.FaultFigures),
+        *(figures.Recoveries, figures.EnduranceFigures, figures.Growth, result_module.Wall),
     )
-    for cls in (getattr(result_module, name) for name in names.split()):
+    for cls in parts:
         out.append(f"\n## {cls.__name__}\n")
         out.append(first_line(getdoc(cls)) + "\n")
         out.append(_fields_of(cls))
