@@ -198,9 +198,12 @@ class VirtualDriver:
 
     @property
     def has_lost_journal(self) -> bool:
-        """Whether the last life ended because its journal could not be written; the next one may begin where it can."""
+        """Whether the last life ended because its journal could not be written; the next one may begin where it can.
+
+        One that was killed while it took its orders back is its killer's to start again.
+        """
         failure = self.failure
-        if self.is_running or failure is None:
+        if self.is_running or failure is None or self.ends[-1].how == "killed":
             return False
         return failure.name == JOURNAL_FAILED and failure.error is not None and issubclass(failure.error, OSError)
 

@@ -23,8 +23,8 @@ class Ledger:
     def __init__(self) -> None:
         """Start empty."""
         self.seen: OrderedDict[Tid, Fill] = OrderedDict()
-        self.under_way: OrderedDict[Tid, Ns] = OrderedDict()
-        """Fills of the venue that the trader has not been handed, with their time; oldest first."""
+        self.under_way: OrderedDict[Tid, Fill] = OrderedDict()
+        """Fills of the venue that the trader has not been handed; oldest first."""
         self.position: dict[InstrumentId, int] = {}
         self.value: dict[InstrumentId, int] = {}
         """Signed value of the fills, fees not included."""
@@ -43,7 +43,7 @@ class Ledger:
     def happened(self, fill: Fill) -> None:
         """A fill came about at the venue."""
         if fill.tid not in self.seen:
-            self.under_way[fill.tid] = fill.exch_time
+            self.under_way[fill.tid] = fill
 
     def take(self, fill: Fill, belief: FillsView) -> None:
         """A fill was handed over: book it unless it is known or has to wait for the first statement."""
@@ -65,14 +65,19 @@ class Ledger:
             self._book(fill, belief.opening_as_of)
 
     def begin_life(self, restored: Restored) -> None:
-        """A new life knows what its journal kept; whatever else it was ever handed is under way again."""
+        """A new life knows what its journal kept; whatever else it was ever handed is under way again.
+
+        What a life wrote down as it died, without taking it in, the next one knows all the same.
+        """
         known = set(restored.tids)
+        for tid in [tid for tid in self.under_way if tid in known]:
+            self.seen[tid] = self.under_way.pop(tid)
         # of two fills of one block the journal may have kept one: what is as old as the newest known may be lost
         lost = [f for f in self.seen.values() if f.tid not in known and f.exch_time >= restored.fills_since]
         for fill in lost:
             del self.seen[fill.tid]
-        pending = [(fill.exch_time, fill.tid) for fill in lost] + [(at, tid) for tid, at in self.under_way.items()]
-        self.under_way = OrderedDict((tid, at) for at, tid in sorted(pending))
+        pending = sorted([*lost, *self.under_way.values()], key=lambda fill: (fill.exch_time, fill.tid))
+        self.under_way = OrderedDict((fill.tid, fill) for fill in pending)
         self.position, self.value, self.fees = {}, {}, {}
         self.applied = 0
         self.held = []
@@ -156,10 +161,11 @@ class AppliedAtOnce(Invariant):
         if not waiting or healthy is None:
             return
         self.compared += 1
-        tid, since = next(iter(waiting.items()))
-        if block.now - max(since, healthy) > self.scope.bounds.fill_within:
-            del waiting[tid]
-            self.fail(f"fill {tid} of {since} ns has not arrived by {block.now} ns", str(tid))
+        oldest = next(iter(waiting.values()))
+        if block.now - max(oldest.exch_time, healthy) > self.scope.bounds.fill_within:
+            del waiting[oldest.tid]
+            text = f"fill {oldest.tid} of {oldest.exch_time} ns has not arrived by {block.now} ns"
+            self.fail(text, str(oldest.tid))
 
     def at_end(self, now: Ns) -> None:
         """Every fill has arrived once all is quiet."""

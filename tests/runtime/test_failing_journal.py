@@ -150,6 +150,17 @@ def test_the_disk_is_still_full_when_the_next_life_begins():
     assert_all_is_well(run, "after that")
 
 
+def test_who_is_killed_while_it_withdraws_is_its_killers_to_start_again():
+    """Protects a world with two faults: both would start it, the second one while it runs."""
+    run = toy_on(MemoryLog()).run(0.5)
+    run.driver.disk.room = 0
+    run.run(0.51)
+    assert (run.driver.is_running, run.driver.failure.name) == (True, JOURNAL_FAILED)
+    run.driver.kill_trader()
+    assert (run.driver.ends[-1].how, run.driver.failure.name) == ("killed", JOURNAL_FAILED)
+    assert not run.driver.has_lost_journal
+
+
 def test_a_journal_that_fails_at_the_very_end_is_told():
     """Protects the exit code: what could not be made safe was no clean stop."""
     run = toy_on(MemoryLog()).run(0.5)

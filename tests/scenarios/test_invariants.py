@@ -164,6 +164,25 @@ def test_s2_what_a_life_was_told_it_knows(bench):
     assert "S2" in bench.broken
 
 
+def test_s1_what_a_life_wrote_down_as_it_died_is_known(bench):
+    """It never took the fill in, its journal kept it: the next one holds the position, and hears of it again."""
+    bench.truth.rest = [resting()]
+    one = fill(t=1)
+    bench.happen(one)
+    bench.block(updates=(update(),), fills=(one,))
+    ledger = RestoredLedger(ETH, 2, -201, 1)
+    bench.desk.inventory, bench.fills.applied = Inventory(), 0
+    bench.desk.inventory.continue_from(ledger)
+    bench.bind()
+    bench.truth.rest = []
+    bench.step(event=Restored(2, 0, (), (ledger,), (1,), Ns(1)))
+    bench.step(one)
+    assert not bench.broken
+    bench.believe(one)
+    bench.step(one)
+    assert "S2" in bench.broken
+
+
 def test_s1_what_a_journal_lost_is_under_way_again(bench):
     """A fill of which a torn journal knows nothing has to be learned once more, and then counts."""
     bench.truth.rest = [resting()]
