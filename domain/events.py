@@ -263,7 +263,7 @@ class Restored(Event, frozen=True):
     liquidated: str | None = None
     """What the last life heard of a liquidation, where it died before it decided on it."""
     connects: tuple[Ns, ...] = ()
-    """How long ago, at most, each attempt to connect within the last minute was made, oldest first: the venue counts
+    """How long ago, at least, each attempt to connect within the last minute was made, oldest first: the venue counts
     them over lives."""
 
     @property

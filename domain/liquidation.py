@@ -5,7 +5,16 @@ margin, and a fill by which it closed our position. Of auto-deleveraging there a
 pay, and those who had won against it. Only the first is a liquidation of ours.
 """
 
-from domain.events import AnyEvent, Fill, LiquidationMethod, OrderStatus, OrderUpdate, Reason
+from domain.events import (
+    AnyEvent,
+    Fill,
+    LiquidationMethod,
+    OrderStatus,
+    OrderStatusReport,
+    OrderUpdate,
+    Reason,
+    Replied,
+)
 
 
 def liquidation_in(event: AnyEvent) -> str | None:
@@ -15,6 +24,9 @@ def liquidation_in(event: AnyEvent) -> str | None:
             return f"liquidation: {event.instrument} order {event.oid} cancelled for lack of margin"
         case Fill() if _is_ours(event):
             return f"liquidation: {closing(event)}"
+        case Replied(results=results):
+            told = (each.update for each in results if isinstance(each, OrderStatusReport) and each.update is not None)
+            return next((reason for update in told if (reason := liquidation_in(update)) is not None), None)
         case _:
             return None
 

@@ -201,7 +201,7 @@ class Fold:
             self._kill = None
         elif isinstance(event, NoncesReserved):
             self._nonces_from = max(self._nonces_from, event.below)
-        if isinstance(event, OrderUpdate):
+        if isinstance(event, OrderUpdate | Replied):
             self._liquidated = self._liquidated or liquidation_in(event)
         self._take_transfers(event)
         self._cursor.seen(event)

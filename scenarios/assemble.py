@@ -39,6 +39,7 @@ from scenarios.trace import Span, Trace
 from scenarios.truth import VenueTruth
 from sim.disk import Disk
 from sim.faults.base import Fault, Injected
+from sim.faults.disconnect import Disconnect
 from sim.links import LinksConfig
 from sim.venue.publications import Publication
 from sim.world import World
@@ -184,7 +185,7 @@ class Running:
     @property
     def has_lost_user_feed(self) -> bool:
         """Whether the account's connection cannot come up, and the trader has to live with that."""
-        return self.session.feeds[Feed.USER].holds > 0 and bool(self.setup.despite)
+        return self.session.feeds[Feed.USER].holds > 0 and Disconnect().kind in self.setup.despite
 
     @property
     def is_running(self) -> bool:

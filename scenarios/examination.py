@@ -29,6 +29,8 @@ QUIET = Ns(15 * NS_PER_S)
 TIMERS_LEFT = 10
 """Of an ended trader may wait that many calls that will do nothing: nobody cancels a timer."""
 
+LIQUIDATION = "liquidation: "
+"""So begins the reason of a kill that the trial has brought about, whoever told of it: the stream or an answer."""
 MARKET_DATA = tuple(kind for kind in ChannelKind if kind.feed is Feed.MARKET)
 
 
@@ -96,10 +98,13 @@ def _kill(running: Running) -> bool:
     running.session.on_deliver.remove(hear)
     if taken == [None]:
         return False
-    if not _is_killed(running):
+    killed = _killed(running)
+    if killed is None:
         if told:
             running.checker.report("S23", f"probe: it heard of a {told[0]} and did not kill", ())
         return False
+    if not killed.startswith(LIQUIDATION):
+        return False  # what else kills it meanwhile is no trial's doing
     running.is_killed_on_trial = True
     _wait(running, WATCHED, lambda: False)
     for order in _own_quotes(running):

@@ -76,7 +76,11 @@ class Violation:
 
 @dataclass(slots=True)
 class Metrics:
-    """The figures of a run with a trader."""
+    """The figures of a run with a trader.
+
+    Where trials were asked for they end before the first of them, and before the shutdown; but for `checks`, and for
+    what both sides are to agree on in the end.
+    """
 
     duration_s: float = 0.0
     """Simulated time up to the shutdown: less than planned where a run was halted."""

@@ -1,6 +1,7 @@
 """What a trader sends and what becomes of it: orders by their ends, refusals, races, requests."""
 
 from collections import Counter, OrderedDict
+from dataclasses import replace
 from typing import Protocol
 
 from domain.commands import AnyCommand, Cancel, Modify, Place, Request
@@ -105,9 +106,8 @@ class Traffic:
         return outcome
 
     def figures(self) -> OrderCounts:
-        """All counts, with the refusals by their reasons."""
-        self.counts.rejected_by_reason = dict(sorted(self._rejections.items()))
-        return self.counts
+        """All counts so far, with the refusals by their reasons."""
+        return replace(self.counts, rejected_by_reason=dict(sorted(self._rejections.items())))
 
     def _forget(self, request_id: RequestId) -> Request | None:
         request = self._open_requests.pop(request_id, None)

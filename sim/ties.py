@@ -6,8 +6,14 @@ tries one of many. What has an order of its own keeps it: the messages of one ch
 
 After random walks and PCT (Burckhardt et al., ASPLOS 2010): each line of things has a priority that is drawn once, and
 at a few moments one of them falls behind all others. A bug that needs one thing to be late again and again is met by
-that, and hardly by chance alone. Every rank is a hash of the seed, the line and the time: what else happens shifts
-nothing.
+that, and hardly by chance alone.
+
+Every rank is a hash of the seed, of a name and of the time, so that what else happens shifts nothing: a run that is
+shrunk keeps the order of what is left. Whatever has no line (a request by REST, a function inside another one) is named
+by its function, and counted among what that function schedules for the same time. Which line falls is a hash of the
+seed, the change and the names of the lines: one that is left out leaves its own falls to another one, and no more.
+A name is that of a class: what two actors of one class put off first for a time is never turned round (two sessions
+of one world, say), under priorities nothing of theirs is.
 """
 
 from collections import Counter
@@ -88,23 +94,29 @@ class ByChance:
     def __init__(self, seed: int) -> None:
         """Nothing was ranked."""
         self._seed = seed
-        self._counts: Counter[str] = Counter()
+        self._counts: Counter[tuple[str, int]] = Counter()
+        """Of what has no line, by name and time that is still to come."""
         self._last: dict[tuple[Hashable, int], int] = {}
         """The rank of the latest of a line for a time that is still to come."""
         self._sweep_above = SWEEP_AT_LEAST
 
     def rank(self, now: int, time: int, line: Hashable, site: str) -> int:
         """Drawn above the last one of its line."""
+        if len(self._last) + len(self._counts) >= self._sweep_above:
+            self._sweep(now)
         if line is None:
-            count = self._counts[site] = self._counts[site] + 1
-            return int(uniform(self._seed, f"ties/{site}", count) * TOP)
+            count = self._counts[site, time] = self._counts[site, time] + 1
+            return int(uniform(self._seed, f"ties/{site}/{count}", time) * TOP)
         last = self._last.get((line, time), 0)
         rank = last + int(uniform(self._seed, f"ties/{site}", time) * (TOP - last))
         self._last[line, time] = rank
-        if len(self._last) > self._sweep_above:
-            self._last = {key: rank for key, rank in self._last.items() if key[1] >= now}
-            self._sweep_above = max(SWEEP_AT_LEAST, 2 * len(self._last))
         return rank
+
+    def _sweep(self, now: int) -> None:
+        """Forget what is over."""
+        self._last = {key: rank for key, rank in self._last.items() if key[1] >= now}
+        self._counts = Counter({key: count for key, count in self._counts.items() if key[1] >= now})
+        self._sweep_above = max(SWEEP_AT_LEAST, 2 * (len(self._last) + len(self._counts)))
 
 
 class ByPriority:
@@ -120,20 +132,24 @@ class ByPriority:
 
     def rank(self, now: int, time: int, line: Hashable, site: str) -> int:  # noqa: ARG002 - lines of a name are alike
         """That of its line."""
+        while self._changes_at is not None and now >= self._changes_at:
+            self._change(self._changes_at)
         if site not in self._ranks:
             self._ranks[site] = int(uniform(self._seed, f"ties/{site}", 0) * TOP)
-        if self._changes_at is not None and now >= self._changes_at:
-            self._changes += 1
-            self._changes_at = self._next_change(now)
-            lines = list(self._ranks)
-            falls = lines[int(uniform(self._seed, "ties/falls", self._changes) * len(lines))]
-            self._ranks[falls] = TOP + self._changes
         return self._ranks[site]
 
-    def _next_change(self, now: int) -> int | None:
+    def _change(self, due: int) -> None:
+        """One of the lines so far falls; the next time counts from when this one was due, not from when it is seen."""
+        change = self._changes = self._changes + 1
+        self._changes_at = self._next_change(due)
+        if self._ranks:
+            falls = max(self._ranks, key=lambda site: uniform(self._seed, f"ties/falls/{site}", change))
+            self._ranks[falls] = TOP + change
+
+    def _next_change(self, after: int) -> int | None:
         if self._mean is None:
             return None
-        return now + int(-self._mean * log1p(-uniform(self._seed, "ties/change", self._changes)))
+        return after + max(1, int(-self._mean * log1p(-uniform(self._seed, "ties/change", self._changes))))
 
 
 class Owner:

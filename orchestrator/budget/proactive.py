@@ -67,7 +67,8 @@ class SlidingSum:
         self._sum = 0
 
     def add(self, amount: int, now: Ns) -> None:
-        """Count something that happens now."""
+        """Count something that happens now, and forget what is too old: nobody may ask for a long time."""
+        self.used(now)
         self._entries.append((now, amount))
         self._sum += amount
 
@@ -210,11 +211,13 @@ class ProactiveRateTracker:
 
     def opens_at(self, route: Route, now: Ns) -> Ns:
         """When a single action may go again, if nothing else is sent meanwhile."""
+        opens_at = max(self.asks_at(route, now), self.exhausted.until)
+        return max(opens_at, self._trickle_at) if self.used >= self.cap else opens_at
+
+    def asks_at(self, route: Route, now: Ns) -> Ns:
+        """The same for a question, which the allowance of the account does not count."""
         if route is Route.SOCKET:
             fits = self._messages.fits_at(self._messages_max - 1, now)
         else:
             fits = self._weight.fits_at(self._weight_max - 1, now)
-        times = [now, self.rate_limited.until, self.exhausted.until, fits]
-        if self.used >= self.cap:
-            times.append(self._trickle_at)
-        return max(times)
+        return max(now, self.rate_limited.until, fits)

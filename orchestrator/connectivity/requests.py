@@ -175,13 +175,18 @@ class RequestLedger:
         """Whether so many more fit into the allowance of the account."""
         return self._budget is None or n_actions <= self._budget.headroom
 
-    def opens_at(self, now: Ns) -> Ns:
-        """When to ask that gate again, if nothing else is sent meanwhile; a while after now in any case."""
+    def opens_at(self, now: Ns, *, is_question: bool = False) -> Ns:
+        """When to ask that gate again, if nothing else is sent meanwhile; a while after now in any case.
+
+        ``is_question``: for something that waits for the rate only, not for the allowance of the account.
+        """
         route = self.routes.choose(PLACEMENT, now)
         if route is None:
             opens_at = self.routes.opens_at(PLACEMENT, now)
         else:
-            opens_at = now if self._budget is None else self._budget.opens_at(route, now)
+            budget = self._budget
+            opens = None if budget is None else budget.asks_at if is_question else budget.opens_at
+            opens_at = now if opens is None else opens(route, now)
             due = self.deadline()
             if due is not None and self._is_full(route):  # an answer may come sooner, and is an event
                 opens_at = max(opens_at, due)

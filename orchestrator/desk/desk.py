@@ -31,7 +31,7 @@ from orchestrator.budget.rejection import RejectionConfig, RejectionRateLimiter
 from orchestrator.connectivity.requests import RequestLedger
 from orchestrator.desk.accumulator import AccumulatorConfig, EventAccumulator, QuoteUpdateTrigger
 from orchestrator.desk.anomalies import HINTS, Anomaly
-from orchestrator.desk.data_quality import SHAPES, DataQuality, QuoteGate
+from orchestrator.desk.data_quality import SHAPES, DataQuality, QuoteGate, QuoteGateReason
 from orchestrator.desk.execution import Execution, IdSource
 from orchestrator.desk.fill_tracker import FillTracker, FillTrackerConfig
 from orchestrator.desk.inventory import Inventory
@@ -60,7 +60,8 @@ ON_BOOK = RESTING | {OrderState.CANCEL_PENDING}
 FINAL_GATES = frozenset(("stopping", "kill"))
 """Gates of the account that do not open again by themselves: nothing in flight is waited for."""
 PATIENCE = seconds(3)
-"""Where nothing should rest, a placement without an answer for so long is cancelled by its client id (S20)."""
+"""Where nothing should rest, a placement without an answer for so long is cancelled by its client id (S20); so is
+what a modify without one was to replace."""
 STARTING = "starting"
 WARMING = "warming"
 """Gates of the account before the first quote: behind the second, each desk names the input that it waits for."""
@@ -186,7 +187,8 @@ class Desk:
         self._stale_after = millis(config.accumulator.stale_quotes_ms)
         self._alarmed_for: Ns | None = None
         """The cycle whose quotes the last alarm was about."""
-        self._future_until = self._bad_until = self._gated_until = self._waited_until = Ns(-1)
+        self._future_until = self._bad_until = self._waited_until = Ns(-1)
+        self._gated_until: dict[QuoteGateReason, Ns] = {}
         self._n_anomalies = 0
         self._data_gate: QuoteGate | None = None
         """What is wrong with the market data, where that is the gate."""
@@ -373,7 +375,7 @@ class Desk:
     def decide(self, account_gate: str | None, now: Ns) -> None:
         """Run a quote cycle if one is due; requests go to the ledger."""
         self.quality.count_old(self.market, now)
-        self.unwinding.look(self.stance, now)
+        self.unwinding.look(self.stance, self.gate, now)
         gate = self._gate(account_gate, now)
         if gate != self.gate:
             self.gate = gate
@@ -425,9 +427,9 @@ class Desk:
 
     def _tell_of_data(self, closed: QuoteGate, now: Ns) -> None:
         """Tell people once of a burst of market data that takes the quotes away, with its numbers (DQ-12, DQ-14)."""
-        if now > self._gated_until:
+        if now > self._gated_until.get(closed.reason, -1):
             self._alert(Alert(Severity.WARNING, closed.reason, closed.text(self.instrument)))
-        self._gated_until = Ns(now + BURST)
+        self._gated_until[closed.reason] = Ns(now + BURST)
 
     def _tell_of_shape(self, now: Ns) -> None:
         """A book that cannot be, or with one side, is told of although no quotes stand: it keeps them away."""
@@ -444,7 +446,7 @@ class Desk:
 
     def next_deadline(self) -> Ns | None:
         """When a cycle is due if nothing else happens, when the data becomes stale, or the quotes on it."""
-        due, step = self.accumulator.due_at(), self.unwinding.deadline()
+        due, step = self.accumulator.due_at(), self.unwinding.deadline(self.gate)
         if step is not None and (due is None or step < due):
             due = step
         if self.gate is not None:
@@ -545,25 +547,28 @@ class Desk:
         return Ns(self._ledger.timeout << min(order.cancels_in_vain, MAX_IN_VAIN))
 
     def _unanswered(self, now: Ns) -> list[TrackedOrder]:
-        """Placements that are not waited for any more; at the end, none is."""
+        """Placements and modifies that are not waited for any more; at the end, none is."""
         patience = 0 if self.gate in FINAL_GATES else PATIENCE
-        return [order for order in self._in_flight() if now - order.placed_at >= patience]
+        return [order for order in self._in_flight() if now - _asked_at(order) >= patience]
 
     def _unanswered_at(self) -> Ns | None:
-        """When the next placement has been waited for long enough; None while anything may rest."""
+        """When the next of them has been waited for long enough; None while anything may rest."""
         if self.gate is None:
             return None
-        times = [Ns(order.placed_at + PATIENCE) for order in self._in_flight()]
+        times = [Ns(_asked_at(order) + PATIENCE) for order in self._in_flight()]
         return min([time for time in times if time > self._waited_until], default=None)
 
     def _in_flight(self) -> list[TrackedOrder]:
-        """Placements without an answer that may come to rest."""
+        """Placements without an answer that may come to rest, and what a modify without one may have left at rest."""
         return [
             order
             for order in self.tracker.orders.values()
-            if order.state is OrderState.PENDING_NEW
-            and order.in_flight is InFlight.PLACE
-            and (order.tif is not Tif.IOC or self.gate in FINAL_GATES)
+            if (order.is_resting and order.in_flight is InFlight.MODIFY)
+            or (
+                order.state is OrderState.PENDING_NEW
+                and order.in_flight is InFlight.PLACE
+                and (order.tif is not Tif.IOC or self.gate in FINAL_GATES)
+            )
         ]
 
     def _stopped(self, stop: Stop) -> None:
@@ -578,6 +583,12 @@ class Desk:
             live = {order.side for order in self.tracker.orders.values() if order.state in ON_BOOK}
             label = (EMPTY, ONE_SIDED, TWO_SIDED)[len(live)]
         self._analytics.call("uptime", self.uptime.note, label, now)
+
+
+def _asked_at(order: TrackedOrder) -> Ns:
+    """When the placement of an order, or the modify that is under way, left."""
+    at = order.cancel_sent_at if order.in_flight is InFlight.MODIFY else None
+    return order.placed_at if at is None else at
 
 
 def _missed(order: TrackedOrder) -> bool:

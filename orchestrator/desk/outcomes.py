@@ -3,6 +3,7 @@
 Knows nothing of targets and cycles: it tells the tracker what is so, and the accumulator where to look again.
 """
 
+from collections import OrderedDict
 from collections.abc import Callable, Sequence
 
 from domain.commands import Alert, AnyAction, Cancel, Modify, Place, Severity
@@ -30,6 +31,8 @@ from orchestrator.risk.recovery import RecoveryManager
 
 OF_THE_FORM = frozenset((Reason.OFF_TICK, Reason.MIN_NOTIONAL, Reason.INVALID_PRICE, Reason.INVALID_SIZE))
 """Refusals that follow from an instrument's terms, and never come where those are what we take them for."""
+HEARD_KEPT = 256
+"""Refusals whose answer is still to come; the oldest is forgotten first, since some answers never come (S27)."""
 
 
 class Outcomes:
@@ -63,8 +66,8 @@ class Outcomes:
         self._rejections = rejections
         self._recovery = recovery
         self._alert = alert
-        self._heard: set[Cloid] = set()
-        """Refused placements whose news counted against their side, and whose answer is still to come."""
+        self._heard: OrderedDict[Cloid, None] = OrderedDict()
+        """Refused placements whose news counted against their side, and whose answer may still come."""
         self._heard_of: dict[Side, Ns] = {}
         """The venue's time of the latest such news of each side."""
 
@@ -158,7 +161,7 @@ class Outcomes:
             if self.futile is not None:
                 self._remember(self.futile, place, result, now)
             if place.cloid in self._heard:
-                self._heard.remove(place.cloid)
+                del self._heard[place.cloid]
                 heard.add(place.side)
             if isinstance(result, Refused):
                 refused.setdefault(place.side, result)
@@ -175,7 +178,7 @@ class Outcomes:
     def on_rejected(self, event: OrderUpdate, order: TrackedOrder, now: Ns) -> None:
         """The news of a refusal may come before the answer, and the next cycle with it: then it counts, the answer not.
 
-        Once for each side of a block, as an answer does.
+        Once for each side of a block, as an answer does; of what was overtaken by a later block the answer counts.
         """
         if event.reason is None or order.tif is Tif.IOC:
             return
@@ -183,10 +186,13 @@ class Outcomes:
         if self.futile is not None:
             place = Place(order.instrument, order.cloid, order.side, order.px, order.sz, order.tif, order.reduce_only)
             self.futile.on_refused(place, refused, now)
-        if order.in_flight is InFlight.NONE or event.cloid is None or event.cloid in self._heard:
-            return  # the answer was here before, or will not come any more
-        self._heard.add(event.cloid)
-        if self._heard_of.get(event.side, -1) < event.exch_time:
+        counted = self._heard_of.get(event.side, -1)
+        if order.is_terminal or order.in_flight is InFlight.NONE or event.exch_time < counted:
+            return  # it is told again, or the answer was here before, or only the answer can count it now
+        self._heard[order.cloid] = None
+        if len(self._heard) > HEARD_KEPT:
+            self._heard.popitem(last=False)
+        if event.exch_time > counted:
             self._heard_of[event.side] = event.exch_time
             self._on_refused(event.side, refused, now)
 
@@ -229,12 +235,9 @@ class Outcomes:
         tracker = self._tracker
         match action:
             case Place(cloid=cloid, side=side):
-                self._heard.discard(cloid)
                 tracker.on_place_silence(cloid)
                 self._accumulator.on_side_event(side, now)
             case Cancel(cloid=cloid, oid=oid) | Modify(cloid=cloid, oid=oid):
-                if isinstance(action, Modify):
-                    self._heard.discard(action.place.cloid)
                 order = tracker.find(cloid, oid)
                 if order is None:
                     return

@@ -49,10 +49,11 @@ class Unwinding:
         """Why the normal quotes have to make way; None where they may stand."""
         return GATE if self.recovery is not None and self.recovery.skips_quoting else None
 
-    def look(self, stance: Stance, now: Ns) -> None:
-        """Let time pass for the recovery."""
+    def look(self, stance: Stance, gate: str | None, now: Ns) -> None:
+        """Let time pass for the recovery; ``gate``: why nothing could be quoted until now."""
         if self.recovery is not None:
-            self.recovery.check(self._inventory.position, now, is_reducing=stance.must_shrink)
+            position, is_barred = self._inventory.position, _bars(gate)
+            self.recovery.check(position, now, is_reducing=stance.must_shrink, is_barred=is_barred)
 
     def keep(self, outcome: Targets | Stop, stance: Stance, now: Ns) -> Targets | Stop:
         """What of a quote may stand; a reducing side without any order is escalated where the position must shrink."""
@@ -89,9 +90,9 @@ class Unwinding:
         else:
             recovery.hold(now)
 
-    def deadline(self) -> Ns | None:
-        """When the recovery is due for its next step."""
-        return None if self.recovery is None else self.recovery.deadline()
+    def deadline(self, gate: str | None = None) -> Ns | None:
+        """When the recovery is due for its next step; ``gate``: why nothing can be quoted from now on."""
+        return None if self.recovery is None else self.recovery.deadline(is_barred=_bars(gate))
 
     def _price(self, side: Side, slippage_bps: float) -> Px | None:
         """The limit of an attempt: so far beyond the best of the other side (EX-09); None without a book."""
@@ -105,3 +106,8 @@ class Unwinding:
         """Lots of that side that may still fill: with an attempt they must not be more than the position."""
         bid, ask = self._tracker.fillable_exposure()
         return bid if side is Side.BUY else ask
+
+
+def _bars(gate: str | None) -> bool:
+    """Whether a gate of others keeps everything back."""
+    return gate is not None and gate != GATE

@@ -1,6 +1,6 @@
 """What all monitors say together: the worst of it, with every reason (RK-11)."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 from orchestrator.risk.assessment import FINE, Assessment, RiskLevel
@@ -14,8 +14,8 @@ class AggregatedRisk:
     """The most serious one; of equals the first that was asked."""
     concerns: tuple[Assessment, ...] = ()
     """All that are not normal."""
-    halt_load: float = 0.0
-    """Largest load: what a halt waits to fall."""
+    told: tuple[Assessment, ...] = ()
+    """All that say anything, if only how far they are from halting."""
     spread_factor: float = 1.0
     """The widest that any asks for."""
     size_factor: float = 1.0
@@ -33,6 +33,10 @@ class AggregatedRisk:
         """Whether the position may only be reduced."""
         return self.worst.level >= RiskLevel.REDUCE_ONLY
 
+    def load_of(self, monitors: Collection[str]) -> float:
+        """The largest load of these: what a halt of theirs waits to fall."""
+        return max((each.load for each in self.told if each.monitor in monitors), default=0.0)
+
     @property
     def kill_reasons(self) -> tuple[str, ...]:
         """Why to kill; empty where nothing does."""
@@ -44,18 +48,17 @@ CALM = AggregatedRisk()
 
 
 def aggregate(assessments: Iterable[Assessment]) -> AggregatedRisk:
-    """Combine: the maximum of levels and loads, the most careful of the factors."""
-    told = [each for each in assessments if each is not FINE]
+    """Combine: the maximum of the levels, the most careful of the factors."""
+    told = tuple(each for each in assessments if each is not FINE)
     if not told:
         return CALM
     worst = told[0]
-    load, spread, size = 0.0, 1.0, 1.0
+    spread, size = 1.0, 1.0
     for each in told:
         if each.level > worst.level:
             worst = each
-        load = max(load, each.load)
         spread = max(spread, each.spread_factor)
         size = min(size, each.size_factor)
     concerns = tuple(each for each in told if each.level > RiskLevel.NORMAL)
     adds_levels = all(each.adds_levels for each in concerns)
-    return AggregatedRisk(worst, concerns, load, spread, size, adds_levels)
+    return AggregatedRisk(worst, concerns, told, spread, size, adds_levels)

@@ -51,6 +51,8 @@ class Halt:
         self.state = HaltState.OPEN
         self.cause: str | None = None
         """Name of the monitor that halts, the latest of several; None while open."""
+        self.causes: set[str] = set()
+        """All that halted since it began: the others are no reason for it to last."""
         self.count = 0
         self._hold = seconds(config.hold_s)
         self._until = Ns(0)
@@ -69,6 +71,7 @@ class Halt:
         """A cause halts; True where that is one more than an hour may have. While halted it only lasts longer."""
         self._until = Ns(now + self._hold)
         self.cause = cause
+        self.causes.add(cause)
         if self.is_halted:
             return False
         self._go(HaltState.HALTED)
@@ -81,7 +84,7 @@ class Halt:
         return most is not None and len(begun) > most
 
     def calms(self, load: float, now: Ns) -> bool:
-        """Nothing halts any more; True when that ends the halt."""
+        """Nothing halts any more, and the causes read this load; True when that ends the halt."""
         if not self.is_halted:
             return False
         if load >= self.config.clear_share:
@@ -90,6 +93,7 @@ class Halt:
             return False
         self._go(HaltState.OPEN)
         self.cause = None
+        self.causes.clear()
         return True
 
     def forgive(self) -> None:

@@ -32,8 +32,9 @@ class KillSwitch:
         return True
 
     def restore(self, reason: str | None) -> None:
-        """A kill of an earlier life that no one reset."""
+        """A kill of an earlier life that no one reset; people are told again: that one may have died before it told."""
         self.reason = reason
+        self._to_announce = reason is not None
 
     def reset(self) -> None:
         """A person looked and lifted it."""
@@ -41,7 +42,7 @@ class KillSwitch:
         self._to_announce = False
 
     def decide(self, out: list[AnyCommand]) -> None:
-        """Announce a new latch once; the alert is what makes it durable in the journal."""
+        """Announce a latch once in each life; the alert is what makes it durable in the journal."""
         if self._to_announce and self.reason is not None:
             self._to_announce = False
             out.append(Alert(Severity.CRITICAL, KILL, self.reason))

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from domain.commands import Alert, Severity
-from domain.events import Fill, OrderUpdate
+from domain.events import Fill, OrderUpdate, Replied
 from domain.liquidation import closing, liquidation_in
 from orchestrator.risk.kill_switch import KillSwitch
 
@@ -25,9 +25,9 @@ class LiquidationWatch:
         if undecided is not None:
             self._latch(undecided)
 
-    def on_update(self, update: OrderUpdate) -> None:
-        """A status of an order of ours."""
-        reason = liquidation_in(update)
+    def hear(self, event: OrderUpdate | Replied) -> None:
+        """A status of an order of ours, told or asked for."""
+        reason = liquidation_in(event)
         if reason is not None:
             self._latch(reason)
 

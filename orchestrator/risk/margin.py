@@ -237,7 +237,7 @@ class MarginTracker:
         if self._ask_at is None or now < self._ask_at:
             return
         if self._ledger.gate(1, now) is BudgetGate.RATE_LIMIT:
-            self._ask_at = self._ledger.opens_at(now)
+            self._ask_at = self._ledger.opens_at(now, is_question=True)
             return
         self._ask_at = None
         self._ledger.send((QueryLimits(tuple(self._shares)),), self, now)

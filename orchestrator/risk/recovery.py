@@ -28,7 +28,8 @@ class RecoveryConfig:
     rejection_threshold: Annotated[int, Ge(1)] = 3
     """So many refusals of reducing orders in a row."""
     patience_s: Annotated[float, Gt(0)] | None = 60.0
-    """A position that has not become smaller for so long, in seconds, is stuck although its orders rest; off: never."""
+    """A position that has not become smaller for so long, in seconds, is stuck although its orders rest; the time in
+    which none may rest does not count. Off: never."""
     min_ioc_size: Annotated[float, Gt(0)] = 0.001
     """Least size of one attempt, in units of the instrument; a smaller position counts as flat. What is worth less
     than the venue takes is raised to that, or to the whole position."""
@@ -98,7 +99,8 @@ class RecoveryManager:
         self._held = 0
         """Its size when it was looked at last."""
         self._progress_at = Ns(0)
-        """When it last became smaller, began to have to, or was being reduced by taking."""
+        """When it last became smaller, began to have to, or was being reduced by taking; later by what was barred."""
+        self._looked_at = Ns(0)
         self._next_at = Ns(0)
         """When the next attempt is due, or the pause is over."""
         self._ends_at = Ns(0)
@@ -131,8 +133,11 @@ class RecoveryManager:
 
     # --- decisions ------------------------------------------------------------------------------
 
-    def check(self, position: Pos, now: Ns, *, is_reducing: bool) -> bool:
-        """Let time pass; False where the normal quotes have to make way. A flat position has nothing to reduce."""
+    def check(self, position: Pos, now: Ns, *, is_reducing: bool, is_barred: bool = False) -> bool:
+        """Let time pass; False where the normal quotes have to make way. A flat position has nothing to reduce.
+
+        ``is_barred``: since the last look nothing could be sent, for another reason: that time does not count.
+        """
         held, was, had_to = abs(position), self._held, self._is_reducing
         self._held = held
         self._is_reducing = is_reducing = is_reducing and held >= self.min_lots
@@ -140,6 +145,9 @@ class RecoveryManager:
             self.rejections = 0
         if not (is_reducing and had_to) or held < was or self.state is not _S.NORMAL:
             self._progress_at = now
+        elif is_barred:
+            self._progress_at = Ns(self._progress_at + now - self._looked_at)
+        self._looked_at = now
         if self.state is _S.TAKING:
             if not is_reducing:
                 self._rest(self.config.cooldown_s, now)
@@ -179,11 +187,13 @@ class RecoveryManager:
         self.iocs += 1
         self._next_at = Ns(now + seconds(self.config.interval_s))
 
-    def deadline(self) -> Ns | None:
-        """When the next step is due; None while all is well."""
+    def deadline(self, *, is_barred: bool = False) -> Ns | None:
+        """When the next step is due; None while all is well, or where nothing can be sent from now on."""
         if self.state is _S.TAKING:
             return min(self._next_at, self._ends_at)
-        return self._next_at if self.state is _S.COOLDOWN else self._stuck_at()
+        if self.state is _S.COOLDOWN:
+            return self._next_at
+        return None if is_barred else self._stuck_at()
 
     # --- inside ---------------------------------------------------------------------------------
 

@@ -267,7 +267,8 @@ class RiskWatch:
         self.liquidation.begin(restored.liquidated)
 
     def on_replied(self, event: Replied, now: Ns) -> None:
-        """Count a request that was turned away for being too many; read what the venue says of the margin."""
+        """Count a request that was turned away for being too many; read what is said of margin and liquidation."""
+        self.liquidation.hear(event)
         for result in event.results:
             if self._margin is not None:
                 self._margin.hear(result, now)
@@ -278,7 +279,7 @@ class RiskWatch:
 
     def on_update(self, event: OrderUpdate, now: Ns) -> None:
         """A status of an order of ours."""
-        self.liquidation.on_update(event)
+        self.liquidation.hear(event)
         if event.reason is Reason.MARGIN and self._margin is not None:
             self._margin.on_refused(now)
 
@@ -367,7 +368,7 @@ class RiskWatch:
             halting = {concern.monitor for concern in found.concerns if concern.level is RiskLevel.HALT}
             if halt.halts(halt.cause if halt.cause in halting else found.worst.monitor, now):
                 self._kill_switch.latch(f"halted too often within an hour: {found.worst.reason}")
-        elif halt.calms(found.halt_load, now):
+        elif halt.is_halted and halt.calms(found.load_of(halt.causes), now):
             self._alert(Alert(Severity.INFO, "risk_recovered", f"{name} may quote again"))
         risk.is_calm = not found.concerns and not halt.is_halted
         must_shrink = any(c.level >= RiskLevel.REDUCE_ONLY and c.monitor in SHRINKERS for c in found.concerns)

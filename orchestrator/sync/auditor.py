@@ -158,7 +158,7 @@ class SafetyAuditor:
         if self._ledger.gate(0, now) is not BudgetGate.RATE_LIMIT:
             self._asked = self._ledger.send((QueryOpenOrders(),), self, now)
         else:
-            self._list_at = self._ledger.opens_at(now)
+            self._list_at = self._ledger.opens_at(now, is_question=True)
 
     # --- the audit ------------------------------------------------------------------------------
 

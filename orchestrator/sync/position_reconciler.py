@@ -179,7 +179,7 @@ class PositionReconciler:
         self.triggers[_T.RECONNECT] += 1
         self._pending.clear()
         self._answering = ()
-        self._last, self._failed = now, 0
+        self._last, self._failed, self._held_until = now, 0, Ns(0)
 
     # --- statements -----------------------------------------------------------------------------
 
@@ -227,7 +227,7 @@ class PositionReconciler:
         if self._pending and self.should_sync(now) is not None:
             if self._ledger.gate(0, now) is BudgetGate.RATE_LIMIT:
                 self.postponed += 1
-                self._held_until = self._ledger.opens_at(now)  # the venue is asked too much already
+                self._held_until = self._ledger.opens_at(now, is_question=True)  # it is asked too much already
             else:
                 self.safety_sync(now)
 

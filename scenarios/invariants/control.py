@@ -32,21 +32,33 @@ class Killed(Invariant):
         super().__init__(scope)
         self._latched: str | None = None
         self._since = Ns(0)
+        self._has_begun = True
+        """Whether the trader has heard what the lives before it left: one that cannot even write that knows nothing."""
+        self._told_before = 0
+        """How often people had been told of a kill before this one."""
         self._due: Ns | None = None
         """What the switch was set to at the end of the block before."""
 
     def on_life(self) -> None:
-        """The latch is of the account, not of a process; time to act begins anew."""
+        """The latch is of the account, not of a process; time to act begins anew.
+
+        A decision that was not written down, on a full disk say, has not left: nobody knows of the kill in it.
+        """
         self._since = max(self._since, self.scope.now)
+        self._has_begun = False
+        if self._latched is not None and not self._was_told():
+            self._latched = None
 
     def on_news(self, step: Step) -> None:
         """A new life must be told of the latch; a person may lift it."""
         if type(step.event) is KillReset:
             self._latched = None
-        elif type(step.event) is Restored and self._latched is not None:
-            self.compared += 1
-            if step.event.kill is None:
-                self.fail(f"life {step.event.life} does not know that trading was killed: {self._latched}")
+        elif type(step.event) is Restored:
+            self._has_begun = True
+            if self._latched is not None:
+                self.compared += 1
+                if step.event.kill is None:
+                    self.fail(f"life {step.event.life} does not know that trading was killed: {self._latched}")
         self._look(step.now)
 
     def on_commands(self, step: Step) -> None:
@@ -71,6 +83,8 @@ class Killed(Invariant):
             return
         self.compared += 1
         waited = now - max(self._since, scope.calm_since)
+        if waited > 2 * scope.bounds.withdraw and run.failure is None and not self._was_told():
+            self.fail(f"nobody was told of a kill {waited / NS_PER_S:.0f} s ago: {self._latched}")
         if waited > 2 * scope.bounds.withdraw and (left := scope.truth.resting()):
             text = f"{len(left)} orders rest {waited / NS_PER_S:.0f} s after the kill ({self._latched})"
             self.fail(text, *_names(left))
@@ -91,12 +105,20 @@ class Killed(Invariant):
     def _look(self, now: Ns) -> None:
         """Whether the trader says that it is latched, and that it may say so."""
         reason = self.scope.belief.halt_reason
+        if not self._has_begun:
+            return
         if reason is None and self._latched is not None:
             self.compared += 1
             self.fail(f"the kill was lifted by nobody: {self._latched}")
             self._latched = None
         elif reason is not None and self._latched is None:
-            self._latched, self._since = reason, now
+            self._latched, self._since, self._told_before = reason, now, self._told()
+
+    def _was_told(self) -> bool:
+        return self.scope.run is None or self._told() > self._told_before
+
+    def _told(self) -> int:
+        return 0 if self.scope.run is None else self.scope.run.alerts.get(KILL, 0)
 
 
 def _names(orders: Sequence[OpenOrder]) -> tuple[str, ...]:

@@ -173,8 +173,12 @@ class StaleMeansWithdrawn(Invariant):
         """When commands were decided last, and what of ours they take out."""
 
     def on_sent(self, command: AnyCommand, now: Ns) -> None:
-        """Note each attempt to take an order out."""
-        for key in _taken_out((command,)):
+        """Note each attempt to take an order out; what has left is about to leave no more."""
+        left = frozenset(_taken_out((command,)))
+        if left:
+            decided_at, leaving = self._leaving
+            self._leaving = decided_at, leaving - left
+        for key in left:
             self._asked[key] = now
             self._asked.move_to_end(key)
         while len(self._asked) > CANCELS_KEPT:

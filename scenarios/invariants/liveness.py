@@ -30,7 +30,7 @@ WORKS = Ns(30 * NS_PER_S)
 SIGNS_AGAIN = Ns(90 * NS_PER_S)
 """Longer than any pause between two tries of a trader whose signature is not taken (L4)."""
 AWAKE = Ns(5 * NS_PER_S)
-"""Who has not decided for longer stands still (L4)."""
+"""Who has not decided for longer, although it wanted to be woken, stands still (L4)."""
 
 UNDER_WAY = frozenset((OrderState.PENDING_NEW, OrderState.CANCEL_PENDING, OrderState.CANCEL_CONFIRMED))
 """States that something must follow."""
@@ -364,7 +364,7 @@ class CancelSucceeds(Invariant):
             return
         has_way = self._answered_at is not None and now - self._answered_at <= WORKS
         has_key = self._stranger_at is None or now - self._stranger_at > SIGNS_AGAIN
-        if has_way and has_key and now - self.scope.decided_at <= AWAKE:
+        if has_way and has_key and self._is_awake(now):
             self._worked = Ns(self._worked + elapsed)
         if not self._asked:
             return
@@ -378,6 +378,13 @@ class CancelSucceeds(Invariant):
             if is_overdue and self._is_wanted(order):
                 self.fail(f"order {order.oid} rests {(now - at) / NS_PER_S:.0f} s after its cancel", order.cloid or "")
 
+    def _is_awake(self, now: Ns) -> bool:
+        """Whether it decided lately, or nothing is overdue: some want to be woken every five seconds, some never."""
+        if now - self.scope.decided_at <= AWAKE:
+            return True
+        deadline = self.scope.belief.next_deadline()
+        return deadline is None or now <= deadline
+
     def _is_wanted(self, order: OpenOrder) -> bool:
         """Whether the trader still wants it gone: it may have found that the cancel came to nothing and kept it."""
         desk = self.scope.belief.desks.get(order.instrument)
@@ -388,7 +395,8 @@ class CancelSucceeds(Invariant):
 class Shrinks(Invariant):
     """L5: a position that has to shrink does, step by step, until it is too small to be traded.
 
-    Progress is a smaller position at the venue. What is smaller than twice the least order is taken for flat.
+    Progress is a smaller position at the venue. What is smaller than twice the least order is taken for flat. Who is
+    killed, or has lost the account's connection for good, may not trade: that time is left out.
     """
 
     id = "L5"
@@ -402,9 +410,11 @@ class Shrinks(Invariant):
 
     def on_second(self, now: Ns) -> None:
         """Look at each position that has to shrink."""
-        for name, desk in self.scope.belief.desks.items():
+        run, belief = self.scope.run, self.scope.belief
+        may_trade = belief.halt_reason is None and (run is None or not run.has_lost_user_feed)
+        for name, desk in belief.desks.items():
             held = abs(self.scope.truth.position(name))
-            must = desk.stance.must_shrink and self._is_tradable(name, held)
+            must = may_trade and desk.stance.must_shrink and self._is_tradable(name, held)
             if not must or held < self._least.get(name, held + 1):
                 self._patience[name].since = None
             self._least[name] = held

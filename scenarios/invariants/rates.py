@@ -4,7 +4,7 @@ S24 to S26 and L7. The venue's meters are the truth here: what the trader counts
 """
 
 from collections import OrderedDict, deque
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from domain.commands import TRADING, AnyAction, AnyCommand, Cancel, Connect, Modify, Place, Request
 from domain.events import (
@@ -26,6 +26,8 @@ from scenarios.invariants.sending import placements
 MINUTE = Ns(60 * NS_PER_S)
 SETTLED = Ns(120 * NS_PER_S)
 """So long after somebody else has used up our limits the trader may still not know how much is left."""
+SQUEEZES = frozenset(("rate_limit_squeeze", "shared_ip"))
+"""Faults by which others use up our limits."""
 METERS = frozenset(("ip_weight", "messages", "posts_in_flight", "connections", "subscriptions", "actions"))
 """Limits of how much may be asked. How many orders may rest is another matter: they are refused one by one."""
 NOW_AND_THEN = Ns(5 * NS_PER_S)
@@ -96,6 +98,7 @@ class MetersNeverMet(Invariant):
         super().__init__(scope)
         self._refused: dict[str, int] = {}
         self._squeezed_until = Ns(0)
+        self._strikes = 0
 
     def on_block(self, block: Block) -> None:
         """Others may use up our limits for less than a second."""
@@ -108,12 +111,21 @@ class MetersNeverMet(Invariant):
             return
         refused = {name: count for name, count in self.scope.truth.refusals().items() if name in METERS}
         before, self._refused = self._refused, refused
+        if self._was_squeezed():
+            self._squeezed_until = Ns(now + SETTLED)
         if now < self._squeezed_until or not self.scope.is_limited:
             return
         self.compared += 1
         for name, count in refused.items():
             if count > before.get(name, 0):
                 self.fail(f"{count - before.get(name, 0)} requests met the limit of {name} before {now} ns")
+
+    def _was_squeezed(self) -> bool:
+        """Whether others have since the last look: between two blocks, or while the venue made none."""
+        faults = () if self.scope.run is None else self.scope.run.faults
+        strikes = sum(fault.injected for fault in faults if fault.kind in SQUEEZES)
+        before, self._strikes = self._strikes, strikes
+        return strikes > before
 
     def on_commands(self, step: Step) -> None:
         """Look at the order of requests."""
@@ -140,12 +152,23 @@ class Refusals:
     told_at: Ns
 
 
+@dataclass(slots=True)
+class Crowd:
+    """Whatever was refused in one market for one state."""
+
+    told: deque[Ns] = field(default_factory=deque)
+    """When, within a minute."""
+    left_at: Ns = Ns(0)
+    """When the latest of these requests had left."""
+
+
 class NoFutileRetry(Invariant):
     """S25: what was refused three times in a row for the same reason is left alone for a minute.
 
     Where the reason is a state of the venue, of our clock or of our key, whatever is asked is the same question: then
     everything of an instrument counts.
     In a row: neither was it accepted in between, nor did the venue say that an order rests whose cancel it refuses.
+    What left before the last refused request, and was taken, says nothing of the state since.
     """
 
     id = "S25"
@@ -159,7 +182,7 @@ class NoFutileRetry(Invariant):
         super().__init__(scope)
         self._sent: OrderedDict[RequestId, tuple[Ns, tuple[AnyAction, ...]]] = OrderedDict()
         self._refusals: OrderedDict[tuple[object, ...], Refusals] = OrderedDict()
-        self._crowds: dict[tuple[InstrumentId | None, Reason], deque[Ns]] = {}
+        self._crowds: dict[tuple[InstrumentId | None, Reason], Crowd] = {}
 
     def on_life(self) -> None:
         """Another process asks for itself, and has to find out what is refused."""
@@ -194,18 +217,19 @@ class NoFutileRetry(Invariant):
                 elif result.reason not in OF_THE_MOMENT:
                     self._count(action, result.reason, at, step.now)
             else:
-                self._forget(action, result)
+                self._forget(action, result, at)
         for name, reason in states:
-            self._crowd(name, reason, step.now)
+            self._crowd(name, reason, at, step.now)
 
-    def _forget(self, action: AnyAction, result: AnyResult) -> None:
+    def _forget(self, action: AnyAction, result: AnyResult, sent_at: Ns) -> None:
         """Accepted, or told to rest: a new refusal is the first one."""
         if self._crowds and isinstance(action, TRADING):
-            over = OF_THE_KEY | OF_THE_CLOCK if isinstance(action, Place | Modify) else OF_THE_KEY
-            self._crowds = {key: times for key, times in self._crowds.items() if key[1] not in over}
-        if self._crowds and isinstance(action, Place | Modify):
-            for reason in OF_THE_MARKET:
-                self._crowds.pop((_market(action), reason), None)
+            is_order, market = isinstance(action, Place | Modify), _market(action)
+            for (name, reason), crowd in tuple(self._crowds.items()):
+                is_over = reason in OF_THE_KEY or (is_order and reason in OF_THE_CLOCK)
+                is_open = is_order and reason in OF_THE_MARKET and name == market
+                if (is_over or is_open) and sent_at > crowd.left_at:
+                    del self._crowds[name, reason]
         self._refusals.pop(_what(action), None)
         match result:
             case OrderStatusReport(update=OrderUpdate(status=OrderStatus.OPEN, cloid=cloid)):
@@ -216,10 +240,12 @@ class NoFutileRetry(Invariant):
             case _:
                 pass
 
-    def _crowd(self, name: InstrumentId | None, reason: Reason, now: Ns) -> None:
+    def _crowd(self, name: InstrumentId | None, reason: Reason, sent_at: Ns, now: Ns) -> None:
         """One more request for a reason that lasts."""
         self.compared += 1
-        times = self._crowds.setdefault((name, reason), deque())
+        crowd = self._crowds.setdefault((name, reason), Crowd())
+        crowd.left_at = max(crowd.left_at, sent_at)
+        times = crowd.told
         times.append(now)
         while now - times[0] >= MINUTE:
             times.popleft()

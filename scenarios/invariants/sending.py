@@ -87,7 +87,8 @@ class OneName(Invariant):
 
     What is signed has a nonce, and those of a signer ascend over all lives, whatever our clock does. But for one case:
     a life whose journal was lost before it could say where its nonces end takes its orders back by the clock, and if
-    that is set back afterwards, nobody can know which numbers were used. Those of all other lives lie below even then.
+    that is set back afterwards, nobody can know which numbers were used: smaller ones may follow, as the venue takes
+    them, but never the same one again. Those of all other lives lie below even then.
     The core counts its requests from one, the safety net its own from far above.
     """
 
@@ -104,6 +105,8 @@ class OneName(Invariant):
         """The greatest of the lives that wrote where theirs end."""
         self._lowest_skew: dict[str, Ns] = {}
         """Of the clock, since a life that could not has signed last."""
+        self._unwritten: OrderedDict[tuple[str, int], None] = OrderedDict()
+        """What such lives have signed."""
 
     def on_life(self) -> None:
         """Numbers begin anew; names and nonces do not."""
@@ -140,8 +143,11 @@ class OneName(Invariant):
             is_set_back = ahead is not None and self._lowest_skew[signer] < ahead
             if nonce <= (self._written.get(signer, -1) if is_set_back else last):
                 self.fail(f"nonce {nonce} left after nonce {last}")
+            elif (signer, nonce) in self._unwritten:
+                self.fail(f"nonce {nonce} was used before, by a life that could not write it")
             self._nonces[signer] = nonce
             if run is not None and (signer, nonce) in run.unwritten_nonces:
+                keep(self._unwritten, (signer, nonce), None, NAMES_KEPT)
                 self._lowest_skew[signer] = run.unwritten_nonces[signer, nonce]
             else:
                 self._written[signer] = nonce

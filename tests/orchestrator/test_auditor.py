@@ -121,6 +121,17 @@ def test_a_venue_that_is_asked_too_much_is_not_asked_for_lists():
     assert stage.actions(QueryOpenOrders, since=start), "as soon as it may be asked again"
 
 
+def test_an_allowance_that_is_used_up_holds_no_list_back():
+    """S24: it counts what trades; orphans are looked for while nothing may be placed."""
+    stage = quoting(config=replace(audited(list_s=5.0), budget=TraderConfig().budget))
+    budget, start = stage.core.budget, stage.now
+    budget.exhausted.until, budget.rate_limited.until = Ns(start + s(300)), Ns(start + s(20))
+    stage.run_for(s(19.9))
+    assert stage.actions(QueryOpenOrders, since=start) == []
+    stage.run_for(s(0.2))
+    assert len(stage.actions(QueryOpenOrders, since=start)) == 1
+
+
 # --- what it finds ------------------------------------------------------------------------------
 
 

@@ -8,9 +8,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.commands import Cancel, Modify, Place
-from domain.events import Cancelled, ClockSync, NotSent, OrderStatus, OrderUpdate, Reason, Refused, RestoredOrder
-from domain.orders import Certainty, InFlight, OrderState
+from domain.commands import Cancel, Modify, Place, Request
+from domain.events import (
+    Cancelled,
+    ClockSync,
+    NotSent,
+    OrderStatus,
+    OrderUpdate,
+    Reason,
+    Refused,
+    Resting,
+    RestoredOrder,
+)
+from domain.orders import Certainty, InFlight, OrderState, TrackedOrder
 from domain.units import Ns, Oid, Pos, Px, Sz, Tid
 from orchestrator.desk.accumulator import AccumulatorConfig
 from orchestrator.desk.desk import PATIENCE, WARMING, DeskConfig
@@ -440,6 +450,19 @@ def test_bad_data_is_told_once_a_burst():
     assert [name for name, _ in told(bench)] == ["crossed_book"] * 2
 
 
+def test_another_trouble_is_told_within_the_burst_of_the_first():
+    """DQ-12, DQ-14: why the quotes go now has nothing to do with the book before the first of them."""
+    bench = Bench()
+    bench.desk.on_bbo(bbo(MID + 1, MID, ms(30)), ms(30))
+    bench.decide(ms(30))
+    bench.quote(s(10))
+    bench.answer(s(10.1))
+    for at in range(11, 40):
+        bench.decide(s(at))
+        bench.answer(s(at))
+    assert [name for name, _ in told(bench)] == ["crossed_book", "stale_data"]
+
+
 def test_a_cycle_that_cannot_quote_withdraws_both_sides_whatever_its_scope():
     """QE-02: an estimator gone wrong is noticed in a cycle for one side; the other side may not stay."""
     bench = quoting()
@@ -555,6 +578,62 @@ def test_a_placement_without_an_answer_is_not_waited_for_where_nothing_should_re
     assert [type(action) for action in cancels] == [Cancel] * len(placed)
     assert {action.cloid for action in cancels} == {action.cloid for action in placed}
     assert bench.decide(s(3.1), gate=gate) == []
+
+
+def modifying() -> tuple[Bench, TrackedOrder, Request]:
+    """At 1 s a modify leaves, on a way that takes long: the order that it is about, and the request."""
+    bench = quoting(DeskConfig(engine=AT_ONCE, size_tolerance=0.0))
+    bench.ledger._timeout = s(10)
+    order = max((o for o in bench.resting() if o.side is BUY), key=lambda o: o.px)
+    bench.book(fill_of(order, 1, 5, oid=order.oid, at=1), s(1))
+    bench.decide(s(1))
+    (request,) = [each for each in bench.last if isinstance(each.actions[0], Modify)]
+    assert [(modify.cloid, modify.oid) for modify in request.actions] == [(order.cloid, order.oid)]
+    bench.answer(s(1.05), [each for each in bench.last if each is not request])
+    return bench, order, request
+
+
+@pytest.mark.parametrize(("gate", "patience"), [("user_feed_down", PATIENCE), ("kill", 0), ("stopping", 0)])
+def test_a_modify_without_an_answer_is_not_waited_for_where_nothing_should_rest(gate, patience):
+    """S20, S23: what it would replace rests until it arrives, which it may never do."""
+    bench, order, request = modifying()
+    both = {order.cloid, request.actions[0].place.cloid}
+    others = {each.cloid for each in bench.resting()} - both
+    assert {action.cloid for action in bench.decide(s(1.1), gate=gate)} == (others if patience else others | both)
+    bench.answer(s(1.2))
+    if patience:
+        assert bench.desk.next_deadline() == s(1) + patience
+        assert {action.cloid for action in bench.decide(s(1) + patience, gate=gate)} == both
+    assert not [action for at in range(5, 10) for action in bench.decide(s(at), gate=gate)]
+
+
+@pytest.mark.parametrize("is_applied", [True, False], ids=["the modify came first", "the cancels came first"])
+@pytest.mark.parametrize("is_answered_first", [True, False], ids=["its answer first", "those of the cancels first"])
+def test_a_modify_that_was_cancelled_with_what_it_replaces_leaves_nothing(is_applied, is_answered_first):
+    """OL-09, S23: whichever met the other at the venue, and however late the answers come, both orders are settled."""
+    bench, order, request = modifying()
+    bench.decide(s(1.1), gate="kill")
+    cancels, modify = bench.last, request.actions[0]
+    new = bench.desk.tracker.orders[modify.place.cloid]
+    ended, gone = (order, new) if is_applied else (new, order)
+
+    def answer_the_modify():
+        result = Resting(Oid(900), new.cloid) if is_applied else Refused(Reason.CANNOT_MODIFY, "Cannot modify")
+        bench.ledger.on_replied(replied(request, result, at=s(8)), s(8))
+
+    def answer_the_cancels():
+        for each in cancels:
+            found = [Refused(Reason.NOT_OPEN, "") if a.cloid == ended.cloid else Cancelled() for a in each.actions]
+            bench.ledger.on_replied(replied(each, *found, at=s(8)), s(8))
+
+    answers = [answer_the_modify, answer_the_cancels]
+    for answer in answers if is_answered_first else reversed(answers):
+        answer()
+    for each in (order, new) if is_applied else (order,):
+        bench.desk.on_update(update(each, OrderStatus.CANCELED, each.oid, remaining=each.remaining, at=s(2)), s(9))
+    assert gone.state is OrderState.CANCELLED
+    assert {order.cloid, new.cloid}.isdisjoint(bench.desk.tracker.orders)
+    assert not [action for at in range(10, 20) for action in bench.decide(s(at), gate="kill")]
 
 
 def test_where_nothing_may_be_signed_an_unanswered_placement_is_looked_at_once():

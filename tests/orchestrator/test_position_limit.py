@@ -102,10 +102,13 @@ def test_a_kill_is_announced_once_and_the_first_reason_stays():
     assert (switch.is_latched, switch.reason, switch.count) == (True, "loss", 1)
 
 
-def test_a_kill_survives_a_restart_without_a_new_announcement():
+def test_a_kill_survives_a_restart_and_is_told_of_again():
+    """The life that was killed may have died with its alert still on the way."""
     switch = KillSwitch()
     switch.restore("loss")
-    assert (switch.is_latched, switch.reason, announced(switch)) == (True, "loss", [])
+    assert (switch.is_latched, switch.reason, switch.count) == (True, "loss", 0)
+    assert announced(switch) == [Alert(Severity.CRITICAL, "kill", "loss")]
+    assert announced(switch) == []
     switch.restore(None)
     assert not switch.is_latched
 

@@ -283,6 +283,35 @@ def test_a_venue_that_is_asked_too_much_is_asked_later():
     assert asked_at(stage, start), "as soon as it may be asked again"
 
 
+def test_an_allowance_that_is_used_up_holds_no_question_back():
+    """S24: it counts what trades. A refusal for the address beside it ends after seconds, and the questions go on."""
+    stage = quoting(config=TraderConfig(desk=DeskConfig(engine=AT_ONCE), dead_man=None))
+    budget, start = stage.core.budget, stage.now
+    budget.exhausted.until, budget.rate_limited.until = Ns(start + s(300)), Ns(start + s(15))
+    budget.used, budget._trickle_at = budget.cap, Ns(start + s(300))
+    stage.run_for(s(14.9))
+    assert (asked_at(stage, start), reconciler(stage).postponed) == ([], 1)
+    stage.run_for(s(0.2))
+    assert len(asked_at(stage, start)) == 1
+
+
+def test_a_new_connection_may_be_asked_as_soon_as_the_venue_allows():
+    """S24: what held the last connection's questions back may be over."""
+    stage = quoting(config=TraderConfig(desk=DeskConfig(engine=AT_ONCE), dead_man=None))
+    part, budget = reconciler(stage), stage.core.budget
+    budget.rate_limited.until = Ns(stage.now + s(60))
+    part.request(T.ORDER_REJECTION, stage.now)
+    stage.run_until(lambda: part.postponed == 1)
+    budget.rate_limited.until = stage.now
+    stage.venue.cut(Feed.USER)
+    stage.run_until(lambda: not stage.core.user_feed.is_live)
+    stage.run_until(lambda: stage.core.user_feed.is_live)
+    part.request(T.ORDER_REJECTION, stage.now)
+    before = part.syncs
+    stage.run_for(s(3))
+    assert part.syncs == before + 1
+
+
 def test_a_new_connection_forgets_the_questions_that_failed():
     """L1, storm, seed 1276: while the venue answered nothing the gaps grew; it answers again, and so they are short."""
     stage = quoting(config=only(background_s=None))

@@ -218,6 +218,25 @@ def test_nothing_is_taken_while_another_gate_is_closed():
     assert bench.desk.unwinding.recovery.iocs == 0
 
 
+@pytest.mark.parametrize("gate", ["user_feed_down", "kill"])
+def test_a_position_is_not_stuck_while_nothing_may_be_sent(gate):
+    """RS-12, S25: an outage says nothing of the orders that wait; afterwards they get what was left of the patience."""
+    bench = holding(400)
+    bench.desk.take_stance(SHRINK, s(1))
+    settle(bench, 1, until=10)
+    for at in range(11, 200):
+        assert placed(bench.decide(s(at), gate=gate)) == []
+        venue(bench, s(at) + ms(20))
+        assert bench.desk.next_deadline() == bench.desk.accumulator.due_at(), "no wake-up of its own"
+    recovery = bench.desk.unwinding.recovery
+    assert (recovery.state, recovery.runs) == (RecoveryState.NORMAL, 0)
+    for at in range(200, 252):
+        bench.quote(s(at))
+        venue(bench, s(at) + ms(20))
+        assert (bench.desk.gate == "recovery") is (at >= 250)
+    assert [alert.text for alert in bench.alerts] == ["ETH: not smaller for 60 s"]
+
+
 def test_a_position_too_small_for_an_order_is_closed_at_once():
     """RS-19: worth less than the venue takes as a quote, no level can be built: the whole is taken."""
     instrument = Instrument(ETH.id, sz_decimals=2, min_notional=Usd(100 * USD))

@@ -19,11 +19,16 @@ from domain.events import (
     Fill,
     LiquidationMark,
     LiquidationMethod,
+    OrderStatus,
+    OrderStatusReport,
+    OrderUpdate,
     PositionsReport,
     PositionsReported,
+    Reason,
+    Replied,
     Restored,
 )
-from domain.units import Ns, Px, Usd
+from domain.units import Ns, Oid, Px, RequestId, Sz, Usd
 from orchestrator.desk.inventory import Inventory
 from runtime.fold import fold
 from runtime.journal_format import Decided, Header, Opened, Took
@@ -157,6 +162,23 @@ def test_a_liquidation_that_nobody_lived_to_decide_on_kills_the_next_life():
     assert stage.core.kill_switch.reason == "liquidation: ETH BUY closed by force (market)"
     assert restored(stage).kill == stage.core.kill_switch.reason
     assert restored(stage).liquidated is None
+
+
+def test_a_liquidation_that_only_an_answer_tells_of_kills_and_so_does_the_next_life():
+    """C-19: the stream lost the news; the status that was asked for says why the order is gone."""
+    stage = quoting()
+    at, end = stage.now, (OrderStatus.CANCELED, Reason.LIQUIDATED)
+    update = OrderUpdate(ETH.id, at, at, Oid(1), None, BUY, Px(MID), Sz(3), Sz(3), *end)
+    report = OrderStatusReport(stage.now, update)
+    answer = Replied(RequestId(10_000), stage.now, (report,))
+    stage.core.apply(answer, stage.now)
+    assert stage.core.kill_switch.reason == "liquidation: ETH order 1 cancelled for lack of margin"
+    stage = quoting()
+    stage.story.append((stage.now, answer))
+    told = restored(stage)
+    stage.crash()
+    stage.begin(told).run_for(s(5))
+    assert stage.core.kill_switch.reason == "liquidation: ETH order 1 cancelled for lack of margin"
 
 
 def test_the_clock_of_one_life_does_not_judge_the_messages_of_the_next():

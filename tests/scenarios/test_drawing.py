@@ -26,7 +26,8 @@ def test_every_world_is_a_scenario(seed, duration_s):
     drawn = draw(seed, duration_s)
     scenario = load_tree(drawn.tree, f"seed {seed}")
     instruments = 1 + len(scenario.market.more)
-    assert scenario.duration_s == (duration_s if instruments <= 2 else max(SHORTEST_S, duration_s * 2 / instruments))
+    shorter = max(SHORTEST_S, round(duration_s * 2 / instruments, 2))
+    assert scenario.duration_s == (duration_s if instruments <= 2 else shorter)
     assert len(scenario.faults) == len(drawn.tree["faults"])
     assert all(fault.at_s >= WARM_UP_S for fault in scenario.faults)
     heals = [fault for fault in scenario.faults if fault.kind not in scenario.checks.despite]

@@ -1,22 +1,27 @@
 """The trials at the end of a run: each comes about in a sound world, and each finds what it is there to find."""
 
+from dataclasses import fields
+
 import pytest
 from msgspec.structs import replace
 
 from domain.commands import Place, Request
 from domain.errors import ConfigError
+from domain.events import Feed
 from domain.units import NS_PER_S, Side
 from exchange_adapters.simulated import KeepAlive
 from makerlab.swarm import silence
 from orchestrator.risk.kill_switch import KillSwitch
 from orchestrator.risk.liquidation import LiquidationWatch
 from runtime.log import MemoryLog
+from scenarios import examination
 from scenarios.build import build
 from scenarios.examination import TIMERS_LEFT
 from scenarios.loader import load, load_tree
 from scenarios.probes import Probe
-from scenarios.result import Ended
+from scenarios.result import Ended, Metrics
 from scenarios.runner import run
+from sim.venue.hands import Hands
 from tests.scenarios.runs import result_of
 
 ALL = tuple(Probe)
@@ -77,6 +82,30 @@ def test_the_figures_of_a_run_are_those_before_its_trials():
     assert plain.duration_s == tried_out.duration_s
 
 
+AT_THE_END = {
+    "checks",
+    "position_difference",
+    "adjustments_left",
+    "pnl_difference_usd",
+    "resting_orders_at_end",
+    "unknown_orders_at_end",
+}
+"""What both sides agree on, and what the rules looked at, is of the run with all its trials."""
+
+
+def test_no_expectation_is_met_by_a_trial():
+    """Fills, money, requests, alerts and what faults did: all are those before a trial kills, cuts and restarts."""
+    (one, untried), (running, tried_out) = tried(Probe.RESTART), tried(*ALL)
+    assert (one.probed, tuple(running.probed)) == ([], ALL), "nobody restarts a trader that was not killed"
+    assert {"crash", "message_loss"} <= {injected.kind for injected in running.injected}
+    assert running.alerts["kill"] == 2, "of the life that was killed, and of the one that came back"
+    for field in fields(Metrics):
+        if field.name not in AT_THE_END:
+            assert getattr(tried_out.metrics, field.name) == getattr(untried.metrics, field.name), field.name
+    assert tried_out.metrics.faults == []
+    assert "kill" not in tried_out.metrics.alerts
+
+
 def test_without_trials_nothing_is_done():
     """The default is the run that it always was."""
     assert load("eth-volatile").probes == ()
@@ -98,6 +127,25 @@ def test_a_trader_that_does_not_kill_is_found(monkeypatch):
     running, result = tried(Probe.KILL)
     assert running.probed == []
     assert found(result) == {("S23", "probe")}
+
+
+def test_a_kill_that_the_trial_brings_about_is_its_own_whoever_told(monkeypatch):
+    """Where it hears of its liquidation is its own affair: what counts is the reason that it gives."""
+    monkeypatch.setattr(examination, "liquidation_in", lambda _: None)
+    running, result = tried(Probe.KILL)
+    assert running.probed == [Probe.KILL]
+    assert result.ended is Ended.COMPLETED
+
+
+def test_a_kill_for_another_reason_is_the_end_of_the_run(monkeypatch):
+    """What risk finds while nobody is told of a liquidation is no trial's doing, and is told as what it is."""
+
+    tree = {"extends": "eth-volatile", "name": "x", "duration_s": DURATION_S, "probes": ["kill"]}
+    running = build(load_tree(tree, "x"), 7, MemoryLog())
+    monkeypatch.setattr(Hands, "call_margin", lambda *_: running.trader.core.kill_switch.latch("drawdown: too deep"))
+    result = run(running, 7)
+    assert running.probed == []
+    assert (result.ended, result.reason) == (Ended.HALTED, "drawdown: too deep")
 
 
 def test_a_kill_that_leaves_orders_is_found():
@@ -175,6 +223,26 @@ def test_liveness_is_judged_in_spite_of_what_stays(fault, quotes):
     assert running._scope.calm_since == 0
     assert result.metrics.checks["L2"] > 0
     assert result.metrics.checks["L3"] + result.metrics.checks["L1"] > 100
+
+
+def test_a_killed_trader_is_not_waited_for_where_the_failure_stays():
+    """What stays is never over: a run that waited for its end would go on with a trader that may do nothing."""
+    twice = {"kind": "duplicate", "at_s": 1.0, "duration_s": 1e6, "share": 0.1}
+    _, result = tried(extends="risk-loss", duration_s=300.0, faults=[twice], checks={"despite": ["duplicate"]})
+    assert result.ended is Ended.HALTED
+    assert result.metrics.duration_s < 250
+    assert result.violations == []
+
+
+@pytest.mark.parametrize(("kind", "is_lost"), [("disconnect", True), ("duplicate", False)])
+def test_only_who_has_to_live_without_the_account_has_lost_it(kind, is_lost):
+    """A cut of some seconds, in a world in which something else stays, is a cut of some seconds."""
+    faults = [{"kind": kind, "at_s": 500.0, "duration_s": 1.0}]
+    tree = {"extends": "eth-volatile", "name": "x", "faults": faults, "checks": {"despite": [kind]}}
+    running = build(load_tree(tree, "x"), 7, MemoryLog())
+    assert not running.has_lost_user_feed
+    running.session.hold(Feed.USER)
+    assert running.has_lost_user_feed is is_lost
 
 
 def test_a_trader_that_does_not_come_back_is_found_although_something_stays():

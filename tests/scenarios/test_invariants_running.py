@@ -149,6 +149,7 @@ def test_s23_forgotten_by_the_next_life(bench):
     """The latch is written down, or it is worth nothing."""
     bench.belief.halt_reason = "a loss"
     bench.pass_time(2)
+    bench.run.alerts["kill"] = 1
     bench.bind()
     bench.belief.halt_reason = "a loss"
     bench.hear(Restored(2, 0, kill="a loss"))
@@ -156,6 +157,39 @@ def test_s23_forgotten_by_the_next_life(bench):
     bench.bind()
     bench.hear(Restored(3, 0))
     assert bench.says("S23", "does not know that trading was killed")
+
+
+def test_s23_what_never_left_is_known_to_nobody(bench):
+    """A decision that could not be written down is not carried out: neither its kill nor the alert of it."""
+    bench.belief.halt_reason = "a loss"
+    bench.pass_time(2)
+    bench.bind()
+    bench.belief.halt_reason = None
+    bench.hear(Restored(2, 0))
+    assert "S23" not in bench.broken
+
+
+def test_s23_a_life_that_could_not_begin_has_lifted_nothing(bench):
+    """On a full disk not even what the lives before left is taken in: such a life withdraws and ends."""
+    bench.belief.halt_reason = "a loss"
+    bench.pass_time(2)
+    bench.run.alerts["kill"] = 1
+    bench.bind()
+    bench.belief.halt_reason = None
+    bench.pass_time(4)
+    assert "S23" not in bench.broken
+    bench.bind()
+    bench.hear(Restored(2, 0))
+    assert bench.says("S23", "does not know that trading was killed")
+
+
+def test_s23_nobody_is_told(bench):
+    """Who is told nothing does not look; and the next life may not know."""
+    bench.belief.halt_reason = "a loss"
+    bench.pass_time(2)
+    assert "S23" not in bench.broken
+    bench.pass_time(100)
+    assert bench.says("S23", "nobody was told of a kill")
 
 
 def test_s23_the_switch_that_did_not_fire(bench):
@@ -306,6 +340,20 @@ def test_s24_turned_away(bench):
     assert bench.says("S24", "1 requests met the limit of messages")
 
 
+def test_s24_others_between_two_blocks(bench):
+    """A venue that stands still makes no block in which it could be seen (found by seed 2438)."""
+    squeeze = fault("shared_ip")
+    bench.run.faults.append(squeeze)
+    bench.pass_time(125)
+    squeeze.injected, bench.truth.refused = 2, {"messages": 1}
+    bench.pass_time(130)
+    assert "S24" not in bench.broken
+    bench.pass_time(250)
+    bench.truth.refused = {"messages": 2}
+    bench.pass_time(255)
+    assert bench.says("S24", "1 requests met the limit of messages")
+
+
 def test_s24_numbers_that_the_trader_does_not_have(bench):
     """It can only keep to what it knows."""
     bench.scope.is_limited = False
@@ -411,6 +459,17 @@ def test_s25_an_order_that_is_taken(bench, reason, market, is_broken):
         request = bench.send(replace(place(px=80 + n), instrument=market), now=bench.t + S)
         bench.hear(Replied(request.request_id, 0, (Resting(n, "c1"),)))
     assert ("S25" in bench.broken) is is_broken
+
+
+def test_s25_an_order_that_left_before_is_taken(bench):
+    """What was under way when the market closed may be answered late: of the market as it is now it says nothing."""
+    early = bench.send(place(px=50))
+    for n in range(20):
+        refuse(bench, place(px=60 + n), 1, reason=Reason.HALTED)
+    bench.hear(Replied(early.request_id, 0, (Resting(1, "c1"),)))
+    assert "S25" not in bench.broken
+    refuse(bench, place(px=99), 1, reason=Reason.HALTED)
+    assert bench.says("S25", "21 requests refused within a minute")
 
 
 def test_s25_what_is_no_repetition(bench):
@@ -887,6 +946,7 @@ def test_l4_who_stands_still_can_do_nothing(bench):
     """Storm, seed 1092: what is answered meanwhile waits, and so does the cancel."""
     rests_in_vain(bench)
     answer(bench, 50)
+    bench.belief.next_deadline = lambda: Ns(52 * S)
     for second in range(60, 180, 10):
         bench.hear(Replied(0, 0, ()))
         bench.pass_time(second, deciding=False)
@@ -894,6 +954,19 @@ def test_l4_who_stands_still_can_do_nothing(bench):
     assert "L4" not in bench.broken
     answer(bench, 200)
     assert "L4" in bench.broken
+
+
+@pytest.mark.parametrize("deadline", [None, 1_000 * S])
+def test_l4_who_has_nothing_to_do_stands_not_still(bench, deadline):
+    """Protects the rule where decisions are rare: whoever is woken when it wants to be could act at any time."""
+    bench.belief.next_deadline = lambda: deadline
+    rests_in_vain(bench)
+    for second in range(20, 100, 20):
+        for _ in range(2):
+            bench.hear(Replied(0, 0, ()))
+        bench.pass_time(second - 1, deciding=False)
+        bench.pass_time(second)
+    assert bench.says("L4", "after its cancel")
 
 
 def test_l4_a_cancel_that_was_given_up(bench):
@@ -917,14 +990,31 @@ def test_l5_a_position_that_does_not_shrink(bench):
     assert bench.says("L5", "have to shrink")
 
 
-@pytest.mark.parametrize("why", ["flat", "nobody there", "no need"])
+@pytest.mark.parametrize("why", ["flat", "nobody there", "no need", "killed", "not heard"])
 def test_l5_nothing_to_do(bench, why):
-    """A rest too small for an order, an empty book, a position that may stay."""
+    """A rest too small for an order, an empty book, a position that may stay, and nobody who may trade."""
     bench.truth.positions[ETH] = 1 if why == "flat" else 8
+    bench.belief.halt_reason = "loss: below its limit" if why == "killed" else None
+    bench.run.has_lost_user_feed = why == "not heard"
     bench.truth.top = (None, 101) if why == "nobody there" else (99, 101)
     bench.desk.stance.must_shrink = why != "no need"
     bench.pass_time(300)
     assert "L5" not in bench.broken
+
+
+@pytest.mark.parametrize("lasts", ["killed", "not heard"])
+def test_l5_time_counts_once_somebody_may_trade_again(bench, lasts):
+    """A person lifts the kill, the connection comes back: from then on there are two minutes."""
+    bench.truth.positions[ETH] = 8
+    bench.desk.stance.must_shrink = True
+    bench.belief.halt_reason = "loss" if lasts == "killed" else None
+    bench.run.has_lost_user_feed = lasts == "not heard"
+    bench.pass_time(100)
+    bench.belief.halt_reason, bench.run.has_lost_user_feed = None, False
+    bench.pass_time(210)
+    assert "L5" not in bench.broken
+    bench.pass_time(230)
+    assert bench.says("L5", "have to shrink")
 
 
 def test_l6_a_doubt_that_nobody_settles(bench):

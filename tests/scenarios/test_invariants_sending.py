@@ -471,6 +471,19 @@ def test_s20_what_the_latest_decision_cancels_is_about_to_leave(bench, leaves):
     assert ("S20" not in bench.broken) is leaves, "the next decision is made, so the last one is carried out"
 
 
+def test_s20_what_has_left_is_about_to_leave_no_more(bench):
+    """The excuse ends there: a cancel that came to nothing is repeated, also by whoever makes no other decision."""
+    bench.order()
+    bench.truth.rest = [resting()]
+    bench.block(updates=(update(),))
+    bench.pass_time(60, deciding=False)
+    bench.leave(bench.send(Cancel(ETH, "c10"), now=61 * S, epoch=1, leaves=False))
+    bench.pass_time(75, deciding=False)
+    assert "S20" not in bench.broken, "it left lately"
+    bench.pass_time(81, deciding=False)
+    assert bench.says("S20", "nobody cancels it")
+
+
 # --- causes --------------------------------------------------------------------------------------
 
 

@@ -149,7 +149,7 @@ def has_killed(decided):
 
 @pytest.mark.parametrize(
     ("now", "ends"),
-    [(0, 0), (3, 3), (57, 57), (58, 58), (59, 65), (60, 65), (64, 65), (65, 65), (118, 118), (119, 125), (120, 125)],
+    [(0, 0), (3, 3), (57, 57), (58, 58), (59, 75), (60, 75), (74, 75), (75, 75), (118, 118), (119, 135), (120, 135)],
 )
 def test_a_run_ends_between_two_payments(now, ends):
     """Funding every minute: neither right before a payment nor right after one, and none is made at the begin."""

@@ -60,6 +60,17 @@ def test_s12_a_life_that_could_write_nothing_and_a_clock_that_was_set_back(bench
     assert bench.says("S12", "nonce 9 left after nonce 9")
 
 
+def test_s12_a_number_that_was_used_is_used_again(bench):
+    """Protects the edge of the excuse: a smaller number may be taken, the same one never is."""
+    bench.run.unwritten_nonces["a", 70] = bench.run.clock_skew = Ns(60)
+    bench.block(signed=(("a", 70),))
+    bench.run.clock_skew = Ns(0)
+    bench.block(signed=(("a", 69), ("b", 70)))
+    assert "S12" not in bench.broken
+    bench.block(signed=(("a", 70),))
+    assert bench.says("S12", "nonce 70 was used before")
+
+
 @pytest.mark.parametrize(("nonce", "skew", "is_unwritten"), [(8, 60, True), (8, 0, False), (7, 0, True)])
 def test_s12_excuses_nothing_else(bench, nonce, skew, is_unwritten):
     """Protects the rule: the clock was not set back; the life could write; its number is one of a life that could."""

@@ -8,10 +8,11 @@ import msgspec
 from domain.commands import Cancel, Modify, Place, QueryQuota, Request, ScheduleCancel
 from domain.events import OrderStatus, Reason, Refused, Replied
 from domain.limits import AddressLimits, SocketLimits, VenueLimits
-from domain.units import RequestId
+from domain.units import Ns, RequestId
 from orchestrator.budget.proactive import BudgetConfig
 from orchestrator.budget.rejection import RejectionConfig
 from orchestrator.desk.desk import DeskConfig
+from orchestrator.desk.outcomes import HEARD_KEPT
 from tests.orchestrator.desks import AT_ONCE, Bench
 from tests.orchestrator.messages import BUY, MID, SELL, TICK, ms, replied, s, update
 from tests.orchestrator.tiny_venue import QUICK, Stage, quoting
@@ -79,14 +80,34 @@ def test_an_answer_speaks_once_of_each_side():
     assert [(counts[side].total, counts[side].consecutive) for side in (BUY, SELL)] == [(1, 1), (1, 1)]
 
 
-def tell_of_refusals(bench, at):
-    """The news of what the last decision placed, before any answer; returns that request."""
-    request = bench.last[0]
+CLOSED = Refused(Reason.CANCEL_ONLY, "Only cancels are allowed.")
+
+
+def tell_of_refusals(bench, at, request=None, *, block=None):
+    """The news of what the last decision placed, or that request, of the block then; returns the request."""
+    request = request or bench.last[0]
     for oid, place in enumerate(request.actions, start=1_000):
         order = bench.desk.tracker.find(place.cloid, None)
-        event = update(order, OrderStatus.REJECTED, oid, remaining=place.sz, at=at)
+        event = update(order, OrderStatus.REJECTED, oid, remaining=place.sz, at=block or at)
         bench.desk.on_update(msgspec.structs.replace(event, reason=Reason.CANCEL_ONLY), at)
     return request
+
+
+def answer(bench, request, at, result=CLOSED):
+    """The same answer to each action of a request."""
+    bench.ledger.on_replied(replied(request, *[result] * len(request.actions), at=at), at)
+
+
+def totals(bench):
+    """Refusals that counted, of each side."""
+    return [bench.desk.rejections.sides[side].total for side in (BUY, SELL)]
+
+
+def limited():
+    """A desk that has sent its first quotes, and limits what is refused."""
+    bench = Bench(DeskConfig(engine=AT_ONCE, rejections=RejectionConfig()))
+    bench.quote(0)
+    return bench
 
 
 def test_the_news_of_a_refusal_counts_before_the_answer_and_the_answer_not_again():
@@ -101,8 +122,7 @@ def test_the_news_of_a_refusal_counts_before_the_answer_and_the_answer_not_again
         bench.quote(ms(100 * block), MID + 30 * block * TICK)
     assert bench.last == [], "both sides wait after the third"
     for request in requests:
-        refusals = [Refused(Reason.CANCEL_ONLY, "Only cancels are allowed.")] * len(request.actions)
-        bench.ledger.on_replied(replied(request, *refusals, at=ms(600)), ms(600))
+        answer(bench, request, ms(600))
     assert [counts[side].total for side in (BUY, SELL)] == [3, 3]
 
 
@@ -115,6 +135,57 @@ def test_news_of_a_refusal_after_the_answer_do_not_count():
     bench.ledger.on_replied(replied(request, *[MARGIN] * len(request.actions), at=ms(50)), ms(50))
     tell_of_refusals(bench, ms(100))
     assert [counts[side].total for side in (BUY, SELL)] == [1, 1]
+
+
+def test_a_refusal_that_is_told_three_times_counts_once_and_is_forgotten():
+    """S27: news, answer, and a copy of the news: nobody answers that copy, and so nothing may wait for it."""
+    bench = limited()
+    request = tell_of_refusals(bench, ms(100))
+    answer(bench, request, ms(150))
+    tell_of_refusals(bench, ms(200), request, block=ms(100))
+    assert totals(bench) == [1, 1]
+    assert not bench.desk.outcomes._heard
+
+
+def test_an_answer_that_comes_too_late_does_not_count_what_the_news_counted():
+    """A side waits after three refusals in a row, and not after two of which one is told late."""
+    bench = limited()
+    request = tell_of_refusals(bench, ms(100))
+    bench.ledger.expire(s(30))
+    answer(bench, request, s(31))
+    assert totals(bench) == [1, 1]
+
+
+def test_refusals_whose_answer_never_comes_are_remembered_within_a_bound():
+    """S27: placements without an answer that are being cancelled, and then turn out to have been refused."""
+    bench = limited()
+    for turn in range(1, HEARD_KEPT):
+        bench.desk.tracker.orders.clear()
+        bench.desk.rejections.sides[BUY].until = bench.desk.rejections.sides[SELL].until = Ns(0)
+        bench.quote(s(100 * turn), MID + 30 * turn * TICK)
+        (request,) = (each for each in bench.last if isinstance(each.actions[0], Place))
+        bench.ledger.expire(s(100 * turn + 50))
+        for place in request.actions:
+            bench.desk.tracker.on_cancel_sent(bench.desk.tracker.orders[place.cloid], s(100 * turn + 51))
+        tell_of_refusals(bench, s(100 * turn + 52), request)
+    assert totals(bench) == [HEARD_KEPT - 1] * 2
+    assert len(bench.desk.outcomes._heard) == HEARD_KEPT
+
+
+def test_news_that_were_overtaken_by_those_of_a_later_block_leave_their_refusal_to_the_answer():
+    """Two orders one after the other are two refusals, in whatever order the news of them come."""
+    bench = limited()
+    (earlier,) = bench.last
+    (order,) = [bench.desk.tracker.orders[a.cloid] for a in earlier.actions if a.side is BUY][:1]
+    place = Place(order.instrument, bench.desk.execution._ids.next_cloid(), BUY, order.px, order.sz, order.tif)
+    bench.desk.tracker.on_place_sent(place, ms(10))
+    later = bench.ledger.send((place,), bench.desk.outcomes, ms(10)).request
+    tell_of_refusals(bench, ms(300), later, block=ms(200))
+    tell_of_refusals(bench, ms(300), earlier, block=ms(100))
+    assert totals(bench) == [1, 1]
+    answer(bench, later, ms(400))
+    answer(bench, earlier, ms(400))
+    assert totals(bench) == [2, 1]
 
 
 def test_a_small_allowance_of_messages_is_kept_and_every_action_is_accounted_for():

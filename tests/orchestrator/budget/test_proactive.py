@@ -181,6 +181,14 @@ def test_an_allowance_that_the_venue_calls_used_up_waits_longer():
     assert budget.opens_at(SOCKET, later) - later <= 45 * S
 
 
+def test_what_nobody_asks_about_does_not_grow():
+    """S27: one sum is only asked for with each report of the venue, every ten minutes."""
+    sliding = SlidingSum(Ns(1_000))
+    for now in range(0, 100_000, 100):
+        sliding.add(1, Ns(now))
+    assert len(sliding._entries) == 10
+
+
 def test_the_sliding_sum_against_a_naive_one():
     rng, kept, now, sliding = Random(1), [], 0, SlidingSum(Ns(1_000))
     for _ in range(2_000):

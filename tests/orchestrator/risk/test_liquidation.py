@@ -21,7 +21,7 @@ class Bench:
 
     def end(self, status: OrderStatus, reason: Reason | None) -> None:
         told = OrderUpdate(ETH.id, s(1), s(1), Oid(7), None, BUY, Px(MID), Sz(10), Sz(10), status, reason)
-        self.watch.on_update(told)
+        self.watch.hear(told)
 
     @property
     def told(self) -> list[str]:

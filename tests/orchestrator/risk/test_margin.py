@@ -7,6 +7,7 @@ from domain.events import AccountMargin, InstrumentLimits, LimitsReport, MarginM
 from domain.instrument import Instrument
 from domain.units import USD, InstrumentId, Ns, Side, Sz, Usd
 from orchestrator.analytics import Analytics
+from orchestrator.budget.proactive import BudgetConfig, ProactiveRateTracker
 from orchestrator.desk.desk import LimitsGate
 from orchestrator.fills import FillProcessor, FillsConfig, Priority
 from orchestrator.risk.margin import MarginConfig, MarginTracker
@@ -202,6 +203,16 @@ def test_it_asks_every_ten_seconds_and_at_once_after_a_refusal():
     assert account.tracker.deadline() == s(12)
     account.tracker.hear(Refused(Reason.MARGIN, ""), s(5))
     assert len(questions(account, 5)) == 1
+
+
+def test_an_allowance_that_is_used_up_holds_no_question_back():
+    """S24: it counts what trades; only what the address may ask is waited for."""
+    account = Account()
+    budget = account.ledger._budget = ProactiveRateTracker(BudgetConfig())
+    budget.exhausted.until, budget.rate_limited.until = s(300), s(15)
+    assert questions(account, 1) == []
+    assert account.tracker.deadline() == s(15)
+    assert len(questions(account, 15)) == 1
 
 
 def test_shrinking_money_makes_the_quotes_due():

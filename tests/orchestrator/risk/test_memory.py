@@ -138,7 +138,7 @@ def test_a_halt_ends_when_its_cause_has_been_over_for_a_while():
     assert halt.deadline() == 40 * S
     assert not halt.calms(0.49, Ns(40 * S - 1))
     assert halt.calms(0.49, Ns(40 * S))
-    assert (halt.is_halted, halt.cause, halt.deadline(), halt.count) == (False, None, None, 1)
+    assert (halt.is_halted, halt.cause, halt.causes, halt.deadline(), halt.count) == (False, None, set(), None, 1)
 
 
 def test_a_cause_that_goes_on_makes_one_halt():
@@ -148,6 +148,7 @@ def test_a_cause_that_goes_on_makes_one_halt():
     assert (halt.count, halt.deadline()) == (1, 129 * S)
     assert not halt.halts("cascade", Ns(100 * S))
     assert (halt.cause, halt.count) == ("cascade", 1)  # people are told what holds it now
+    assert halt.causes == {"velocity", "cascade"}
 
 
 def test_the_fourth_halt_of_an_hour_is_too_much():

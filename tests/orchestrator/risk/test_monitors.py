@@ -174,7 +174,8 @@ def test_the_worst_of_all_and_every_reason():
     assert whole.reduce_only
     assert whole.kill_reasons == ("l",)
     assert [each.monitor for each in whole.concerns] == ["cascade", "rate_limit", "staleness", "loss"]
-    assert (whole.halt_load, whole.spread_factor, whole.size_factor) == (1.2, 1.5, 0.4)
+    assert (whole.spread_factor, whole.size_factor) == (1.5, 0.4)
+    assert [whole.load_of(names) for names in (("rate_limit",), ("cascade", "velocity"), ("x",))] == [1.2, 0.9, 0.0]
 
 
 def test_the_order_of_the_monitors_does_not_matter():
@@ -182,7 +183,7 @@ def test_the_order_of_the_monitors_does_not_matter():
     figures = {
         (
             (whole := aggregate([*VERDICTS[n:], *VERDICTS[:n]])).worst,
-            whole.halt_load,
+            whole.load_of(("rate_limit", "cascade")),
             whole.spread_factor,
             whole.size_factor,
             frozenset(whole.concerns),

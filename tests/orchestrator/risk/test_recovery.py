@@ -71,6 +71,19 @@ def test_a_position_that_does_not_become_smaller_is_stuck():
     assert bench.attempt(210.1, fills=1_100) is not None
 
 
+def test_the_time_in_which_nothing_could_be_sent_does_not_count():
+    """S25: an outage uses up no patience, however often there is one, and wakes nobody while it lasts."""
+    bench = Bench(1_000)
+    for at in (50, 59):
+        assert bench.look(at)
+    assert (bench.manager.deadline(), bench.manager.deadline(is_barred=True)) == (s(60), None)
+    for at in (60, 100, 110):
+        assert bench.manager.check(Pos(1_000), s(at), is_reducing=True, is_barred=True)
+    assert bench.manager.deadline() == s(111)
+    assert bench.look(110.9)
+    assert not bench.look(111)
+
+
 def test_a_start_over_the_limit_gets_the_same_patience():
     """What has to shrink at the first look has had no time yet; switched off there is all the time of the world."""
     manager = RecoveryManager(RecoveryConfig(), ETH, lambda _: None)

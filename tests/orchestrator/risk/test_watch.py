@@ -144,6 +144,20 @@ def test_a_halt_takes_its_time():
     assert stage.desk.gate is None
 
 
+def test_a_halt_lasts_for_its_own_cause_alone():
+    """C-19: while the feed comes back its data is old, which is no reason to go on halting for too many requests."""
+    stage = only(rate_limit=RateLimitConfig(), staleness=StalenessConfig(halt_s=80))
+    turn_away(stage, 3)
+    stage.run_for(s(2))
+    assert stage.desk.gate == "rate_limit"
+    stage.venue.faults.refuses_connections.add(Feed.MARKET)
+    stage.venue.cut(Feed.MARKET)
+    stage.run_for(s(58))
+    halt = stage.core.risk.desks[ETH.id].halt
+    assert not stage.core.market_feed.is_live
+    assert not halt.is_halted
+
+
 def test_a_halt_asks_to_be_woken_at_its_end():
     """Where nothing else happens nobody would look."""
     stage = only(velocity=VelocityConfig())
