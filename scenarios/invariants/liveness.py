@@ -15,7 +15,7 @@ from scenarios.invariants.base import Block, DeskView, Invariant, OrderTruth, Sc
 from scenarios.invariants.data import Delivered
 from scenarios.invariants.limits import price_of
 from scenarios.invariants.orders import Lifecycle
-from scenarios.invariants.rates import is_too_much
+from scenarios.invariants.rates import METERS, is_too_much
 from scenarios.invariants.sending import differing_terms
 
 BOOKS_EVERY = Ns(10 * NS_PER_S)
@@ -44,6 +44,8 @@ MISMATCH = "limits_mismatch"
 """May last as long as the venue's terms are other than ours."""
 BELOW_LOT = "limit_below_lot"
 """May last as long as config and venue leave less than a lot."""
+TURNED_AWAY = "rate_limit"
+"""Counts from the last request that the venue turned away for being too many: each of them halts anew (RK-18)."""
 RECOVERS = frozenset(
     (
         "starting",
@@ -60,7 +62,6 @@ RECOVERS = frozenset(
         "price_jump",
         "frozen_book",
         "staleness",
-        "rate_limit",
         "recovery",
         "limits_doubted",
         "signer_refused",
@@ -114,6 +115,9 @@ class TwoSided(Invariant):
         self._prices = {name: deque[float](maxlen=RAN_WITHIN) for name in scope.instruments}
         """One a second."""
         self._patience = {name: Patience() for name in scope.instruments}
+        self._turned_away = 0
+        self._is_turned_away = False
+        """Since the last look."""
 
     def on_ours(self, block: Block) -> None:
         """Which sides are at the market."""
@@ -123,6 +127,9 @@ class TwoSided(Invariant):
 
     def on_second(self, now: Ns) -> None:
         """Look at every instrument."""
+        refused = self.scope.truth.refusals()
+        turned_away = sum(count for meter, count in refused.items() if meter in METERS)
+        self._is_turned_away, self._turned_away = turned_away > self._turned_away, turned_away
         for name, desk in self.scope.belief.desks.items():
             self.compared += 1
             if price := price_of(self.scope.truth, name):
@@ -164,6 +171,8 @@ class TwoSided(Invariant):
             return bool(differing_terms(self.scope.instruments[name], told, desk.expected))
         if gate == BELOW_LOT:
             return self.scope.limits.allowed(self.scope.truth, name) == 0
+        if gate == TURNED_AWAY:
+            return self._is_turned_away
         return gate in MAY_LAST
 
     def _is_full(self, name: InstrumentId, desk: DeskView, side: Side) -> bool:

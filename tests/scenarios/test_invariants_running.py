@@ -43,7 +43,7 @@ from scenarios.invariants import bounded
 from scenarios.invariants.alerting import ALERTS, QUIET
 from scenarios.invariants.base import Bounds
 from scenarios.invariants.limits import HardLimits
-from scenarios.invariants.liveness import BELOW_LOT, MAY_LAST, MISMATCH, RECOVERS, WHILE_IT_MOVES
+from scenarios.invariants.liveness import BELOW_LOT, MAY_LAST, MISMATCH, RECOVERS, TURNED_AWAY, WHILE_IT_MOVES
 from scenarios.invariants.rates import OF_A_STATE
 from scenarios.invariants.without import WITHOUT
 from scenarios.loader import library, load
@@ -726,6 +726,20 @@ def test_l1_a_limit_below_a_lot(bench, most, is_excused):
     assert ("L1" not in bench.broken) is is_excused
 
 
+def test_l1_a_halt_for_too_many_requests_counts_from_the_last_of_them(bench):
+    """A venue that goes on turning requests away is in the way; one that has stopped is not, a minute later."""
+    bench.desk.gate = bench.belief.phase = "rate_limit"
+    for second in range(30, 200, 30):
+        bench.truth.refused = {"posts_in_flight": second}
+        bench.pass_time(second)
+    assert "L1" not in bench.broken
+    bench.truth.refused = {"open_orders": 1, "posts_in_flight": 180}  # the last was seen at 151 s
+    bench.pass_time(210)
+    assert "L1" not in bench.broken
+    bench.pass_time(215)
+    assert bench.says("L1", "it says: rate_limit")
+
+
 def gates_of_the_trader():
     """Every name that the trader has for a reason not to quote."""
     words = {str(each) for kind in (QuoteGateReason, LimitsGate) for each in kind}
@@ -743,7 +757,7 @@ def _is_word(value):
 
 def test_every_gate_of_the_trader_is_judged():
     """Each name stands in exactly one list: a new one must say whether it may last, and no list has a name too many."""
-    lists = (MAY_LAST, WHILE_IT_MOVES, {MISMATCH, BELOW_LOT}, RECOVERS)
+    lists = (MAY_LAST, WHILE_IT_MOVES, {MISMATCH, BELOW_LOT, TURNED_AWAY}, RECOVERS)
     assert gates_of_the_trader() == frozenset().union(*lists)
     assert sum(map(len, lists)) == len(gates_of_the_trader())
 
