@@ -36,7 +36,7 @@ ALERTS: Mapping[str, Told] = {
     "cancel_only": Told(("side_waits",), 10.0, REFUSED),
     "crossed_book": Told(("crossed_book", "empty_book"), 5.0),
     "half_open": Told(("feed_silent", "feed_critical", "order_stuck", "user_events_stale"), 5.0),
-    "halt": Told(("side_waits",), 10.0),
+    "halt": Told(("side_waits",), 10.0, REFUSED),
     "open_interest_cap": Told(("side_waits",), 10.0, REFUSED),
     "stall": Told(("stale_quotes",), 10.0),
     "tick_change": Told(("limits_mismatch", "side_waits"), 30.0),
