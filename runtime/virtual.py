@@ -123,6 +123,8 @@ class VirtualDriver:
         self._number = 0
         self._busy_until = Ns(0)
         self._has_step = False
+        self._has_decided = False
+        """Whether commands wait for the end of the thinking: until they have left, nothing else is thought of."""
         self._timers: list[Ns] = []
 
     # --- lives ----------------------------------------------------------------------------------
@@ -151,6 +153,7 @@ class VirtualDriver:
         self._number = restored.life
         self._busy_until = self._env.now
         self._has_step = False
+        self._has_decided = False
         self._timers = []
         self._adapter.start(partial(self._arrive, life), restored.nonces_from)
         self._arrive(life, restored)
@@ -242,7 +245,7 @@ class VirtualDriver:
             return
         self._has_step = False
         now = self._env.now
-        if now < self._busy_until:
+        if self._has_decided or now < self._busy_until:
             self._call_step(life)
         elif life.is_due(now):
             self._think(life, now)
@@ -273,7 +276,8 @@ class VirtualDriver:
         if life is not self._life:
             return
         now = self._env.now
-        if commands and now < self._busy_until:
+        self._has_decided = bool(commands) and now < self._busy_until
+        if self._has_decided:
             self._env.call_at(self._busy_until, self._finish, life, commands)
             return
         try:

@@ -31,6 +31,9 @@ class ResolverConfig:
     """Wait before the same order is asked after again, in ms; doubled with each try."""
     retry_max_ms: Annotated[float, Gt(0)] = 30_000.0
     """No wait is longer than this, in ms."""
+    undone_max_ms: Annotated[float, Gt(0)] = 5_000.0
+    """Nor longer than this, in ms, for an order that the venue shows at rest after it confirmed its cancel: after each
+    such answer it is cancelled again."""
     misses: Annotated[int, Ge(1)] = 2
     """Answers in a row that do not know an expired placement before it counts as never placed."""
     vanished_ms: Annotated[float, Gt(0)] = 30_000.0
@@ -48,6 +51,8 @@ class _Case:
     vanished_at: Ns | None = None
     """When it had not been known for so long that the whole account was asked for."""
     is_waiting: bool = False
+    undone_told_at: Ns | None = None
+    """When people were told last that it rests although its cancel was confirmed."""
 
 
 class Resolver:
@@ -177,7 +182,7 @@ class Resolver:
             case.missing_since = case.vanished_at = None
             desk.on_update(result.update, now, is_answer=True)
             if result.update.status is OrderStatus.OPEN:
-                self._cancel_what_should_not_rest(order, now)
+                self._cancel_what_should_not_rest(order, case, now)
             return
         case.misses += 1
         if case.missing_since is None:
@@ -193,10 +198,13 @@ class Resolver:
             desk.tracker.give_up(order, now)
             desk.accumulator.on_side_event(order.side, now)
 
-    def _cancel_what_should_not_rest(self, order: TrackedOrder, now: Ns) -> None:
+    def _cancel_what_should_not_rest(self, order: TrackedOrder, case: _Case, now: Ns) -> None:
         """A cancel was confirmed and was worth nothing; or an order that takes what it gets leaves something."""
         if order.state is OrderState.CANCEL_CONFIRMED:
-            self._alert(Alert(Severity.WARNING, "cancel_not_done", f"{order!r}: confirmed, and the order rests"))
+            case.next_at = min(case.next_at, Ns(now + millis(self.config.undone_max_ms)))
+            if case.undone_told_at is None or now - case.undone_told_at >= millis(self.config.retry_max_ms):
+                case.undone_told_at = now
+                self._alert(Alert(Severity.WARNING, "cancel_not_done", f"{order!r}: confirmed, and the order rests"))
         elif order.tif is not Tif.IOC:
             return
         self._ledger.send((cancel_of(order),), self, now)

@@ -20,6 +20,7 @@ from domain.events import (
     Replied,
 )
 from domain.units import NS_PER_S, Cloid, InstrumentId, Ns, RequestId
+from runtime.own_orders import spread
 from scenarios.invariants.base import Block, Invariant, Scope, Step
 from scenarios.invariants.sending import placements
 
@@ -206,11 +207,8 @@ class NoFutileRetry(Invariant):
         if sent is None:
             return
         at, actions = sent
-        results = event.results
-        if len(results) == 1 and type(results[0]) is Refused:
-            results *= len(actions)
         states: dict[tuple[InstrumentId | None, Reason], None] = {}
-        for action, result in zip(actions, results, strict=False):
+        for action, result in zip(actions, spread(event.results, len(actions)), strict=False):
             if type(result) is Refused:
                 if result.reason in OF_A_STATE:
                     states[_market(action), result.reason] = None

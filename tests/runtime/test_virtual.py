@@ -164,6 +164,21 @@ def test_a_stalled_process_is_late_with_everything():
     assert core.heard[2:] == [(resumed, KillReset("waits already")), (resumed, StopRequested("b"))]
 
 
+def test_what_was_decided_first_leaves_first_also_after_a_pause():
+    """S12 (`storm`, seed 17): what had come during a pause was thought of before the older commands had left.
+
+    The pause puts off the end of the thinking, and what comes then waits for that end: both are due at one moment, and
+    the commands, whose first date had still to pass, were called last.
+    """
+    core = Scripted({KillReset: [Connect(Feed.USER)], StopRequested: [Connect(Feed.MARKET)]})
+    bench = Bench(core, thinking_us=500.0).at(5 * MS, KillReset("a")).at(5 * MS + 200_000, StopRequested("b"))
+    bench.env.call_at(5 * MS + 100_000, bench.driver.stall, Ns(30 * MS))
+    bench.run(80 * MS)
+    resumed = 5 * MS + 500_000 + 30 * MS
+    left = [(time, command) for time, command, _ in bench.adapter.left]
+    assert left == [(resumed, Connect(Feed.USER)), (resumed + 500_000, Connect(Feed.MARKET))]
+
+
 # --- the write-ahead rule -----------------------------------------------------------------------
 
 

@@ -388,6 +388,16 @@ def test_s25_a_fourth_time(bench, action):
     assert bench.says("S25", "refused 4 times")
 
 
+@pytest.mark.parametrize("reason", [Reason.NOT_OPEN, Reason.MISSING_CLOID])
+def test_s25_one_refusal_of_many(bench, reason):
+    """One answer to many cancels is meant for all of them only where it speaks of the payload (`storm`, seed 13)."""
+    for _ in range(3):
+        request = bench.send(Cancel(ETH, "c1"), Cancel(ETH, "c2"), now=bench.t + S)
+        bench.hear(Replied(request.request_id, 0, (Refused(reason, "no"),)))
+    refuse(bench, Cancel(ETH, "c2"), 1, reason=reason)
+    assert ("S25" in bench.broken) is (reason is Reason.MISSING_CLOID)
+
+
 def test_s25_after_a_minute(bench):
     """Then it may be tried again."""
     refuse(bench, place(), 3)
