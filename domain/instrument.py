@@ -14,7 +14,7 @@ from math import ceil, floor
 from typing import Annotated
 
 import msgspec
-from annotated_types import Ge, Gt
+from annotated_types import Interval
 
 from domain.units import USD, FeeRate, InstrumentId, Px, Sz, Usd
 
@@ -29,9 +29,9 @@ EXACT = Context(prec=40, Emin=-40, Emax=40, traps=[InvalidOperation, Inexact, Ov
 class MarginTier:
     """From which value of a position on less leverage is allowed."""
 
-    lower_bound: Annotated[Usd, Gt(0)]
+    lower_bound: Annotated[Usd, Interval(gt=0, le=10**18)]
     """Value of the position in micro-USD at which the tier begins."""
-    max_leverage: Annotated[int, Ge(1)]
+    max_leverage: Annotated[int, Interval(ge=1, le=1_000)]
     """Largest leverage in it; half of its inverse is the maintenance margin of what lies in it."""
 
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Annotated
 
-from annotated_types import Ge, Gt
+from annotated_types import Interval
 
 from domain.commands import TRADING, AnyAction, QueryOrder, QueryPositions
 from domain.units import NS_PER_MS, NS_PER_S, USD, Ns, Usd
@@ -20,17 +20,17 @@ _LIGHT_QUERIES = (QueryOrder, QueryPositions)
 class IpLimits:
     """What one IP address may ask for by REST; queries and actions draw on the same weight."""
 
-    weight: Annotated[int, Ge(1)] = 1_200
+    weight: Annotated[int, Interval(ge=1, le=1_000_000_000)] = 1_200
     """Weight of all requests within `window`. What exceeds it is answered by HTTP 429."""
-    window: Annotated[Ns, Gt(0)] = Ns(60 * NS_PER_S)
+    window: Annotated[Ns, Interval(gt=0, le=10**15)] = Ns(60 * NS_PER_S)
     """Over which time weight is summed. Documented is "per minute"; that the minute slides is ours."""
-    actions_per_weight: Annotated[int, Ge(1)] = 40
+    actions_per_weight: Annotated[int, Interval(ge=1, le=1_000_000_000)] = 40
     """A request of n actions weighs 1 + floor(n / this)."""
-    light_query_weight: Annotated[int, Ge(0)] = 2
+    light_query_weight: Annotated[int, Interval(ge=0, le=1_000_000_000)] = 2
     """Of a question for one order's status, or for the positions."""
-    query_weight: Annotated[int, Ge(0)] = 20
+    query_weight: Annotated[int, Interval(ge=0, le=1_000_000_000)] = 20
     """Of every other question."""
-    items_per_weight: Annotated[int, Ge(1)] = 20
+    items_per_weight: Annotated[int, Interval(ge=1, le=1_000_000_000)] = 20
     """An answer that lists fills weighs one more for each so many of them, charged after the answer."""
     posts_weigh: bool = False
     """Whether requests by socket weigh, too. Undocumented; they count as messages in any case."""
@@ -52,19 +52,19 @@ class IpLimits:
 class SocketLimits:
     """What one IP address may do with sockets, over all of them. Documents before mid-2026 allow 100 connections."""
 
-    connections: Annotated[int, Ge(1)] = 10
+    connections: Annotated[int, Interval(ge=1, le=1_000_000_000)] = 10
     """Open at a time."""
-    new_connections: Annotated[int, Ge(1)] = 30
+    new_connections: Annotated[int, Interval(ge=1, le=1_000_000_000)] = 30
     """Opened within `window`."""
-    subscriptions: Annotated[int, Ge(1)] = 1_000
+    subscriptions: Annotated[int, Interval(ge=1, le=1_000_000_000)] = 1_000
     """Held at a time; one more is refused, and the socket stays."""
-    users: Annotated[int, Ge(1)] = 10
+    users: Annotated[int, Interval(ge=1, le=1_000_000_000)] = 10
     """Different accounts whose channels are subscribed to at a time."""
-    messages: Annotated[int, Ge(1)] = 2_000
+    messages: Annotated[int, Interval(ge=1, le=1_000_000_000)] = 2_000
     """Sent to the venue within `window`: posts and subscriptions."""
-    posts_in_flight: Annotated[int, Ge(1)] = 100
+    posts_in_flight: Annotated[int, Interval(ge=1, le=1_000_000_000)] = 100
     """Requests without an answer at a time."""
-    window: Annotated[Ns, Gt(0)] = Ns(60 * NS_PER_S)
+    window: Annotated[Ns, Interval(gt=0, le=10**15)] = Ns(60 * NS_PER_S)
     """Over which time messages and new connections are counted."""
 
 
@@ -76,17 +76,17 @@ class AddressLimits:
     everything else and are stopped later, so that an exhausted account can still withdraw.
     """
 
-    initial: Annotated[int, Ge(0)] = 10_000
+    initial: Annotated[int, Interval(ge=0, le=1_000_000_000)] = 10_000
     """Actions of an account that has never traded."""
-    usd_per_action: Annotated[Usd, Gt(0)] = Usd(USD)
+    usd_per_action: Annotated[Usd, Interval(gt=0, le=10**18)] = Usd(USD)
     """Volume, in micro-USD, that earns one more action."""
-    limited_interval: Annotated[Ns, Ge(0)] = Ns(10 * NS_PER_S)
+    limited_interval: Annotated[Ns, Interval(ge=0, le=10**15)] = Ns(10 * NS_PER_S)
     """Beyond the allowance one action is let through in so long; a batch of n waits for n of them."""
-    cancel_extra: Annotated[int, Ge(0)] = 100_000
+    cancel_extra: Annotated[int, Interval(ge=0, le=1_000_000_000)] = 100_000
     """Cancels are stopped at min(allowance + this, allowance x `cancel_factor`)."""
-    cancel_factor: Annotated[int, Ge(1)] = 2
+    cancel_factor: Annotated[int, Interval(ge=1, le=1_000_000_000)] = 2
     """See `cancel_extra`."""
-    stale_cost: Annotated[int, Ge(1)] = 5
+    stale_cost: Annotated[int, Interval(ge=1, le=1_000_000_000)] = 5
     """What an action counts that reached its block after it had expired."""
 
     def cap(self, traded: Usd) -> int:
@@ -106,13 +106,13 @@ class AddressLimits:
 class OpenOrderLimits:
     """How many orders of one account may rest."""
 
-    initial: Annotated[int, Ge(0)] = 1_000
+    initial: Annotated[int, Interval(ge=0, le=1_000_000_000)] = 1_000
     """Of an account that has never traded."""
-    usd_per_order: Annotated[Usd, Gt(0)] = Usd(5_000_000 * USD)
+    usd_per_order: Annotated[Usd, Interval(gt=0, le=10**18)] = Usd(5_000_000 * USD)
     """Volume, in micro-USD, that earns room for one more."""
-    most: Annotated[int, Ge(0)] = 5_000
+    most: Annotated[int, Interval(ge=0, le=1_000_000_000)] = 5_000
     """Whatever the volume."""
-    reduce_only_below: Annotated[int, Ge(0)] = 1_000
+    reduce_only_below: Annotated[int, Interval(ge=0, le=1_000_000_000)] = 1_000
     """With so many open orders a reduce-only order is refused."""
 
     def cap(self, traded: Usd) -> int:
@@ -124,11 +124,11 @@ class OpenOrderLimits:
 class ScheduleLimits:
     """The scheduled cancel of all orders: the venue's dead-man switch."""
 
-    lead: Annotated[Ns, Ge(0)] = Ns(5 * NS_PER_S)
+    lead: Annotated[Ns, Interval(ge=0, le=10**15)] = Ns(5 * NS_PER_S)
     """Least time from now to the scheduled one."""
-    triggers_per_day: Annotated[int, Ge(0)] = 10
+    triggers_per_day: Annotated[int, Interval(ge=0, le=1_000_000_000)] = 10
     """How often it may fire in a UTC day; to set it anew is no trigger."""
-    min_traded: Annotated[Usd, Ge(0)] = Usd(1_000_000 * USD)
+    min_traded: Annotated[Usd, Interval(ge=0, le=10**18)] = Usd(1_000_000 * USD)
     """Volume, in micro-USD, before an account may set it (recorded)."""
 
 
@@ -136,11 +136,11 @@ class ScheduleLimits:
 class NonceLimits:
     """Which nonces one signer may use: any that is new, above the smallest kept, and near the time of the block."""
 
-    kept: Annotated[int, Ge(1)] = 100
+    kept: Annotated[int, Interval(ge=1, le=1_000_000_000)] = 100
     """The highest used ones that are remembered."""
-    behind: Annotated[Ns, Ge(0)] = Ns(2 * 86_400 * NS_PER_S)
+    behind: Annotated[Ns, Interval(ge=0, le=10**15)] = Ns(2 * 86_400 * NS_PER_S)
     """As a time in milliseconds a nonce may be older than its block by less than this."""
-    ahead: Annotated[Ns, Ge(0)] = Ns(86_400 * NS_PER_S)
+    ahead: Annotated[Ns, Interval(ge=0, le=10**15)] = Ns(86_400 * NS_PER_S)
     """And newer by less than this."""
 
 
@@ -150,15 +150,15 @@ class VenueLimits:
 
     as_of: str = "2026-08-22"
     """Day on which the figures were looked up (year-month-day)."""
-    book_levels: Annotated[int, Ge(1)] = 20
+    book_levels: Annotated[int, Interval(ge=1, le=1_000_000_000)] = 20
     """Levels a side in a book snapshot."""
-    book_interval: Annotated[Ns, Ge(0)] = Ns(500 * NS_PER_MS)
+    book_interval: Annotated[Ns, Interval(ge=0, le=10**15)] = Ns(500 * NS_PER_MS)
     """Least time between two book snapshots of a channel."""
-    trades_replayed: Annotated[int, Ge(0)] = 30
+    trades_replayed: Annotated[int, Interval(ge=0, le=1_000_000_000)] = 30
     """Past trades replayed by the first frame after a subscribe to trades."""
-    fills_page: Annotated[int, Ge(1)] = 2_000
+    fills_page: Annotated[int, Interval(ge=1, le=1_000_000_000)] = 2_000
     """Most fills that one query answers."""
-    price_band: Annotated[float, Gt(0)] = 0.95
+    price_band: Annotated[float, Interval(gt=0, le=10)] = 0.95
     """Largest distance of an order price from the reference price, as a fraction of it."""
     ip: IpLimits = field(default_factory=IpLimits)
     """Weight of REST requests of an IP address."""

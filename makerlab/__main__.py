@@ -78,7 +78,7 @@ def main() -> None:
             _discard_stdout()
         where = error.filename or "output"
         sys.stderr.write(f"{where}: found {error.strerror or error}, want a place that can be read and written\n")
-        code = ExitCode.FAILED
+        code = ExitCode.FAILED if error.filename is None else ExitCode.WRONG_INPUT
     sys.exit(int(code))
 
 

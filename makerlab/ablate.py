@@ -14,10 +14,11 @@ from domain.errors import ConfigError, Problem
 from makerlab.exit_codes import ExitCode
 from makerlab.options import Whole
 from makerlab.output import log, print_json, result_console
+from makerlab.places import folder_problems
 from makerlab.pool import spread
-from makerlab.run import MAX_SEED, MAX_SEEDS
+from makerlab.run import MAX_SEEDS
 from runtime.config_check import suggestion
-from scenarios.result import SCHEMA_VERSION
+from scenarios.result import MAX_SEED, SCHEMA_VERSION
 from studies.ablation import Finding, Trial, Verdict, findings_of, problems_of, trials_of, try_out
 from studies.mechanisms import MECHANISMS, Mechanism
 
@@ -53,6 +54,7 @@ def ablate(
     if jobs < 1:
         problems.append(Problem("--jobs", str(jobs), ">= 1"))
     problems += [problem for mechanism in chosen for problem in problems_of(mechanism)]
+    problems += [] if out is None else folder_problems("--out", out)
     if problems:
         raise ConfigError(problems)
     trials = trials_of(chosen, wanted, out)

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from makerlab.places import naming
 from runtime.log import FileLog
 from runtime.logs import configure
 from scenarios.plots import is_figure
@@ -42,12 +43,8 @@ class Job:
 
 def work(job: Job, tick: Tick | None = None) -> RunResult:
     """Run a job and write its files; what the trader alerts goes to stderr."""
-    try:
+    with naming(job.folder):
         return _work(job, tick)
-    except OSError as error:
-        if error.filename is not None:
-            raise
-        raise OSError(error.errno, error.strerror, str(job.folder)) from error  # a full disk does not say where
 
 
 def work_among_many(job: Job, tick: Tick | None = None) -> RunResult:

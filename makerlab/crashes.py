@@ -17,6 +17,7 @@ from makerlab.exit_codes import ExitCode
 from makerlab.figures import counted
 from makerlab.options import Whole
 from makerlab.output import Tick, log, print_json, progress, result_console
+from makerlab.places import folder_problems, naming
 from makerlab.pool import spread
 from makerlab.run import wrong_numbers
 from runtime.logs import configure
@@ -78,7 +79,10 @@ def crashes(  # noqa: PLR0913 - the options of a command
     as_json
         Print the summary as one JSON document.
     """
-    plan = _checked(scenario, every, at, jobs, loss, downtime, seed, set_)
+    source = str(Path(scenario).resolve()) if Path(scenario).suffix else scenario
+    plan = Plan(source=source, overrides=set_, seed=seed, loss=loss, down_s=downtime, every=every, only=at)
+    if problems := _problems_of(plan, jobs, out):
+        raise ConfigError(problems)
     book = _Book(out)
     configure(level="error")
     plain, points = look(plan)
@@ -109,30 +113,18 @@ def crashes(  # noqa: PLR0913 - the options of a command
     return ExitCode.OK if summary.holds else ExitCode.FAILED
 
 
-def _checked(
-    scenario: str,
-    every: int,
-    at: str | None,
-    jobs: int,
-    loss: Loss,
-    downtime: float,
-    seed: int,
-    overrides: tuple[str, ...],
-) -> Plan:
-    problems = wrong_numbers(seed, None, jobs)
-    if every < 1:
-        problems.append(Problem("--every", str(every), ">= 1"))
-    if not 0.001 <= downtime <= 600:  # noqa: PLR2004 - the bounds of a strike
-        problems.append(Problem("--downtime", f"{downtime:g}", "0.001 to 600 seconds"))
-    source = str(Path(scenario).resolve()) if Path(scenario).suffix else scenario
-    plan = Plan(source=source, overrides=overrides, seed=seed, loss=loss, down_s=downtime, every=every, only=at)
+def _problems_of(plan: Plan, jobs: int, out: Path) -> list[Problem]:
+    """Everything wrong with a sweep, before anything runs."""
+    problems = wrong_numbers(plan.seed, None, jobs)
+    if plan.every < 1:
+        problems.append(Problem("--every", str(plan.every), ">= 1"))
+    if not 0.001 <= plan.down_s <= 600:  # noqa: PLR2004 - the bounds of a strike
+        problems.append(Problem("--downtime", f"{plan.down_s:g}", "0.001 to 600 seconds"))
     try:
         problems += data_problems(plan.scenario())
     except ConfigError as error:
         problems += error.problems
-    if problems:
-        raise ConfigError(problems)
-    return plan
+    return [*problems, *folder_problems("--out", out)]
 
 
 class _Book:
@@ -146,11 +138,6 @@ class _Book:
         """Scenario files that repeat a failure, by the point."""
         self._kept: dict[str, int] = {}
         self._began = monotonic()
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            want = "a folder that can be written"
-            raise ConfigError([Problem(str(folder), error.strerror or "an error", want)]) from error
 
     def add(self, death: Death, failure: Failure | None, total: int, tick: Tick) -> None:
         """Note a death."""
@@ -166,7 +153,8 @@ class _Book:
         kept = self._kept[failure.name] = self._kept.get(failure.name, 0) + 1
         if kept > KEPT:
             return
-        path = failure.write(self.folder / FAILURES / death.name)
+        with naming(self.folder):
+            path = failure.write(self.folder / FAILURES / death.name)
         self.files[death.name] = path.with_suffix(".toml")
         log(f"{death.name} at {death.t_s:.3f} s: {failure.name} failed, see {path}")
 

@@ -7,7 +7,7 @@ from makerlab.batch import Job, work
 from makerlab.exit_codes import ExitCode
 from makerlab.options import Whole
 from makerlab.output import log, progress, result_console
-from makerlab.run import exit_code, prepare, wrong_numbers
+from makerlab.run import exit_code, output_problems, wrong_numbers
 from makerlab.tables import print_result
 from scenarios.loader import load
 
@@ -27,11 +27,10 @@ def demo(*, out: Path = FOLDER, seed: Whole = 7) -> int:
     seed
         Another seed is another day.
     """
-    if problems := wrong_numbers(seed):
+    if problems := [*wrong_numbers(seed), *output_problems(out)]:  # without matplotlib it runs, too
         raise ConfigError(problems)
     scenario = load(SCENARIO)
     job = Job(scenario, seed, out, plots=True)
-    prepare([job], None, plots=False)  # without matplotlib it runs, too
     console = result_console()
     with progress(f"{scenario.duration_s / 60:g} simulated minutes") as tick:
         try:

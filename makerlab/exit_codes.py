@@ -11,7 +11,8 @@ class ExitCode(IntEnum):
     FAILED = 1
     """An expectation or an invariant does not hold, or something unexpected went wrong."""
     WRONG_INPUT = 2
-    """An option, scenario, config or data file is wrong; every problem is a line on stderr."""
+    """An option, scenario, config or data file is wrong, or a place cannot be written; every problem is a line on
+    stderr."""
     HALTED = 3
     """The trader's own risk management stopped it, and the scenario did not expect that."""
     REPLAY_DIFFERS = 6

@@ -69,6 +69,7 @@ def _trader(metrics: Metrics, resident: Growth | None) -> list[Section]:
         Section("The trader's decisions", list(_decisions(metrics))),
         *([Section("Faults", list(_faults(metrics)))] if metrics.faults else []),
         *([Section("Endurance", list(_endurance(metrics, resident)))] if metrics.endurance is not None else []),
+        *([Section("Trials at the end", list(_trials(metrics)))] if metrics.probes else []),
         Section("Truth and belief after the shutdown", list(_agreement(metrics))),
     ]
 
@@ -135,16 +136,29 @@ def _orders(metrics: Metrics) -> Iterable[Row]:
     yield Row("placed", f"{orders.placed:,}")
     yield Row("modified", f"{orders.ended_modified:,}", _sent("modifies", orders.modified, orders.modifies_refused))
     yield Row("cancelled", f"{orders.ended_cancelled:,}", _sent("cancels", orders.cancelled, orders.cancels_refused))
+    yield Row("filled", f"{orders.ended_filled:,}")
     yield Row("rejected", f"{orders.rejected:,}", reasons)
+    if orders.unended:
+        when = ", when the trials began: these figures end there" if metrics.probes else ""
+        under_way = max(orders.unended - orders.resting, 0)
+        note = f"{orders.resting:,} rested, {under_way:,} under way or lost{when}"
+        yield Row("without an end", f"{orders.unended:,}", note)
     races = f"{counted(metrics.race_fills, 'fill')} between the sending of a cancel and its effect"
     yield Row("races", f"{metrics.races:,}", races if metrics.races else "")
-    yield Row("requests per minute", f"{metrics.requests_per_minute:,.1f}", f"{metrics.requests:,} with the shutdown's")
+    upto = "up to the first trial" if metrics.probes else "the shutdown's included"
+    yield Row("requests per minute", f"{metrics.requests_per_minute:,.1f}", f"{metrics.requests:,} in all, {upto}")
     yield Row("actions per minute", f"{metrics.actions_per_minute:,.1f}")
     used = metrics.allowances
     yield Row("actions allowed", f"{used.actions_cap:,}", f"{used.actions_used:,} used")
     if used.refused:
         refused = ", ".join(f"{count} {limit}" for limit, count in used.refused.items())
         yield Row("turned away by limits", f"{sum(used.refused.values()):,}", refused)
+
+
+def _trials(metrics: Metrics) -> Iterable[Row]:
+    for name, became in metrics.probes.items():
+        what, _, why = became.partition(": ")
+        yield Row(name.replace("_", " "), what, why)
 
 
 def _sent(what: str, sent: int, refused: int) -> str:

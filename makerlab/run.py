@@ -1,7 +1,7 @@
 """`makerlab run`: run scenarios, print what came out, say by the exit code whether it holds."""
 
-import os
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 from time import monotonic
@@ -15,11 +15,12 @@ from makerlab.exit_codes import ExitCode, worst
 from makerlab.junit import write_junit
 from makerlab.options import Whole
 from makerlab.output import log, print_json, progress, result_console
+from makerlab.places import file_problems, folder_problems, naming
 from makerlab.pool import spread
 from makerlab.tables import print_result, print_summary
 from runtime.components import component_line
 from scenarios.loader import library, load
-from scenarios.result import Ended, RunResult, envelope
+from scenarios.result import MAX_SEED, Ended, RunResult, envelope
 from scenarios.run import data_problems, missing_data
 from scenarios.schema import Scenario
 
@@ -27,8 +28,6 @@ RUNS = Path("runs")
 HOUR_S = 3_600
 COUNT_EVERY_S = 30.0
 """Between two lines that say how many runs are done."""
-MAX_SEED = 2**63 - 1
-"""The journal keeps it in 64 bits."""
 MAX_SEEDS = 100_000
 
 
@@ -72,14 +71,17 @@ def run(  # noqa: PLR0913 - the options of a command
         Also draw figures and write report.html.
     """
     problems = wrong_numbers(seed, seeds, jobs)
+    queue: list[Job] = []
+    worlds: list[Scenario] = []
     try:
         worlds = _load(scenarios, set_, all_=all_)
+        if not problems:
+            queue = _queue(worlds, list(range(seeds)) if seeds is not None else [seed or 0], out, set_, plots=plots)
     except ConfigError as error:
-        raise ConfigError([*problems, *error.problems]) from error
+        problems += error.problems
+    problems += output_problems(out or RUNS, {job.folder for job in queue}, junit, plots=plots)
     if problems:
         raise ConfigError(problems)
-    queue = _queue(worlds, list(range(seeds)) if seeds is not None else [seed or 0], out, set_, plots=plots)
-    prepare(queue, junit, plots=plots)
     for world in worlds:
         if not world.market.is_blocks:  # there no trader takes part
             log(f"{world.name}: trader {component_line(world.trader)}")
@@ -190,35 +192,22 @@ def _queue(
     return queue
 
 
-def prepare(queue: list[Job], junit: Path | None, *, plots: bool) -> None:
-    """Find out now what would otherwise end a run after its work is done."""
+def output_problems(
+    out: Path, folders: Collection[Path] = (), junit: Path | None = None, *, plots: bool = False
+) -> list[Problem]:
+    """What would otherwise end runs after their work is done; their ``folders`` are in ``out``, or are that one."""
     problems = []
     if plots and find_spec("matplotlib") is None:
         problems.append(Problem("--plots", "no matplotlib", "the extra `study`: pip install 'makerlab[study]'"))
-    outputs = [job.folder / name for job in queue for name in (JOURNAL, RESULT)]
-    folders = {job.folder for job in queue}
+    wrong = folder_problems("--out", out)
+    for folder in () if wrong else sorted({out, *folders}):
+        wrong += folder_problems("--out", folder)
+        for path in (folder / JOURNAL, folder / RESULT):
+            wrong += file_problems("--out", path) if path.exists() else []
     if junit is not None:
-        made = {above for folder in folders for above in (folder, *folder.parents)}
-        if junit.parent not in made and not junit.parent.is_dir():
-            want = f"a file in a folder that exists: {junit.parent} does not"
-            raise ConfigError([*problems, Problem("--junit", str(junit), want)])
-        outputs.append(junit)
-        folders.add(junit.parent)
-    for folder in sorted(folders):
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            problems.append(Problem(str(folder), error.strerror or "an error", "a folder that can be written"))
-        else:
-            if not os.access(folder, os.W_OK | os.X_OK):
-                problems.append(Problem(str(folder), "no permission to write", "a folder that can be written"))
-    for path in outputs:
-        if path.is_dir():
-            problems.append(Problem(str(path), "a folder", "a file that can be written"))
-        elif path.exists() and not os.access(path, os.W_OK):
-            problems.append(Problem(str(path), "no permission to write", "a file that can be written"))
-    if problems:
-        raise ConfigError(problems)
+        made = {above for each in (out, *folders) for above in (each, *each.parents)}
+        wrong += file_problems("--junit", junit, made)
+    return problems + wrong
 
 
 # --- running ------------------------------------------------------------------------------------
@@ -243,17 +232,34 @@ def _run_all(queue: list[Job], processes: int, done: dict[Path, RunResult]) -> N
         for job in queue:
             note(job, _run_here(job))
     else:
-        spread(work_among_many, queue, processes, note)
+        with _naming_what_stopped(queue):
+            spread(work_among_many, queue, processes, note)
 
 
 def _run_here(job: Job) -> RunResult:
+    with _naming_what_stopped([job]), progress(job.title) as tick:
+        return work_among_many(job, tick)
+
+
+@contextmanager
+def _naming_what_stopped(queue: list[Job]) -> Iterator[None]:
+    """Say of the runs that are under way at an interrupt where their journals are, whichever process they are in."""
+    before = {job.folder: _written_at(job) for job in queue}
     try:
-        with progress(job.title) as tick:
-            result = work_among_many(job, tick)
+        yield
     except KeyboardInterrupt:
-        log(f"{job.title}: stopped, the journal so far is in {job.folder}")
+        for job in queue:
+            if _written_at(job) != before[job.folder] and not (job.folder / RESULT).exists():
+                log(f"{job.title}: stopped, the journal so far is in {job.folder}")
         raise
-    return result
+
+
+def _written_at(job: Job) -> int | None:
+    """When its journal was last written; None where it has none."""
+    try:
+        return (job.folder / JOURNAL).stat().st_mtime_ns
+    except FileNotFoundError:
+        return None
 
 
 def _ending(job: Job, result: RunResult) -> str:
@@ -267,7 +273,8 @@ def _tell(results: list[RunResult], junit: Path | None, *, as_json: bool) -> Non
         return
     _print(results, as_json=as_json)
     if junit is not None:
-        write_junit(results, junit)
+        with naming(junit):
+            write_junit(results, junit)
 
 
 def _print(results: list[RunResult], *, as_json: bool) -> None:

@@ -8,6 +8,7 @@ from domain.errors import ConfigError, Problem
 from makerlab.exit_codes import ExitCode
 from makerlab.figures import counted
 from makerlab.output import log, progress, result_console
+from makerlab.places import file_problems, naming
 from makerlab.swarm import silence
 from runtime.provenance import git_commit
 from scenarios.drawing import VERSION as DRAWING
@@ -31,15 +32,7 @@ def shrink(artefact: Path, *, out: Path | None = None, minutes: float = 5.0) -> 
         Time for the search.
     """
     target = artefact.with_suffix(".small.toml") if out is None else out
-    problems = []
-    if minutes <= 0:
-        problems.append(Problem("--minutes", f"{minutes:g}", "> 0"))
-    if not target.parent.is_dir():
-        problems.append(Problem("--out", str(target), f"a file in a folder that exists: {target.parent} does not"))
-    if problems:
-        raise ConfigError(problems)
-    failure = read_failure(artefact)
-    load_tree(failure.scenario, f"{artefact}: scenario")  # what is no world at all does not fail either
+    failure = _checked(artefact, target, minutes)
     warn(artefact, failure)
     silence()
     started = monotonic()
@@ -49,12 +42,18 @@ def shrink(artefact: Path, *, out: Path | None = None, minutes: float = 5.0) -> 
             tick(min((monotonic() - started) / (minutes * 60), 1.0), f"{counted(left, 'fault')} left, without {gone}")
 
         shrinker = Shrinker(failure, say, lambda: monotonic() - started > minutes * 60)
-        does_fail = shrinker.shrink()
+        try:
+            does_fail = shrinker.shrink()
+        except KeyboardInterrupt:
+            if shrinker.tree != failure.scenario:
+                _write(shrinker.tree, failure, target)
+                log(f"stopped: the smallest so far is {target}")
+            raise
     if not does_fail:
         log(f"{artefact}: {failure.name} does not fail here any more")
         return ExitCode.FAILED
-    tree = _described(shrinker.tree, failure)
-    target.write_text(scenario_text(tree), encoding="utf-8")
+    tree = shrinker.tree
+    _write(tree, failure, target)
     faults = counted(len(tree["faults"]), "fault")
     result_console().print(
         f"{target}: {faults}, {tree['duration_s']:g} s, fails for {failure.name}; {shrinker.runs} runs in "
@@ -62,6 +61,22 @@ def shrink(artefact: Path, *, out: Path | None = None, minutes: float = 5.0) -> 
         soft_wrap=True,
     )
     return ExitCode.OK
+
+
+def _checked(artefact: Path, target: Path, minutes: float) -> Failure:
+    """The failure; ConfigError names whatever would come up after minutes of work."""
+    problems = []
+    if not minutes > 0:  # nor is what is no number at all
+        problems.append(Problem("--minutes", f"{minutes:g}", "> 0"))
+    problems += file_problems("--out", target)
+    try:
+        failure = read_failure(artefact)
+        load_tree(failure.scenario, f"{artefact}: scenario")  # what is no world at all does not fail either
+    except ConfigError as error:
+        raise ConfigError([*problems, *error.problems]) from error
+    if problems:
+        raise ConfigError(problems)
+    return failure
 
 
 def warn(artefact: Path, failure: Failure) -> None:
@@ -72,6 +87,9 @@ def warn(artefact: Path, failure: Failure) -> None:
         log(f"{artefact}: drawn by version {failure.drawing} of the drawing, this is {DRAWING}: taken as it is written")
 
 
-def _described(tree: dict[str, Any], failure: Failure) -> dict[str, Any]:
+def _write(tree: dict[str, Any], failure: Failure, target: Path) -> None:
     text = f"Seed {failure.seed} breaks {failure.name}: {failure.failed[0].text}"
-    return {**tree, "name": f"small-{failure.seed}", "description": text}
+    with naming(target):
+        target.write_text(
+            scenario_text({**tree, "name": f"small-{failure.seed}", "description": text}), encoding="utf-8"
+        )

@@ -47,6 +47,8 @@ def story(
         raise ConfigError([Problem("--state", repr(state), "one of " + ", ".join(OrderState))])
     with records_of(journal) as records:
         lines = story_of(records, order) if order is not None else order_lines(records, with_fills=fills, state=wanted)
+    if records.end.torn:
+        log(f"{journal}: {records.end}; what is before is told")
     for line in lines:
         sys.stdout.write(line + "\n")
     if order is None:

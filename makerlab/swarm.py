@@ -1,5 +1,6 @@
 """`makerlab swarm`: worlds drawn from seeds, each run with every check; what fails is kept and can be repeated."""
 
+from contextlib import suppress
 from hashlib import blake2b
 from io import StringIO
 from pathlib import Path
@@ -14,14 +15,16 @@ from makerlab.exit_codes import ExitCode
 from makerlab.figures import counted
 from makerlab.options import Whole
 from makerlab.output import Tick, log, print_json, progress, result_console
+from makerlab.places import file_problems, folder_problems, naming
 from makerlab.pool import spread
-from makerlab.run import MAX_SEED, MAX_SEEDS
+from makerlab.run import MAX_SEEDS
 from makerlab.swarm_summary import FAILURES, Summary, print_summary
 from runtime.logs import configure
 from runtime.provenance import git_commit
 from scenarios.difference import first_difference
 from scenarios.drawing import HEAL_S, SHORTEST_S, VERSION
 from scenarios.failure import Failure, read_failure
+from scenarios.result import MAX_SEED
 from scenarios.swarm import Seen, Task, look
 from studies.canary import is_heard, sing
 
@@ -86,34 +89,25 @@ def swarm(
     as_json
         Print the summary as one JSON document.
     """
-    wanted = _checked(seeds, minutes, jobs, need_sometimes)
+    terms = Terms(VERSION, minutes * 60, git_commit())
+    wanted, book = _checked(seeds, minutes, jobs, need_sometimes, out, terms)
     if "@" in seeds:
         log(f"seeds {wanted[0]}..{wanted[-1]}")
     silence()
-    terms = Terms(VERSION, minutes * 60, git_commit())
-    book = _Book(out, terms)
-    todo = [
-        Task(seed, terms.duration_s, book.journal(seed) if seed % AGAIN == 0 else None)
-        for seed in wanted
-        if seed not in book.seen
-    ]
-    if len(todo) < len(wanted):
-        log(f"{out / SEEN}: {counted(len(wanted) - len(todo), 'seed')} of {len(wanted)} seen before")
     started = monotonic()
-    with progress("swarm") as tick:
-        canary, _ = sing()
-        _explore(todo, jobs, book, tick)
-    again = [Task(seed, terms.duration_s, book.journal(seed, again=True)) for seed in wanted if seed % AGAIN == 0]
+    with naming(out):
+        canary, differing = _search(wanted, jobs, book)
     summary = Summary.of(
         [book.seen[seed] for seed in wanted],
-        differing=_run_again(again, jobs, book),
+        differing=differing,
         canary=canary.failed[0].name if is_heard(canary) else "",
         wanted_pct=need_sometimes,
         took_s=monotonic() - started,
         out=out,
     )
     if html:
-        _write_pages(list(summary.failed), out / FAILURES)
+        with naming(out):
+            _write_pages(list(summary.failed), out / FAILURES)
     if as_json:
         print_json(summary)
     else:
@@ -121,7 +115,9 @@ def swarm(
     return ExitCode.OK if summary.holds else ExitCode.FAILED
 
 
-def _checked(seeds: str, minutes: float, jobs: int, need_sometimes: float) -> range:
+def _checked(
+    seeds: str, minutes: float, jobs: int, need_sometimes: float, out: Path, terms: Terms
+) -> tuple[range, "_Book"]:
     problems = []
     wanted = _range_of(seeds)
     if not wanted or wanted[-1] > MAX_SEED or len(wanted) > MAX_SEEDS:
@@ -135,9 +131,37 @@ def _checked(seeds: str, minutes: float, jobs: int, need_sometimes: float) -> ra
         problems.append(Problem("--jobs", str(jobs), ">= 1"))
     if not 0 <= need_sometimes <= WHOLE_PCT:
         problems.append(Problem("--need-sometimes", f"{need_sometimes:g}", "0 to 100, in percent"))
+    book = _Book(out, terms)
+    if wrong := folder_problems("--out", out):
+        problems += wrong
+    else:
+        problems += book.read()
     if problems:
         raise ConfigError(problems)
-    return wanted
+    return wanted, book
+
+
+def _search(wanted: range, jobs: int, book: "_Book") -> tuple[Seen, list[str]]:
+    """Look at every seed, and at some of them twice: what became of the planted bug, and what differed."""
+    book.begin()
+    duration_s = book.terms.duration_s
+    todo = [
+        Task(seed, duration_s, book.journal(seed) if seed % AGAIN == 0 else None)
+        for seed in wanted
+        if seed not in book.seen
+    ]
+    if len(todo) < len(wanted):
+        log(f"{book.path}: {counted(len(wanted) - len(todo), 'seed')} of {len(wanted)} seen before")
+    again = [Task(seed, duration_s, book.journal(seed, again=True)) for seed in wanted if seed % AGAIN == 0]
+    try:
+        with progress("swarm") as tick:
+            canary, _ = sing()
+            _explore(todo, jobs, book, tick)
+        return canary, _run_again(again, jobs, book)
+    except KeyboardInterrupt:
+        seen = sum(seed in book.seen for seed in wanted)
+        log(f"stopped: {seen} of {counted(len(wanted), 'seed')} seen, the same command goes on from there")
+        raise
 
 
 def _range_of(seeds: str) -> range:
@@ -162,33 +186,41 @@ class _Book:
 
     def __init__(self, folder: Path, terms: Terms) -> None:
         self.folder = folder
+        self.path = folder / SEEN
+        self.terms = terms
         self.seen: dict[int, Seen] = {}
-        self._path = folder / SEEN
-        try:
-            (folder / TWICE).mkdir(parents=True, exist_ok=True)
-            self._begin(terms)
-        except OSError as error:
-            want = "a folder that can be written"
-            raise ConfigError([Problem(str(error.filename or folder), error.strerror or "an error", want)]) from error
+        self._lines: list[bytes] = []
+        self._is_of_others = False
 
-    def _begin(self, terms: Terms) -> None:
-        lines = self._path.read_bytes().splitlines() if self._path.exists() else []
+    def read(self) -> list[Problem]:
+        """What an earlier call has seen, where it was the same search; nothing is written yet."""
+        if not self.path.exists():
+            return []
+        if wrong := file_problems("--out", self.path):
+            return wrong
+        lines = self.path.read_bytes().splitlines()
         if lines and not lines[-1].endswith(b"}"):
             lines.pop()  # torn when the search was killed
         try:
-            old = msgspec.json.decode(lines[0], type=Terms) if lines else None
-            if old == terms:
-                for line in lines[1:]:
-                    seen = msgspec.json.decode(line, type=Seen)
-                    self.seen[seen.seed] = seen
+            self._is_of_others = bool(lines) and msgspec.json.decode(lines[0], type=Terms) != self.terms
+            for line in [] if self._is_of_others else lines[1:]:
+                seen = msgspec.json.decode(line, type=Seen)
+                self.seen[seen.seed] = seen
         except msgspec.DecodeError as error:
-            raise ConfigError([Problem(str(self._path), str(error), "what `makerlab swarm` wrote")]) from error
-        if lines and old != terms:
-            kept = self._path.with_suffix(".before.jsonl")
-            self._path.replace(kept)
-            log(f"{self._path}: of other worlds or another commit; kept as {kept.name}")
-            lines = []
-        self._path.write_bytes(b"".join(line + b"\n" for line in lines or [msgspec.json.encode(terms)]))
+            return [Problem(str(self.path), str(error), "what `makerlab swarm` wrote")]
+        self._lines = lines
+        return []
+
+    def begin(self) -> None:
+        """Write down what is known; the file of another search is kept beside it."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        if self._is_of_others:
+            kept = self.path.with_suffix(".before.jsonl")
+            self.path.replace(kept)
+            log(f"{self.path}: of other worlds or another commit; kept as {kept.name}")
+            self._lines = []
+        lines = self._lines or [msgspec.json.encode(self.terms)]
+        self.path.write_bytes(b"".join(line + b"\n" for line in lines))
 
     def journal(self, seed: int, *, again: bool = False) -> Path:
         """Where the journal of a seed that is run twice goes."""
@@ -200,7 +232,7 @@ class _Book:
             path = failure.write(self.folder / FAILURES)
             log(f"seed {seen.seed}: {failure.name} failed, see {path}")
         self.seen[seen.seed] = seen
-        with self._path.open("ab") as file:
+        with self.path.open("ab") as file:
             file.write(msgspec.json.encode(seen) + b"\n")
 
 
@@ -232,6 +264,8 @@ def _run_again(again: list[Task], jobs: int, book: _Book) -> list[str]:
             book.journal(task.seed, again=True).unlink()
 
     spread(look, again, jobs, compare, on_start=silence, hash_seed=1)
+    with suppress(OSError):  # where something differed it is not empty
+        (book.folder / TWICE).rmdir()
     return differing
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import Annotated
 
-from annotated_types import Ge
+from annotated_types import Interval
 
 from domain.commands import Alert, Severity
 from domain.events import Fill, FillsReport, Restored
@@ -44,9 +44,9 @@ RECENT = 512
 class FillsConfig:
     """Bounds of the deduplicator."""
 
-    capacity: Annotated[int, Ge(1)] = 10_000
+    capacity: Annotated[int, Interval(ge=1, le=1_000_000_000)] = 10_000
     """Trade ids remembered; a fill older than those forgotten counts as a repetition. Five pages of a query."""
-    held_max: Annotated[int, Ge(1)] = 10_000
+    held_max: Annotated[int, Interval(ge=1, le=1_000_000_000)] = 10_000
     """Fills that wait for the first stated position; of more, the oldest are taken for history."""
 
 

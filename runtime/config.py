@@ -6,12 +6,14 @@ replaces too. What the types mean in a file stands in ``config_check``.
 """
 
 import json
+import re
 import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path
+from shlex import quote
 from typing import Any, TypeVar
 
 from domain.errors import ConfigError, Problem
@@ -22,6 +24,8 @@ T = TypeVar("T")
 EXTENDS = "extends"
 _KIND = "kind"
 _SET = "--set"
+_BARE_WORD = re.compile(r"(?<=[=\[,{\s])(?!(?:true|false)\b)[A-Za-z_][\w.-]*(?=\s*[,\]}])")
+"""A value within a list or a table that could only be a text."""
 _UNPARSED = (ValueError, RecursionError)
 """What the parsers raise: wrong syntax, numbers of thousands of digits, brackets nested too deep."""
 
@@ -88,21 +92,25 @@ class Shelf:
 PROFILES = Shelf("runtime", "profiles", "profile")
 
 
-def read(source: Path | str, shelf: Shelf = PROFILES) -> Tree:
-    """A file with what it extends, or a shipped one (a name without ``.toml``)."""
-    return _read(_find(source, Path(), shelf.what, shelf), (), shelf)
+def read(source: Path | str, shelf: Shelf = PROFILES, lost: list[Problem] | None = None) -> Tree:
+    """A file with what it extends, or a shipped one (a name without ``.toml``).
+
+    ``lost`` takes what is wrong with what it extends, so that the rest of the file can be looked at all the same.
+    """
+    return _read(_find(source, Path(), shelf.what, shelf), (), shelf, lost)
 
 
-def read_tree(data: Mapping[str, Any], name: str, shelf: Shelf = PROFILES) -> Tree:
+def read_tree(data: Mapping[str, Any], name: str, shelf: Shelf = PROFILES, lost: list[Problem] | None = None) -> Tree:
     """What would be read from a file with this content; ``name`` is what messages call it."""
     own = dict(data)
-    return _bases(own.pop(EXTENDS, []), name, Path(), (name,), shelf) | Tree(own, dict.fromkeys(_leaves(own), name))
+    tree = _bases(own.pop(EXTENDS, []), name, Path(), (name,), shelf, lost)
+    return tree | Tree(own, dict.fromkeys(_leaves(own), name))
 
 
-def override(assignments: Iterable[str]) -> Tree:
-    """``a.b=value`` as TOML would read it; a bare word is a text."""
+def override(assignments: Iterable[str], wrong: list[Problem] | None = None) -> Tree:
+    """``a.b=value`` as TOML would read it; a bare word is a text. ``wrong``, if given, takes what cannot be read."""
     tree = Tree()
-    problems: list[Problem] = []
+    problems: list[Problem] = [] if wrong is None else wrong
     for assignment in assignments:
         try:
             data = _assignment(assignment)
@@ -110,7 +118,7 @@ def override(assignments: Iterable[str]) -> Tree:
             problems += error.problems
         else:
             tree |= Tree(data, dict.fromkeys(_leaves(data), _SET))
-    if problems:
+    if problems and wrong is None:
         raise ConfigError(problems)
     return tree
 
@@ -123,25 +131,36 @@ def parse(text: str, name: str) -> dict[str, Any]:
         raise ConfigError([Problem(name, str(error), "valid TOML")]) from error
 
 
-def _read(source: Path | Traversable, seen: tuple[str, ...], shelf: Shelf) -> Tree:
+def _read(source: Path | Traversable, seen: tuple[str, ...], shelf: Shelf, lost: list[Problem] | None) -> Tree:
     name = str(source)
     if name in seen:
         raise ConfigError([Problem(f"{name}: {EXTENDS}", " -> ".join((*seen, name)), "no circle")])
     folder = source.parent if isinstance(source, Path) else Path()
     data = _parse_file(source, name)
-    tree = _bases(data.pop(EXTENDS, []), name, folder, (*seen, name), shelf)
+    tree = _bases(data.pop(EXTENDS, []), name, folder, (*seen, name), shelf, lost)
     return tree | Tree(data, dict.fromkeys(_leaves(data), source.name))
 
 
-def _bases(bases: object, name: str, folder: Path, seen: tuple[str, ...], shelf: Shelf) -> Tree:
+def _bases(
+    bases: object, name: str, folder: Path, seen: tuple[str, ...], shelf: Shelf, lost: list[Problem] | None
+) -> Tree:
     """What a file is laid over."""
+    tree = Tree()
+    where = f"{name}: {EXTENDS}"
+    problems: list[Problem] = []
     if isinstance(bases, str):
         bases = [bases]
     if not (isinstance(bases, list) and all(isinstance(base, str) for base in bases)):
-        raise ConfigError([Problem(f"{name}: {EXTENDS}", show(bases), f"a file or {shelf.what}, or a list of them")])
-    tree = Tree()
+        problems, bases = [Problem(where, show(bases), f"a file or {shelf.what}, or a list of them")], []
     for base in bases:
-        tree |= _read(_find(base, folder, f"{name}: {EXTENDS}", shelf), seen, shelf)
+        try:
+            tree |= _read(_find(base, folder, where, shelf), seen, shelf, lost)
+        except ConfigError as error:
+            problems += error.problems
+    if problems and lost is None:
+        raise ConfigError(problems)
+    if lost is not None:
+        lost += problems
     return tree
 
 
@@ -182,7 +201,18 @@ def _assignment(text: str) -> dict[str, Any]:
             return tomllib.loads(f"{key}{equals}{candidate}")
         except _UNPARSED:
             continue
-    raise ConfigError([Problem(_SET, show(text), "key.key=value with a TOML value")])
+    raise ConfigError([Problem(_SET, show(text), f"key.key=value with a TOML value{_hint(key, value)}")])
+
+
+def _hint(key: str, value: str) -> str:
+    """How to write an assignment whose texts lack their quotes, if that is what is wrong with it."""
+    bare = value.strip()
+    texts = _BARE_WORD.sub(r'"\g<0>"', bare) if bare.startswith(("[", "{")) else json.dumps(bare, ensure_ascii=False)
+    try:
+        tomllib.loads(f"{key}={texts}")
+    except _UNPARSED:
+        return ""
+    return f"; a text stands in quotes: {_SET} {quote(f'{key}={texts}')}"
 
 
 # --- layers -------------------------------------------------------------------------------------

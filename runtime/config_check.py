@@ -36,6 +36,9 @@ _MEMBER = re.compile(r"<\w+\.\w+: ('[^']*')>")
 _LISTED = 8
 """Choices listed in a message; of more only the nearest."""
 
+FIT = "values that fit together"
+"""How a message begins that is about several values: another one could make them fit."""
+
 _WANTS = {
     "missing": "a value",
     "float_type": "a number",
@@ -59,7 +62,7 @@ _WANTS = {
     "too_long": "at most {max_length} entries",
     "enum": "{expected}",
     "literal_error": "{expected}",
-    "value_error": "values that fit together: {error}",
+    "value_error": FIT + ": {error}",
     "unexpected_keyword_argument": "a key that exists",
 }
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from traceback import format_exception
 from typing import Annotated, NamedTuple, Protocol, Self
 
-from annotated_types import Ge, Gt
+from annotated_types import Interval
 from msgspec.structs import replace
 
 from domain.commands import Alert, AnyCommand, RecordAdjustments, RecordForgiven, Request, Severity
@@ -76,9 +76,9 @@ AlertSink = Callable[[Ns, Alert], None]
 class LifeConfig:
     """Bounds of one life."""
 
-    inbox_limit: Annotated[int, Ge(1)] = 100_000
+    inbox_limit: Annotated[int, Interval(ge=1, le=1_000_000_000)] = 100_000
     """More events waiting at once end the trader's part: it is lost, and the safety net cancels its orders."""
-    stop_timeout_ms: Annotated[float, Gt(0)] = 60_000.0
+    stop_timeout_ms: Annotated[float, Interval(gt=0, le=1e9)] = 60_000.0
     """For an orderly shutdown, from its request on; then the safety net takes over."""
 
 

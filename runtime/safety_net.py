@@ -10,7 +10,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Annotated
 
-from annotated_types import Gt
+from annotated_types import Interval
 
 from domain.commands import Alert, AnyCommand, Cancel, Connect, Request, Route, Severity
 from domain.events import AnyEvent, Feed, FeedDown, FeedUp
@@ -29,9 +29,9 @@ FIRST_REQUEST = 1 << 40
 class SafetyNetConfig:
     """How hard the safety net tries."""
 
-    retry_ms: Annotated[float, Gt(0)] = 1_000.0
+    retry_ms: Annotated[float, Interval(gt=0, le=1e9)] = 1_000.0
     """Between two cancels of the same order."""
-    bound_ms: Annotated[float, Gt(0)] = 10_000.0
+    bound_ms: Annotated[float, Interval(gt=0, le=1e9)] = 10_000.0
     """After this it gives up and names what may be left."""
 
 

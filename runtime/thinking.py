@@ -8,7 +8,7 @@ from math import exp
 from statistics import NormalDist
 from typing import Annotated
 
-from annotated_types import Gt, Interval
+from annotated_types import Interval
 
 from domain.ids import uniform
 from domain.units import NS_PER_US, Ns
@@ -26,7 +26,7 @@ class ThinkingConfig:
     """Median time from an event to the commands that answer it, in µs; about what a Python process takes."""
     sigma: Annotated[float, Interval(gt=0, le=5)] | None = None
     """Standard deviation of the logarithm."""
-    max_us: Annotated[float, Gt(0)] = 1_000_000.0
+    max_us: Annotated[float, Interval(gt=0, le=1e9)] = 1_000_000.0
     """No draw is longer."""
 
 

@@ -34,7 +34,7 @@ from scenarios.invariants.limits import HardLimits
 from scenarios.observed import ObservedTrader
 from scenarios.observer import Observer
 from scenarios.overreach import Overreach
-from scenarios.probes import Probe
+from scenarios.probes import NOT_HELD, Probe
 from scenarios.trace import Span, Trace
 from scenarios.truth import VenueTruth
 from sim.disk import Disk
@@ -100,8 +100,8 @@ class Running:
         self.world = world
         self.trader: ObservedTrader | None = None
         """Of the latest life."""
-        self.probed: list[Probe] = []
-        """Trials at the end that came about."""
+        self.trials: dict[Probe, str] = {}
+        """What became of each that the scenario asks for."""
         self.is_killed_on_trial = False
         """Whether its kill switch was latched by one of them: that is no end of the run."""
         self.snapshots: list[Snapshot] = []
@@ -166,6 +166,11 @@ class Running:
     def start(self) -> None:
         """Begin the trader's first life."""
         self.driver.start_trader()
+
+    @property
+    def probed(self) -> list[Probe]:
+        """Trials at the end that were held."""
+        return [probe for probe, became in self.trials.items() if not became.startswith(NOT_HELD)]
 
     @property
     def is_between_lives(self) -> bool:

@@ -47,7 +47,7 @@ CRASH, JOURNAL, PROCESS = "crash", "journal", "process"
 UNBOUNDED = 1e18
 """What no figure gets to."""
 
-_NEVER = 10**15
+_NEVER = 10**9
 """The number of a point that no run gets to."""
 
 

@@ -8,8 +8,9 @@ from typing import Any
 
 from domain.errors import Problem
 from domain.units import NS_PER_S, InstrumentId, Ns, seconds
-from runtime.config_check import Path, show, spell
-from scenarios.schema import L4_RECORDING, Scenario
+from runtime.config_check import Path, show, spell, suggestion
+from scenarios.schema import L4_RECORDING, TO_THE_END_S, Scenario
+from sim.faults import FAULTS
 
 KEYS_OF_BLOCKS = frozenset(
     (
@@ -71,13 +72,33 @@ def late_faults(scenario: Scenario, end: Ns) -> Iterator[Problem]:
             yield Problem(f"faults[{i}].at_s", f"{fault.at_s:g}", want)
 
 
-def unknown_company(scenario: Scenario) -> Iterator[Problem]:
-    """Kinds that liveness is judged in spite of, and that the scenario does not have."""
-    kinds = sorted({fault.kind for fault in scenario.faults})
-    for i, kind in enumerate(scenario.checks.despite):
-        if kind not in kinds:
-            want = f"the kind of a fault of this scenario ({', '.join(kinds) or 'it has none'})"
+def unknown_company(data: Mapping[str, Any], *, is_part: bool) -> Iterator[Problem]:
+    """Kinds that liveness is judged in spite of, and that the scenario does not have, or no scenario has."""
+    checks, faults = data.get("checks"), data.get("faults")
+    despite = checks.get("despite") if isinstance(checks, dict) else None
+    faults = faults if isinstance(faults, list) else []
+    kinds = {str(fault.get("kind")) for fault in faults if isinstance(fault, dict)}
+    all_kinds: list[str] = [kind().kind for kind in FAULTS]
+    is_told = not is_part and kinds.issubset(all_kinds)  # else it may be one of those that are misspelt themselves
+    for i, kind in enumerate(despite if isinstance(despite, list) else ()):
+        if not isinstance(kind, str) or kind in kinds:
+            continue
+        if is_told:
+            want = f"the kind of a fault of this scenario ({', '.join(sorted(kinds)) or 'it has none'})"
             yield Problem(f"checks.despite[{i}]", show(kind), want)
+        elif kind not in all_kinds:
+            yield Problem(f"checks.despite[{i}]", show(kind), f"the kind of a fault{suggestion(kind, all_kinds)}")
+
+
+def passing_company(scenario: Scenario, end: Ns) -> Iterator[Problem]:
+    """Faults that end before the run, although liveness is judged as if they stayed; a recording says when it ends."""
+    if end >= seconds(TO_THE_END_S):
+        return
+    for i, fault in enumerate(scenario.faults):
+        least = end / NS_PER_S - fault.at_s
+        if fault.kind in scenario.checks.despite and fault.duration_s < least:
+            want = f"at least {least:g}, to the end of the run: by checks.despite it stays for good"
+            yield Problem(f"faults[{i}].duration_s", f"{fault.duration_s:g}", want)
 
 
 def unknown_instruments(scenario: Scenario, known: Sequence[InstrumentId]) -> Iterator[Problem]:

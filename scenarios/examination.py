@@ -1,7 +1,7 @@
 """Puts a trader whose run is over to the trials that its scenario asks for, and says what it did not pass.
 
 A trial needs a trader that is in a state for it: nobody withdraws what does not rest, and nobody stays killed who was
-not. Which ones came about stands in `Running.probed`. What fails is told under the rule that it breaks.
+not. What became of each stands in `Running.trials`. What fails is told under the rule that it breaks.
 """
 
 from collections.abc import Callable
@@ -12,7 +12,7 @@ from domain.units import NS_PER_MS, NS_PER_S, Ns, seconds
 from exchange_adapters.simulated import KeepAlive, SimulatedAdapter
 from runtime.virtual import VirtualDriver
 from scenarios.assemble import Running
-from scenarios.probes import Probe
+from scenarios.probes import FAILED, NOT_HELD, PASSED, Probe
 from sim.faults.base import Fault
 from sim.faults.crash import Crash
 from sim.faults.message_loss import MessageLoss
@@ -37,16 +37,35 @@ MARKET_DATA = tuple(kind for kind in ChannelKind if kind.feed is Feed.MARKET)
 def examine(running: Running) -> None:
     """The trials before the orderly end."""
     for probe in (Probe.STALE_DATA, Probe.KILL, Probe.RESTART):
-        if probe in running.setup.probes and _is_sound(running) and _TRIALS[probe](running):
-            running.probed.append(probe)
+        _hold(running, probe, _TRIALS[probe])
 
 
 def look_for_leaks(running: Running) -> None:
     """What is left when the trader has ended in order and everything has arrived; orders are found by S11 meanwhile."""
-    if Probe.LEAKS not in running.setup.probes or running.failure is not None or not running.is_stopping:
+    _hold(running, Probe.LEAKS, _leaks)
+
+
+def _hold(running: Running, probe: Probe, trial: "Trial") -> None:
+    """Put it to a trial, if the scenario asks for it, and note what became of that."""
+    if probe not in running.setup.probes:
         return
+    violations = running.checker.n_violations
+    why_not = trial(running)
+    if running.checker.n_violations > violations:
+        running.trials[probe] = FAILED
+    else:
+        running.trials[probe] = PASSED if why_not is None else NOT_HELD + why_not
+
+
+# --- trials: each says why it could not be held, if it could not ----------------------------------
+
+
+def _leaks(running: Running) -> str | None:
+    if running.failure is not None or not running.is_stopping:
+        return "the trader did not end in order"
+    if running.checker.is_hopeless:
+        return "too much was wrong before"
     _wait(running, QUIET, lambda: False)
-    running.probed.append(Probe.LEAKS)
     session, world, report = running.session, running.world, running.checker.report
     left = {
         "requests without an answer at the venue": world.unanswered,
@@ -61,15 +80,13 @@ def look_for_leaks(running: Running) -> None:
     timers = sum(owners[kind] for kind in (VirtualDriver, SimulatedAdapter, KeepAlive, Session))
     if timers > TIMERS_LEFT:
         report("S27", f"leaks: {timers} timers wait {QUIET / NS_PER_S:.0f} s after the end", ("timers",))
+    return None
 
 
-# --- trials: each says whether it came about -----------------------------------------------------
-
-
-def _stale_data(running: Running) -> bool:
+def _stale_data(running: Running) -> str | None:
     bounds, now = running.setup.bounds, running.world.env.now
-    if _is_killed(running) or not _own_quotes(running):
-        return False
+    if why_not := _why_untried(running) or _why_no_quotes(running):
+        return why_not
     lasts = Ns(bounds.stale + 2 * bounds.withdraw)
     _inject(running, MessageLoss(at_s=now / NS_PER_S, duration_s=lasts / NS_PER_S, channels=MARKET_DATA, share=1.0))
     _wait(running, Ns(lasts - LOOK_EVERY), lambda: _is_killed(running))
@@ -78,12 +95,12 @@ def _stale_data(running: Running) -> bool:
         running.checker.report("S20", f"{text} after the last data", (order.cloid or "",))
     back_within = Ns(bounds.heal + seconds(5))  # by then L1 has said that they are not
     _wait(running, back_within, lambda: _is_killed(running) or bool(_own_quotes(running)))
-    return True
+    return None
 
 
-def _kill(running: Running) -> bool:
-    if _is_killed(running) or not _own_quotes(running):
-        return False
+def _kill(running: Running) -> str | None:
+    if why_not := _why_untried(running) or _why_no_quotes(running):
+        return why_not
     told: list[str] = []
 
     def hear(event: AnyEvent, _now: Ns) -> None:
@@ -97,39 +114,42 @@ def _kill(running: Running) -> bool:
     _wait(running, TOLD_WITHIN, lambda: _is_killed(running) or taken == [None])
     running.session.on_deliver.remove(hear)
     if taken == [None]:
-        return False
+        return "nothing rested at the venue any more"
     killed = _killed(running)
     if killed is None:
         if told:
             running.checker.report("S23", f"probe: it heard of a {told[0]} and did not kill", ())
-        return False
+        return f"the trader did not hear of its liquidation within {TOLD_WITHIN / NS_PER_S:.0f} s"
     if not killed.startswith(LIQUIDATION):
-        return False  # what else kills it meanwhile is no trial's doing
+        return f"something else killed it meanwhile ({killed})"  # that is no trial's doing
     running.is_killed_on_trial = True
     _wait(running, WATCHED, lambda: False)
     for order in _own_quotes(running):
         text = f"probe: order {order.oid} rests {WATCHED / NS_PER_S:.0f} s after the kill"
         running.checker.report("S23", text, (order.cloid or "",))
-    return True
+    return None
 
 
-def _restart(running: Running) -> bool:
+def _restart(running: Running) -> str | None:
     before = _killed(running)
+    if why_not := _why_untried(running):
+        return why_not
     if before is None:
-        return False
+        return "the trader was not killed, neither in the run nor by the trial before"
     n_lives, now_s = len(running.driver.ends), running.world.env.now / NS_PER_S
     _inject(running, Crash(at_s=now_s, duration_s=DOWN_S))
     _wait(running, Ns(seconds(DOWN_S) + WATCHED), lambda: False)
     if len(running.driver.ends) == n_lives or not running.driver.is_running:
-        return False
+        return "its process did not come again"
     if _killed(running) != before:
         running.checker.report("S23", f"probe: killed before its restart ({before}), then: {_killed(running)}", ())
     for order in _own_quotes(running):
         running.checker.report("S23", f"probe: order {order.oid} rests after the restart", (order.cloid or "",))
-    return True
+    return None
 
 
-_TRIALS: dict[Probe, Callable[[Running], bool]] = {
+Trial = Callable[[Running], str | None]
+_TRIALS: dict[Probe, Trial] = {
     Probe.STALE_DATA: _stale_data,
     Probe.KILL: _kill,
     Probe.RESTART: _restart,
@@ -139,9 +159,20 @@ _TRIALS: dict[Probe, Callable[[Running], bool]] = {
 # --- what they need ------------------------------------------------------------------------------
 
 
-def _is_sound(running: Running) -> bool:
-    """Whether somebody is there to be tried, and nothing is known to be wrong."""
-    return running.driver.is_running and running.failure is None and not running.checker.violations
+def _why_untried(running: Running) -> str | None:
+    """Why nobody is there to be tried, or something is known to be wrong already."""
+    if running.failure is not None or not running.driver.is_running:
+        return "the trader had ended"
+    if running.checker.violations:
+        return f"{running.checker.violations[0].name} did not hold before"
+    return None
+
+
+def _why_no_quotes(running: Running) -> str | None:
+    """Why there is nothing to withdraw, or to take out."""
+    if _is_killed(running):
+        return f"the trader was killed ({_killed(running)})"
+    return None if _own_quotes(running) else "nothing of the trader rested at the venue"
 
 
 def _killed(running: Running) -> str | None:

@@ -9,10 +9,11 @@ from enum import Enum
 from functools import partial
 from typing import Annotated, Any
 
-from annotated_types import Ge, Interval
+from annotated_types import Interval
 
 from domain.events import Reason
 from scenarios import figures_by_path
+from scenarios.probes import NOT_HELD
 from scenarios.result import Ended, Metrics, Outcome, RunResult
 
 
@@ -24,53 +25,55 @@ class Expect:
     """The trader's kill switch must (true) or must not (false) end the run."""
     adjustments_left: bool = False
     """Whether corrections of the position that no fill has explained may be left at the end."""
+    trials_left_out: bool = False
+    """Whether trials of `probes` may be left out, because the trader is in no state for them."""
     alerted: tuple[str, ...] = ()
     """Alerts that the trader must have raised, by their names."""
     two_sided_of_fresh_pct_min: Annotated[float, Interval(ge=0, le=100)] | None = None
     """Share of the time with fresh market data in which a bid and an ask of ours rest."""
-    fresh_s_min: Annotated[float, Ge(0)] | None = None
+    fresh_s_min: Annotated[float, Interval(ge=0, le=1e9)] | None = None
     """Seconds with fresh market data: that there was something to quote on."""
-    fills_min: Annotated[int, Ge(0)] | None = None
+    fills_min: Annotated[int, Interval(ge=0, le=10**9)] | None = None
     """Fills of our orders: that the market traded with us at all."""
-    fills_recovered_min: Annotated[int, Ge(0)] | None = None
+    fills_recovered_min: Annotated[int, Interval(ge=0, le=10**9)] | None = None
     """Fills that we learned of by query or snapshot, their own message being lost or late."""
-    position_wrong_s_max: Annotated[float, Ge(0)] | None = None
+    position_wrong_s_max: Annotated[float, Interval(ge=0, le=1e9)] | None = None
     """After a fill the trader's position is the venue's again within this, whether or not the fill was told."""
-    cancels_resent_min: Annotated[int, Ge(0)] | None = None
+    cancels_resent_min: Annotated[int, Interval(ge=0, le=10**9)] | None = None
     """Cancels without effect that an audit of the trader sent once more: that there were some."""
-    races_min: Annotated[int, Ge(0)] | None = None
+    races_min: Annotated[int, Interval(ge=0, le=10**9)] | None = None
     """Cancels and modifies that a fill overtook on their way: that the race was met."""
-    feed_losses_min: Annotated[int, Ge(0)] | None = None
+    feed_losses_min: Annotated[int, Interval(ge=0, le=10**9)] | None = None
     """Established connections that were lost while the trader quoted: that the fault struck."""
-    requoted_after_s_max: Annotated[float, Ge(0)] | None = None
+    requoted_after_s_max: Annotated[float, Interval(ge=0, le=1e9)] | None = None
     """After each lost connection came back, both sides rest again within this."""
-    injected_min: Annotated[int, Ge(0)] | None = None
+    injected_min: Annotated[int, Interval(ge=0, le=10**9)] | None = None
     """What the fault that struck least often injected, by the count that it is about: that all of them struck."""
-    healed_after_s_max: Annotated[float, Ge(0)] | None = None
+    healed_after_s_max: Annotated[float, Interval(ge=0, le=1e9)] | None = None
     """From each fault's end on, both sides are never away for longer than this."""
-    resting_while_down_s_max: Annotated[float, Ge(0)] | None = None
+    resting_while_down_s_max: Annotated[float, Interval(ge=0, le=1e9)] | None = None
     """After each death of the trader's process nothing of ours rests for longer than this: the venue cancelled it."""
-    pnl_usd_min: float | None = None
+    pnl_usd_min: Annotated[float, Interval(ge=-1e9, le=1e9)] | None = None
     """What the account won in all, in USD, fees paid and positions valued at the mid; negative allows a loss."""
-    inventory_of_limit_pct_max: Annotated[float, Ge(0)] | None = None
+    inventory_of_limit_pct_max: Annotated[float, Interval(ge=0, le=1e6)] | None = None
     """Largest position of any instrument in percent of its hard limit; 100 is the limit."""
-    requests_per_minute_max: Annotated[float, Ge(0)] | None = None
+    requests_per_minute_max: Annotated[float, Interval(ge=0, le=1e6)] | None = None
     """Requests that left the trader (orders, cancels, queries), per simulated minute."""
     at_floor_pct_max: Annotated[float, Interval(ge=0, le=100)] | None = None
     """Share of quotes whose half-spread was only the least one (of the worst instrument): that the formula quoted."""
-    margin_refusals_min: Annotated[int, Ge(0)] | None = None
+    margin_refusals_min: Annotated[int, Interval(ge=0, le=10**9)] | None = None
     """Orders refused because the account's money did not carry them: that the money was short."""
-    refused_for_margin_max: Annotated[int, Ge(0)] | None = None
+    refused_for_margin_max: Annotated[int, Interval(ge=0, le=10**9)] | None = None
     """The same, that sizes were kept to what the money carries."""
-    recovery_iocs_min: Annotated[int, Ge(0)] | None = None
+    recovery_iocs_min: Annotated[int, Interval(ge=0, le=10**9)] | None = None
     """Orders that took to shrink a position whose reducing quotes were refused: that it was stuck."""
-    over_limit_s_max: Annotated[float, Ge(0)] | None = None
+    over_limit_s_max: Annotated[float, Interval(ge=0, le=1e9)] | None = None
     """Longest time for which the position of any instrument was at its limit or beyond, at the venue."""
-    short_of_margin_s_max: Annotated[float, Ge(0)] | None = None
+    short_of_margin_s_max: Annotated[float, Interval(ge=0, le=1e9)] | None = None
     """Longest time in which positions tied up more initial margin than the account was worth, at the venue."""
-    gross_usd_max: Annotated[float, Ge(0)] | None = None
+    gross_usd_max: Annotated[float, Interval(ge=0, le=1e9)] | None = None
     """Largest value of all positions together, long and short added up, at the marks, in USD."""
-    forced_fills_min: Annotated[int, Ge(0)] | None = None
+    forced_fills_min: Annotated[int, Interval(ge=0, le=10**9)] | None = None
     """Fills by which the venue closed a position for lack of margin: that there was a liquidation."""
     rejected_pct_max: Annotated[float, Interval(ge=0, le=100)] | None = None
     """Refused placements and modifies as a share of those sent."""
@@ -80,7 +83,7 @@ class Expect:
     most: dict[str, float] = field(default_factory=dict)
     """The same for figures that must not be larger. Not for counts by names of which nobody knows all, such as gates: a
     mistyped one would hold for ever."""
-    mismatches_max: Annotated[int, Ge(0)] | None = None
+    mismatches_max: Annotated[int, Interval(ge=0, le=10**9)] | None = None
     """Differences from the record, for a check against recorded blocks."""
 
 
@@ -153,6 +156,8 @@ _SUFFIXES = ("_min", "_max")
 def evaluate(expect: Expect, result: RunResult) -> list[Outcome]:
     """Return what was expected of a run and whether it holds, the standing expectations first."""
     outcomes = list(_standing(expect, result))
+    if isinstance(result.metrics, Metrics) and result.metrics.probes:
+        outcomes.append(_trials(expect, result.metrics.probes))
     if expect.alerted:
         outcomes.append(_alerted(expect.alerted, result))
     for kind in KINDS:
@@ -191,6 +196,14 @@ def _adjustments(expect: Expect, metrics: Metrics) -> Outcome:
     left = ", ".join(f"{size:+g} {name}" for name, size in metrics.adjustments_left.items())
     bound = "any" if expect.adjustments_left else "none"
     return Outcome("adjustments_left", bound, left or "none", expect.adjustments_left or not left)
+
+
+def _trials(expect: Expect, became: dict[str, str]) -> Outcome:
+    """Whoever asks for a trial wants it held; what a trial finds is told by the rules."""
+    left_out = [name for name, how in became.items() if how.startswith(NOT_HELD)]
+    bound = "any" if expect.trials_left_out else "each held"
+    measured = f"without {', '.join(left_out)}" if left_out else "all"
+    return Outcome("trials", bound, measured, expect.trials_left_out or not left_out)
 
 
 def _alerted(wanted: tuple[str, ...], result: RunResult) -> Outcome:

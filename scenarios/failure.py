@@ -18,6 +18,7 @@ from runtime.provenance import git_commit
 from runtime.version import makerlab_version
 from scenarios.drawing import VERSION as DRAWING
 from scenarios.loader import SCHEMA_LINE
+from scenarios.result import MAX_SEED
 
 FORMAT = 1
 """Of the document."""
@@ -91,6 +92,8 @@ def read_failure(path: Path) -> Failure:
     problems = []
     if failure.format != FORMAT:
         problems.append(Problem(f"{path}: format", str(failure.format), f"{FORMAT}: another makerlab wrote it"))
+    if not 0 <= failure.seed <= MAX_SEED:
+        problems.append(Problem(f"{path}: seed", str(failure.seed), f"0 to {MAX_SEED}"))
     if not failure.failed:
         problems.append(Problem(f"{path}: failed", "nothing", "at least one thing that did not hold"))
     if problems:

@@ -59,7 +59,10 @@ class InventoryStats:
 
 @dataclass(slots=True)
 class OrderCounts:
-    """Actions that we sent, what the venue refused of them, and how orders ended; the shutdown included."""
+    """Actions that we sent, what the venue refused of them, and how orders ended.
+
+    The shutdown is included, but for a run with trials: there all of these are of the time before the first.
+    """
 
     placed: int = 0
     """New orders that were sent, those of modifies not counted."""
@@ -71,6 +74,12 @@ class OrderCounts:
     """Orders that a modify replaced at the venue."""
     ended_cancelled: int = 0
     """Orders that ended cancelled at the venue: by us, its dead-man switch or one of its rules."""
+    ended_filled: int = 0
+    """Orders that ended filled."""
+    unended: int = 0
+    """Those of which no end is known: placed and modified, and neither refused nor replaced, cancelled or filled."""
+    resting: int = 0
+    """Those of them that rest at the venue; the others are under way, or were lost on theirs."""
     rejected: int = 0
     """Placements and modifies that the venue refused."""
     rejected_by_reason: dict[str, int] = field(default_factory=dict)

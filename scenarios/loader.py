@@ -13,10 +13,17 @@ from domain.errors import ConfigError, Problem
 from domain.units import Sz, seconds
 from runtime import config
 from runtime.config import EXTENDS, Shelf, Tree
-from runtime.config_check import show, suggestion
+from runtime.config_check import FIT, show, suggestion
 from runtime.config_schema import schema as json_schema
 from scenarios.build import markets_of
-from scenarios.effect import idle_keys, late_faults, unjudged_healing, unknown_company, unknown_instruments
+from scenarios.effect import (
+    idle_keys,
+    late_faults,
+    passing_company,
+    unjudged_healing,
+    unknown_company,
+    unknown_instruments,
+)
 from scenarios.figures_by_path import wrong_step
 from scenarios.incidents import INCIDENTS
 from scenarios.schema import DEFAULT_PROFILE, InstrumentSection, Scenario
@@ -41,39 +48,55 @@ SCHEMA_LINE = "#:schema ../scenario.schema.json"
 def load(source: str, overrides: Iterable[str] = ()) -> Scenario:
     """Read, lay over each other and check; raises ConfigError with every problem."""
     problems: list[Problem] = []
-    return _checked(_layers(source, overrides, problems), source, problems)
+    over = config.override(overrides, problems)
+    lost: list[Problem] = []
+    try:
+        given = config.read(source, SHELF, lost) | over
+    except ConfigError as error:
+        lost += error.problems
+        given = over
+    return _checked(given, source, problems, lost)
 
 
 def load_tree(data: Mapping[str, Any], name: str) -> Scenario:
     """The same for what no file holds yet; ``name`` is what messages call it."""
-    given = Tree(config.read_tree(data, name, SHELF).data)
-    return _checked(given, name, [])
+    lost: list[Problem] = []
+    given = Tree(config.read_tree(data, name, SHELF, lost).data)
+    return _checked(given, name, [], lost)
 
 
-def _checked(given: Tree, source: str, problems: list[Problem]) -> Scenario:
+def _checked(given: Tree, source: str, problems: list[Problem], lost: list[Problem]) -> Scenario:
+    """``lost``: why some of it could not be read, which may hold what is missing, or what makes the rest fit."""
+    is_part = bool(lost)
     tree = _with_defaults(given, problems)
     scenario: Scenario | None = None
+    found: list[Problem] = []
     try:
         scenario = config.build(Scenario, tree)
     except ConfigError as error:
-        problems += error.problems
-    known = [problem.path.rpartition(": ")[2] for problem in problems]
-    found = (*_together(tree.data), *idle_keys(given.data))
-    problems += [p for p in found if not any(p.path == path or p.path.startswith(f"{path}.") for path in known)]
-    if scenario is not None:
+        found = error.problems
+    known = [problem.path.rpartition(": ")[2] for problem in (*problems, *found)]
+    more = (*_together(tree.data, is_part=is_part), *idle_keys(given.data))
+    found += [p for p in more if not any(p.path == path or p.path.startswith(f"{path}.") for path in known)]
+    problems += [p for p in found if not (is_part and _may_lie_below(p))]
+    if scenario is not None and not is_part:
         problems += [
             *late_faults(scenario, seconds(scenario.duration_s)),
             *unjudged_healing(scenario, seconds(scenario.duration_s)),
-            *unknown_company(scenario),
+            *passing_company(scenario, seconds(scenario.duration_s)),
             *_limits_without_a_lot(scenario),
             *_cycles_too_far_apart(scenario),
             *_faults_of_nothing(scenario),
             *_unknown_figures(scenario),
-            *_unknown_incidents(scenario),
         ]
-    if problems or scenario is None:
-        raise ConfigError([_named(problem, source) for problem in problems])
+    if problems or lost or scenario is None:
+        raise ConfigError([*lost, *(_named(problem, source) for problem in problems)])
     return scenario
+
+
+def _may_lie_below(problem: Problem) -> bool:
+    """Whether what cannot be read might make this good: what is missing, or what does not fit to a default."""
+    return problem.found in ("nothing", "neither") or problem.want.startswith(FIT)
 
 
 def library() -> list[str]:
@@ -89,20 +112,7 @@ def schema_text() -> str:
     return json.dumps(whole, indent=2, ensure_ascii=False) + "\n"
 
 
-# --- reading ------------------------------------------------------------------------------------
-
-
-def _layers(source: str, overrides: Iterable[str], problems: list[Problem]) -> Tree:
-    """The file below the overrides; a wrong override is no reason to keep silent about the file."""
-    try:
-        over = config.override(overrides)
-    except ConfigError as error:
-        problems += error.problems
-        over = Tree()
-    try:
-        return Tree(config.read(source, SHELF).data) | over
-    except ConfigError as error:
-        raise ConfigError([*problems, *error.problems]) from error
+# --- messages -----------------------------------------------------------------------------------
 
 
 def _named(problem: Problem, source: str) -> Problem:
@@ -152,9 +162,9 @@ def _with_flow(market: Mapping[str, Any]) -> dict[str, Any]:
 # --- what a type cannot say ---------------------------------------------------------------------
 
 
-def _together(data: Mapping[str, Any]) -> list[Problem]:
-    """Values that do not fit together."""
-    problems = _names(data)
+def _together(data: Mapping[str, Any], *, is_part: bool) -> list[Problem]:
+    """Values that do not fit together, and names that nothing has; of a part what no other part could make good."""
+    problems = [*_names(data), *_twice(data), *_unknown_incidents(data), *unknown_company(data, is_part=is_part)]
     market = _table(data, "market")
     profile, recording = market.get("profile"), market.get("recording")
     if "market" in data and (profile is None) == (recording is None):
@@ -199,7 +209,7 @@ def _names(data: Mapping[str, Any]) -> list[Problem]:
             problems.append(Problem(path, show(name), want))
         if path != "name":
             if name in seen:
-                problems.append(Problem(path, show(name), "a name that no other market of this scenario has"))
+                problems.append(Problem(path, show(name), f"{FIT}: a name that no other market of this scenario has"))
             seen.append(name)
     return problems
 
@@ -233,12 +243,28 @@ def _unknown_figures(scenario: Scenario) -> list[Problem]:
     ]
 
 
-def _unknown_incidents(scenario: Scenario) -> list[Problem]:
+def _unknown_incidents(data: Mapping[str, Any]) -> list[Problem]:
     """Incidents that the list does not have."""
     return [
         Problem(f"covers[{i}]", show(name), f"an incident{suggestion(name, list(INCIDENTS))}")
-        for i, name in enumerate(scenario.covers)
-        if name not in INCIDENTS
+        for i, name in enumerate(_list(data, "covers"))
+        if isinstance(name, str) and name not in INCIDENTS
+    ]
+
+
+def _twice(data: Mapping[str, Any]) -> list[Problem]:
+    """Names that stand in a list a second time."""
+    lists = {
+        "covers": _list(data, "covers"),
+        "probes": _list(data, "probes"),
+        "checks.despite": _list(_table(data, "checks"), "despite"),
+        "expect.alerted": _list(_table(data, "expect"), "alerted"),
+    }
+    return [
+        Problem(f"{path}[{i}]", show(name), "each of them once")
+        for path, names in lists.items()
+        for i, name in enumerate(names)
+        if name in names[:i]
     ]
 
 

@@ -14,3 +14,9 @@ class Probe(StrEnum):
     """The process of a trader that is killed dies and comes again: it must know, and place nothing."""
     LEAKS = "leaks"
     """Some seconds after the trader's orderly end nothing of it may be left at the venue, on its way, or in a timer."""
+
+
+PASSED = "passed"
+FAILED = "failed"
+NOT_HELD = "not held: "
+"""What becomes of a trial; after the last one comes why the trader was in no state for it."""

@@ -30,6 +30,10 @@ SCHEMA_VERSION = 1
 """Of the result document; it grows without notice, but what is in it keeps its meaning."""
 
 
+MAX_SEED = 2**63 - 1
+"""The journal keeps it in 64 bits."""
+
+
 class Ended(StrEnum):
     """How a run ended."""
 
@@ -78,8 +82,8 @@ class Violation:
 class Metrics:
     """The figures of a run with a trader.
 
-    Where trials were asked for they end before the first of them, and before the shutdown; but for `checks`, and for
-    what both sides are to agree on in the end.
+    Where trials were asked for they end before the first of them, and before the shutdown; but for `probes`, `checks`
+    and what both sides are to agree on in the end.
     """
 
     duration_s: float = 0.0
@@ -156,6 +160,8 @@ class Metrics:
     """What each fault did, in the file's order."""
     alerts: dict[str, int] = field(default_factory=dict)
     """Alerts of the trader by name; their texts are in the journal and, from warnings on, in the log."""
+    probes: dict[str, str] = field(default_factory=dict)
+    """What became of each trial at the end: `passed`, `failed`, or `not held: ` and why."""
     checks: dict[str, int] = field(default_factory=dict)
     """How often each invariant compared something; with 0 it had nothing to compare, and its silence says nothing."""
     markets: dict[str, MarketFigures] = field(default_factory=dict)

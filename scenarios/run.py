@@ -12,7 +12,7 @@ from runtime.log import Log
 from runtime.recordings import data_folder, names_in
 from runtime.recordings_l4 import FOLDER, L4Feed, L4Truth, load_feed, load_truth
 from scenarios.build import build, recording_of
-from scenarios.effect import late_faults, unjudged_healing, unknown_instruments
+from scenarios.effect import late_faults, passing_company, unjudged_healing, unknown_instruments
 from scenarios.expectations import evaluate
 from scenarios.l4_replay import L4Result, replay_blocks
 from scenarios.result import RunResult, Wall
@@ -60,6 +60,7 @@ def data_problems(scenario: Scenario) -> list[Problem]:
             found = (
                 *late_faults(scenario, end),
                 *unjudged_healing(scenario, end),
+                *passing_company(scenario, end),
                 *unknown_instruments(scenario, known),
             )
             return [Problem(f"{scenario.name}: {each.path}", each.found, each.want) for each in found]

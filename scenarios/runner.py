@@ -116,6 +116,7 @@ def _note_trader(running: Running) -> None:
 def _measured(running: Running) -> Metrics:
     """The figures of the run so far; call once."""
     metrics = running.observer.finish(running.world.env.now)
+    metrics.orders.resting = len(running.truth.resting())
     metrics.allowances = _allowances(running)
     metrics.gross_usd_max = running.overreach.gross_max / USD
     metrics.short_of_margin_s = running.overreach.longest_short / NS_PER_S
@@ -134,8 +135,8 @@ def _result(running: Running, seed: int, metrics: Metrics) -> RunResult:
         for desk in running.snapshots[-1].desks:
             metrics.markets[str(desk.instrument)].belief = belief(desk, running.world.instruments[desk.instrument])
     _compare_views(running, metrics)
-    if not checker.is_hopeless:
-        look_for_leaks(running)  # the world goes on meanwhile: what was to be compared has been
+    look_for_leaks(running)  # the world goes on meanwhile: what was to be compared has been
+    metrics.probes = {str(probe): running.trials[probe] for probe in setup.probes}
     running.mark_faults()
     checker.tell()
     ended, reason = _how_it_ended(running)

@@ -7,7 +7,7 @@ editors. Whatever a room configures for itself is that room's own dataclass here
 from dataclasses import dataclass, field
 from typing import Annotated, Literal
 
-from annotated_types import Ge, Gt, Interval, MinLen
+from annotated_types import Interval, MinLen
 
 from domain.instrument import MarginTier
 from domain.limits import VenueLimits
@@ -41,11 +41,11 @@ class InstrumentSection:
     """Name of the instrument: what orders, figures and journal call it."""
     sz_decimals: Annotated[int, Interval(ge=0, le=6)] = 4
     """Decimals of a size. Prices have at most 6 minus this many, and five significant figures. 4 is ETH's."""
-    asset: Annotated[int, Ge(0)] = 1
+    asset: Annotated[int, Interval(ge=0, le=10_000)] = 1
     """The venue's number of the instrument, printed in its error texts; ETH's is 1."""
-    min_notional: Annotated[Usd, Ge(0)] = Usd(10_000_000)
+    min_notional: Annotated[Usd, Interval(ge=0, le=10**18)] = Usd(10_000_000)
     """Least value (price times size) of an order; smaller ones are refused. 10 USD is the venue's own rule."""
-    max_leverage: Annotated[int, Ge(1)] = 25
+    max_leverage: Annotated[int, Interval(ge=1, le=1_000)] = 25
     """Largest leverage, from which margin follows; the trader is told it when it asks for limits. 25 is ETH's."""
     margin_tiers: tuple[MarginTier, ...] = ()
     """Less leverage from a value on, the lowest first; ETH's on the venue: 15 from 100 million USD on."""
@@ -101,11 +101,11 @@ class VenueSection:
     """Time between blocks: constant, or drawn from the recorded distribution."""
     two_batches: Annotated[float, Interval(ge=0, le=1)] = 3 / 18
     """Share of blocks with two consensus batches; recorded: 3 of 18."""
-    cash: Annotated[Usd, Gt(0)] = Usd(1_000_000_000_000)
+    cash: Annotated[Usd, Interval(gt=0, le=10**18)] = Usd(1_000_000_000_000)
     """Deposit of the trader."""
-    traded: Annotated[Usd, Ge(0)] = Usd(0)
+    traded: Annotated[Usd, Interval(ge=0, le=10**18)] = Usd(0)
     """Volume that the account has traded before: its allowances grow with it."""
-    actions_used: Annotated[int, Ge(0)] = 0
+    actions_used: Annotated[int, Interval(ge=0, le=1_000_000_000)] = 0
     """Actions that the account has sent before, of those that `limits.address` allows."""
     margin: MarginTerms | None = field(default_factory=MarginTerms)
     """On what terms the account holds positions; `off`: it has credit without end, and cannot be liquidated."""
@@ -131,17 +131,17 @@ class TraderSection(TraderConfig):
 class Checks:
     """How often the invariants are checked."""
 
-    every: Annotated[int, Ge(1)] = 1
+    every: Annotated[int, Interval(ge=1, le=1_000_000_000)] = 1
     """Of decisions that send nothing only each n-th; what is sent, and what tells of us, is always checked."""
-    full_every: Annotated[int, Ge(1)] = 200
+    full_every: Annotated[int, Interval(ge=1, le=1_000_000_000)] = 200
     """Blocks between two looks at everything."""
-    fill_within_ms: Annotated[float, Gt(0)] = 10_000.0
+    fill_within_ms: Annotated[float, Interval(gt=0, le=1e9)] = 10_000.0
     """From a fill at the venue to the trader, while the way is sound (S4)."""
-    in_flight_ms: Annotated[float, Gt(0)] = 10_000.0
+    in_flight_ms: Annotated[float, Interval(gt=0, le=1e9)] = 10_000.0
     """How long an order may rest that the trader does not know (S11)."""
-    heal_ms: Annotated[float, Gt(0)] = 60_000.0
+    heal_ms: Annotated[float, Interval(gt=0, le=1e9)] = 60_000.0
     """After the last fault both sides are quoted again and both views are equal within this (L1, L2)."""
-    limbo_ms: Annotated[float, Gt(0)] = 60_000.0
+    limbo_ms: Annotated[float, Interval(gt=0, le=1e9)] = 60_000.0
     """How long an order may be under way or of unknown fate while no fault is at work (L3, L4, L6)."""
     despite: tuple[str, ...] = ()
     """Kinds of faults that stay for good, and with which a trader can live: while they are at work the run counts as

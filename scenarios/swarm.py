@@ -67,6 +67,7 @@ def look(task: Task) -> tuple[Seen, Failure | None]:
     log = MemoryLog()
     found = look_at(drawn.tree, task.seed, drawn, log)
     if task.journal is not None:
+        task.journal.parent.mkdir(parents=True, exist_ok=True)
         task.journal.write_bytes(log.read())
     return found
 

@@ -95,6 +95,7 @@ class Traffic:
         cloid = order.cloid
         if order.status is not OrderStatus.CANCELED:
             outcome = str(order.status)
+            self.counts.ended_filled += order.status is OrderStatus.FILLED
         elif cloid in self._replaced:
             outcome = "modified"
             self.counts.ended_modified += 1
@@ -107,7 +108,11 @@ class Traffic:
 
     def figures(self) -> OrderCounts:
         """All counts so far, with the refusals by their reasons."""
-        return replace(self.counts, rejected_by_reason=dict(sorted(self._rejections.items())))
+        counts = self.counts
+        ended = counts.ended_modified + counts.ended_cancelled + counts.ended_filled
+        unended = counts.placed + counts.modified - counts.rejected - ended
+        reasons = dict(sorted(self._rejections.items()))
+        return replace(counts, rejected_by_reason=reasons, unended=max(unended, 0))  # the owner's own orders end, too
 
     def _forget(self, request_id: RequestId) -> Request | None:
         request = self._open_requests.pop(request_id, None)

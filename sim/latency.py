@@ -12,7 +12,7 @@ from math import exp
 from statistics import NormalDist
 from typing import Annotated, Literal, TypeAlias
 
-from annotated_types import Ge, Gt
+from annotated_types import Interval
 
 from domain.units import NS_PER_MS, Ns
 
@@ -24,7 +24,7 @@ _TINY = 1e-12
 class Constant:
     """Always the same."""
 
-    ms: Annotated[float, Ge(0)]
+    ms: Annotated[float, Interval(ge=0, le=1e6)]
     """How long every message travels, in ms."""
     kind: Literal["constant"] = "constant"
     """Names this model."""
@@ -41,13 +41,13 @@ class LogNormal:
     The ratio of p99 to the median is exp(2.33 sigma): 0.3 gives 2, 0.65 gives 4.5.
     """
 
-    median_ms: Annotated[float, Gt(0)]
+    median_ms: Annotated[float, Interval(gt=0, le=1e6)]
     """Half of all messages are faster than this, in ms."""
-    sigma: Annotated[float, Ge(0)]
+    sigma: Annotated[float, Interval(ge=0, le=10)]
     """Standard deviation of the logarithm of the latency; 0 makes it constant."""
-    floor_ms: Annotated[float, Ge(0)] = 0.0
+    floor_ms: Annotated[float, Interval(ge=0, le=1e6)] = 0.0
     """No message is faster than this, in ms: the distance to the venue."""
-    cap_ms: Annotated[float, Gt(0)] = 60_000.0
+    cap_ms: Annotated[float, Interval(gt=0, le=1e6)] = 60_000.0
     """No message is slower than this, in ms; the default cuts only what no study means."""
     kind: Literal["lognormal"] = "lognormal"
     """Names this model."""
@@ -99,7 +99,7 @@ class Quantiles:
     """
 
     table: Recording
-    median_ms: Annotated[float, Gt(0)] | None = None
+    median_ms: Annotated[float, Interval(gt=0, le=1e6)] | None = None
     """What the median is scaled to, in ms; none: as recorded."""
     kind: Literal["quantiles"] = "quantiles"
     """Names this model."""

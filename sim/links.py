@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from math import erfc, sqrt
 from typing import Annotated
 
-from annotated_types import Ge, Interval
+from annotated_types import Interval
 
 from domain.commands import Route
 from domain.units import NS_PER_MS, Ns, millis
@@ -35,9 +35,9 @@ class LinkConfig:
 
     latency: Latency
     """How long a message travels: one of the models below."""
-    weather_ms: Annotated[float, Ge(0.001)] | None = 500.0
+    weather_ms: Annotated[float, Interval(ge=0.001, le=1e6)] | None = 500.0
     """Time over which latency changes: its correlation is 0.3 after that, as on recorded feeds."""
-    jitter_ms: Annotated[float, Ge(0)] = 0.0
+    jitter_ms: Annotated[float, Interval(ge=0, le=1e6)] = 0.0
     """Each message is late by up to this much more."""
 
 
@@ -59,7 +59,7 @@ class LinksConfig:
     order_socket: LinkConfig = LinkConfig(latency=LogNormal(median_ms=100.0, sigma=0.35, floor_ms=20.0))
     order_rest: LinkConfig = LinkConfig(latency=LogNormal(median_ms=180.0, sigma=0.45, floor_ms=40.0))
     reply: LinkConfig = field(default_factory=_feed)
-    handshake_ms: Annotated[float, Ge(0)] = 300.0
+    handshake_ms: Annotated[float, Interval(ge=0, le=1e6)] = 300.0
     """From Connect to FeedUp, or to the news that it failed."""
     ping_every_ms: Annotated[float, Interval(ge=100, le=3.6e6)] | None = 10_000.0
     """The trader's end pings each connection so often, in ms; off: nobody notices one that is half-open."""

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from heapq import merge
 from typing import Annotated, NamedTuple
 
-from annotated_types import Ge
+from annotated_types import Interval
 
 from domain.events import AnyEvent, BboChanged, BookReported, Channel, ChannelKind, TradesPrinted
 from domain.units import Ns, Px
@@ -32,7 +32,7 @@ class ReplayConfig:
 
     queue: LevelModel = field(default_factory=RiskAverse)
     """Whether recorded cancels were ahead of our order or behind; by default the answer that flatters us least."""
-    extra_latency_ms: Annotated[float, Ge(0)] = 0.0
+    extra_latency_ms: Annotated[float, Interval(ge=0, le=1e9)] = 0.0
     """Market data comes by so much later than recorded."""
 
     def market_link(self) -> LinkConfig:

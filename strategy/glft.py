@@ -20,7 +20,7 @@ from enum import StrEnum
 from math import copysign, e, exp, hypot, inf, isfinite, isinf, log, log1p, nextafter, sqrt
 from typing import Annotated
 
-from annotated_types import Gt, Interval
+from annotated_types import Interval
 
 from domain.units import Frac
 
@@ -63,7 +63,7 @@ class QuoteConfig:
 
     model: InventoryModel = InventoryModel.HORIZON
     """How risk turns into a shift of the quotes while we hold a position: `stationary` needs the rate of trades too."""
-    gamma: Annotated[float, Gt(0)] | None = None
+    gamma: Annotated[float, Interval(gt=0, le=1e9)] | None = None
     """Risk aversion in 1/(fraction of the price x full position); none: derived from `skew_strength`."""
     skew_strength: Annotated[float, Interval(gt=0, le=10)] = 1.0
     """Shift at a full position, in half-spreads. At 1 the side that reduces it then stands one fee from the mid."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from math import exp, inf, log, sqrt
 from typing import Annotated
 
-from annotated_types import Gt
+from annotated_types import Interval
 
 from domain.units import NS_PER_S, Frac, Ns
 
@@ -24,13 +24,13 @@ class TradeKappaConfig:
     distance of a market trade from the mid before it.
     """
 
-    prior_trades: Annotated[float, Gt(0)] = 5.0
+    prior_trades: Annotated[float, Interval(gt=0, le=1e9)] = 5.0
     """a0: how many trades the prior counts for; a few, so that the market soon outweighs it."""
-    prior_depth_sum: Annotated[Frac, Gt(0)] = Frac(0.002)
+    prior_depth_sum: Annotated[Frac, Interval(gt=0, le=1e9)] = Frac(0.002)
     """b0: sum of their depths as fractions of the price; 0.002 over 5 trades is a mean depth of 4 bps."""
-    half_life_s: Annotated[float, Gt(0)] | None = 600.0
+    half_life_s: Annotated[float, Interval(gt=0, le=1e6)] | None = 600.0
     """Seconds after which a trade counts half; off: time forgets nothing."""
-    half_life_trades: Annotated[float, Gt(0)] | None = None
+    half_life_trades: Annotated[float, Interval(gt=0, le=1e9)] | None = None
     """Later trades after which a trade counts half; off: trades forget nothing."""
 
 
@@ -92,11 +92,11 @@ class TradeKappa:
 class TradeIntensityConfig:
     """Prior of trades per second *of both sides*, as ``prior_trades`` seen in ``prior_seconds``."""
 
-    prior_trades: Annotated[float, Gt(0)] = 2.0
+    prior_trades: Annotated[float, Interval(gt=0, le=1e9)] = 2.0
     """How many trades the prior counts for."""
-    prior_seconds: Annotated[float, Gt(0)] = 4.0
+    prior_seconds: Annotated[float, Interval(gt=0, le=1e6)] = 4.0
     """In how many seconds it has seen them: 2 in 4 s is one in two seconds."""
-    half_life_s: Annotated[float, Gt(0)] | None = 600.0
+    half_life_s: Annotated[float, Interval(gt=0, le=1e6)] | None = 600.0
     """Seconds of listening after which what was seen counts half; off: nothing is forgotten."""
 
 

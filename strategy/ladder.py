@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from math import ceil, exp, floor
 from typing import Annotated, NamedTuple, Protocol
 
-from annotated_types import Gt, Interval
+from annotated_types import Interval
 
 from domain.units import Frac, Px, Side, Sz, Usd
 from strategy.glft import Quote
@@ -55,7 +55,7 @@ class LadderConfig:
     """The last level is at least this many times as deep as the first, where `max_depth` is nearer than that."""
     adverse_selection: Annotated[Frac, Interval(ge=0, lt=0.1)] = Frac(1e-4)
     """What a fill at depth 0 loses on average to better informed takers, as a fraction of the price."""
-    adverse_selection_decay: Annotated[Frac, Gt(0)] = Frac(1e-3)
+    adverse_selection_decay: Annotated[Frac, Interval(gt=0, le=1e9)] = Frac(1e-3)
     """Depth, as a fraction of the price, over which that loss falls by the factor e."""
     max_level_share: Annotated[float, Interval(gt=0, le=1)] = 0.25
     """Largest part of a side on one level; fewer levels than 1/share cannot obey it and get equal parts, 1/n."""

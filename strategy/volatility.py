@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from math import exp, inf, log, pi, sqrt
 from typing import Annotated
 
-from annotated_types import Ge, Gt
+from annotated_types import Interval
 
 from domain.units import NS_PER_S, Frac, Ns
 
@@ -23,13 +23,13 @@ class VolatilityConfig:
     little. A mid that moves by whole ticks biases it down, one that bounces between bid and ask up.
     """
 
-    bucket_s: Annotated[float, Ge(0.001)] = 1.0
+    bucket_s: Annotated[float, Interval(ge=0.001, le=1e6)] = 1.0
     """Length of a sample in s. Shorter ones learn faster, but see the tick and the bid-ask bounce."""
-    half_life_s: Annotated[float, Gt(0)] | None = 300.0
+    half_life_s: Annotated[float, Interval(gt=0, le=1e6)] | None = 300.0
     """Seconds after which a return counts half; off: nothing is forgotten."""
-    max_gap_buckets: Annotated[int, Ge(1)] = 5
+    max_gap_buckets: Annotated[int, Interval(ge=1, le=1_000_000_000)] = 5
     """A longer silence, in buckets, is a gap in the data: no return is taken across it."""
-    min_pairs: Annotated[int, Ge(1)] = 20
+    min_pairs: Annotated[int, Interval(ge=1, le=1_000_000_000)] = 20
     """Pairs of neighbouring returns before the estimate replaces `prior_sigma`; also its weight in the confidence."""
 
 

@@ -182,7 +182,7 @@ MECHANISMS: tuple[Mechanism, ...] = (
     Mechanism(
         name="vanished-orders",
         does="gives an order up that rested and that nothing of the venue's has known for long",
-        off=("trader.resolver.vanished_ms=1e12",),
+        off=("trader.resolver.vanished_ms=1e9",),
         scenario="lies-of-the-gateway",
     ),
     Mechanism(
@@ -338,7 +338,7 @@ MECHANISMS: tuple[Mechanism, ...] = (
     Mechanism(
         name="future-stamps",
         does="uses no data that is stamped in the future",
-        off=("trader.desk.data_quality.max_future_ms=1e12",),
+        off=("trader.desk.data_quality.max_future_ms=1e9",),
         scenario="restamped",
     ),
     Mechanism(

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Annotated
 
-from annotated_types import Ge, Gt, Interval
+from annotated_types import Interval
 
 from domain.ids import uniform
 from domain.units import Ns, seconds
@@ -13,11 +13,11 @@ from domain.units import Ns, seconds
 class BackoffConfig:
     """One wait after another."""
 
-    first_s: Annotated[float, Gt(0)] = 10.0
+    first_s: Annotated[float, Interval(gt=0, le=1e6)] = 10.0
     """The first wait, in seconds."""
-    factor: Annotated[float, Ge(1)] = 1.5
+    factor: Annotated[float, Interval(ge=1, le=1e6)] = 1.5
     """Each further one is longer by this."""
-    max_s: Annotated[float, Gt(0)] = 60.0
+    max_s: Annotated[float, Interval(gt=0, le=1e6)] = 60.0
     """No wait is longer than this, in seconds, jitter included."""
     jitter: Annotated[float, Interval(ge=0, lt=1)] = 0.0
     """Each is drawn from U(1 - jitter, 1 + jitter) times its nominal length, then cut to the longest."""

@@ -8,7 +8,7 @@ from collections import OrderedDict
 from dataclasses import dataclass
 from typing import Annotated, NamedTuple
 
-from annotated_types import Ge, Gt
+from annotated_types import Interval
 
 from domain.commands import Place
 from domain.events import Reason, Refused
@@ -37,9 +37,9 @@ KEPT = 256
 class FutileConfig:
     """When to stop asking for the same."""
 
-    repeats: Annotated[int, Ge(1)] = 3
+    repeats: Annotated[int, Interval(ge=1, le=1_000_000_000)] = 3
     """So many refusals of the same order for the same reason, each within `wait_s` of the one before."""
-    wait_s: Annotated[float, Gt(0)] = 60.0
+    wait_s: Annotated[float, Interval(gt=0, le=1e6)] = 60.0
     """After them it is not sent for so long, in seconds."""
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Annotated
 
-from annotated_types import Ge, Gt, Interval
+from annotated_types import Interval
 
 from domain.commands import TRADING, Cancel, QueryQuota, Request, Route
 from domain.events import AnyResult, Executed, FillsReport, QuotaReport, Reason, Refused, Replied, Resting
@@ -32,9 +32,9 @@ class BudgetConfig:
     share: Annotated[float, Interval(gt=0, le=1)] = 0.8
     """Share of what the venue allows (messages within a minute and requests without an answer by socket, weight within
     a minute by REST) that quotes may use; the rest is for cancels and queries."""
-    low_actions: Annotated[int, Ge(0)] = 1_000
+    low_actions: Annotated[int, Interval(ge=0, le=1_000_000_000)] = 1_000
     """With fewer actions left of the account's allowance than this people are warned."""
-    ask_every_s: Annotated[float, Gt(0)] = 600.0
+    ask_every_s: Annotated[float, Interval(gt=0, le=1e6)] = 600.0
     """The venue is asked what it counted, after the start-up and then so often, in seconds."""
     rate_limited: BackoffConfig = field(default_factory=BackoffConfig)
     """How long quotes wait after the venue turned a request away for its address."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Annotated
 
-from annotated_types import Ge, Gt
+from annotated_types import Interval
 
 from domain.events import Reason, Refused
 from domain.units import Ns, Side, seconds
@@ -86,13 +86,13 @@ wrong everything comes too late, and each such request costs five times what ano
 class RejectionConfig:
     """How long a side waits after refusals in a row."""
 
-    tolerated: Annotated[int, Ge(0)] = 2
+    tolerated: Annotated[int, Interval(ge=0, le=1_000_000_000)] = 2
     """So many refusals in a row cost nothing; the next one waits."""
-    backoff_s: Annotated[float, Gt(0)] = 5.0
+    backoff_s: Annotated[float, Interval(gt=0, le=1e6)] = 5.0
     """The first wait, in seconds; each refusal after it doubles the wait."""
-    backoff_max_s: Annotated[float, Gt(0)] = 120.0
+    backoff_max_s: Annotated[float, Interval(gt=0, le=1e6)] = 120.0
     """No wait is longer than this, in seconds."""
-    closed_max_s: Annotated[float, Gt(0)] = 20.0
+    closed_max_s: Annotated[float, Interval(gt=0, le=1e6)] = 20.0
     """The same where the venue takes no such orders from anybody, or ours come too late: that ends by itself, and
     nobody tells us when."""
 

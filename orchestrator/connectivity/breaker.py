@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Annotated
 
-from annotated_types import Ge, Gt
+from annotated_types import Interval
 
 from domain.lifecycle import step
 from domain.units import Ns, RequestId, seconds
@@ -17,9 +17,9 @@ from domain.units import Ns, RequestId, seconds
 class BreakerConfig:
     """When to leave a dependency alone, and how often to try it."""
 
-    failures: Annotated[int, Ge(1)] = 5
+    failures: Annotated[int, Interval(ge=1, le=1_000_000_000)] = 5
     """So many in a row open the circuit. What was under way together counts once."""
-    probe_s: Annotated[float, Gt(0)] = 30.0
+    probe_s: Annotated[float, Interval(gt=0, le=1e6)] = 30.0
     """While it is open one request goes through so often, in seconds; the first success closes it."""
 
 

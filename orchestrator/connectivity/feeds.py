@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Annotated
 
-from annotated_types import Ge, Gt, Interval
+from annotated_types import Interval
 
 from domain.commands import AnyCommand, Connect, Disconnect, Subscribe
 from domain.events import Channel, Feed, FeedDown, FeedUp, Reason, Subscribed
@@ -25,18 +25,18 @@ MINUTE = Ns(60 * NS_PER_S)
 class FeedsConfig:
     """How patient we are with connections."""
 
-    connect_timeout_ms: Annotated[float, Gt(0)] = 10_000.0
+    connect_timeout_ms: Annotated[float, Interval(gt=0, le=1e9)] = 10_000.0
     """A connection that is not up after this, in ms, is given up and tried again."""
-    subscribe_timeout_ms: Annotated[float, Gt(0)] = 10_000.0
+    subscribe_timeout_ms: Annotated[float, Interval(gt=0, le=1e9)] = 10_000.0
     """The same for its subscriptions: all must be acknowledged in time, in ms."""
-    backoff_ms: Annotated[float, Gt(0)] = 1_000.0
+    backoff_ms: Annotated[float, Interval(gt=0, le=1e9)] = 1_000.0
     """Wait before the first new attempt, in ms; doubled with every failure until the feed is live."""
-    backoff_max_ms: Annotated[float, Gt(0)] = 30_000.0
+    backoff_max_ms: Annotated[float, Interval(gt=0, le=1e9)] = 30_000.0
     """No wait is longer than this, in ms."""
     jitter: Annotated[float, Interval(ge=0, lt=1)] = 0.2
     """Each delay is drawn from U(1 - jitter, 1 + jitter) times its nominal value; where that is beyond the
     longest wait, from U(1 - jitter, 1) times the longest."""
-    connects_per_minute: Annotated[int, Ge(1)] = 24
+    connects_per_minute: Annotated[int, Interval(ge=1, le=1_000_000_000)] = 24
     """Attempts to connect within a minute, of both feeds together; the venue takes 30 of an address."""
 
 

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Annotated, Protocol
 
-from annotated_types import Ge, Gt
+from annotated_types import Interval
 
 from domain.commands import TRADING, Alert, AnyAction, AnyCommand, Cancel, Place, Request, Route
 from domain.events import AnyResult, Fill, FillsReport, NotSent, Reason, Replied
@@ -34,13 +34,13 @@ class RequestsConfig:
 
     routes: RoutesConfig = field(default_factory=RoutesConfig)
 
-    timeout_ms: Annotated[float, Gt(0)] = 3_000.0
+    timeout_ms: Annotated[float, Interval(gt=0, le=1e9)] = 3_000.0
     """Until enough replies were measured."""
-    timeout_min_ms: Annotated[float, Gt(0)] = 500.0
+    timeout_min_ms: Annotated[float, Interval(gt=0, le=1e9)] = 500.0
     """The time-out never falls below this, in ms, however fast replies are."""
-    timeout_max_ms: Annotated[float, Gt(0)] = 10_000.0
+    timeout_max_ms: Annotated[float, Interval(gt=0, le=1e9)] = 10_000.0
     """Nor does it rise above this, in ms, however slow they are; it wins over the other two bounds."""
-    timeout_p99_factor: Annotated[float, Ge(1)] = 3.0
+    timeout_p99_factor: Annotated[float, Interval(ge=1, le=1e6)] = 3.0
     """Time-out = factor x measured p99, kept within timeout_min_ms and timeout_max_ms."""
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Annotated
 
-from annotated_types import Ge
+from annotated_types import Interval
 
 from domain.commands import TRADING, Alert, AnyAction, Cancel, Request, Route, ScheduleCancel, Severity
 from domain.units import Ns, millis
@@ -27,7 +27,7 @@ class RoutesConfig:
     fallback: bool = True
     """Placements and modifies go by REST where the socket does not work; without it they wait. Cancels and questions
     fall back in any case."""
-    distrust_ms: Annotated[float, Ge(0)] = 10_000.0
+    distrust_ms: Annotated[float, Interval(ge=0, le=1e9)] = 10_000.0
     """After a request on the socket fell silent, requests go by REST for so long: it may be half-open."""
     breaker: BreakerConfig | None = field(default_factory=BreakerConfig)
     """When a way that does not answer is left alone; off: it is tried for ever."""

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Annotated
 
-from annotated_types import Ge
+from annotated_types import Interval
 
 from domain.commands import TRADING, Alert, Request, ScheduleCancel, Severity
 from domain.events import AnyResult, Cancelled, Executed, NotSent, Reason, Refused, Replied, Resting, Scheduled
@@ -32,7 +32,7 @@ BEFORE_THE_SIGNATURE = frozenset((Reason.RATE_LIMITED, Reason.TOO_MANY_IN_FLIGHT
 class SignerConfig:
     """When a key counts as refused, and how often it is tried again."""
 
-    tolerated: Annotated[int, Ge(0)] = 2
+    tolerated: Annotated[int, Interval(ge=0, le=1_000_000_000)] = 2
     """So many such refusals in a row are bad luck; the next one stops us."""
     retry: BackoffConfig = field(default_factory=lambda: BackoffConfig(first_s=1.0, factor=2.0, max_s=10.0))
     """Waits between the requests that ask whether the venue takes our signature again."""

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Annotated, Protocol
 
-from annotated_types import Ge, Gt, Interval
+from annotated_types import Interval
 
 from domain.commands import Alert, AnyCommand, Severity
 from domain.events import Channel, ChannelKind
@@ -29,9 +29,9 @@ class SupervisorConfig:
 
     check_s: Annotated[float, Interval(ge=0.1, le=3_600)] = 5.0
     """Between two checks, in seconds."""
-    stale_readings: Annotated[int, Ge(1)] = 2
+    stale_readings: Annotated[int, Interval(ge=1, le=1_000_000_000)] = 2
     """So many stale readings of an instrument in a row close the market feed, to connect anew."""
-    critical_factor: Annotated[float, Gt(1)] | None = 3.0
+    critical_factor: Annotated[float, Interval(gt=1, le=1e6)] | None = 3.0
     """Data that is so many times as old as a stale reading is critical: people are told that it does not heal."""
     first_s: Annotated[float, Interval(ge=1, le=3_600)] = 60.0
     """A single channel may be silent as long as nothing happens. Only one that has said nothing at all since it was
@@ -39,7 +39,7 @@ class SupervisorConfig:
     longest_s: Annotated[float, Interval(ge=1, le=86_400)] = 600.0
     """A new connection that brought nothing doubles the patience with the next one, up to this, in seconds: the market
     itself may be silent."""
-    unanswered: Annotated[int, Ge(2)] | None = 3
+    unanswered: Annotated[int, Interval(ge=2, le=1_000_000_000)] | None = 3
     """So many requests in a row without an answer, each sent after the one before was given up, close the user feed;
     twice as many where the connection before has not answered either."""
 

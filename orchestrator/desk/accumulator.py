@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from enum import IntEnum, StrEnum
 from typing import Annotated
 
-from annotated_types import Ge, Gt
+from annotated_types import Interval
 
 from domain.units import Bps, Ns, Side, millis
 
@@ -18,16 +18,16 @@ from domain.units import Bps, Ns, Side, millis
 class AccumulatorConfig:
     """Thresholds of the triggers."""
 
-    mid_move_bps: Annotated[float, Gt(0)] = 5.0
+    mid_move_bps: Annotated[float, Interval(gt=0, le=1e4)] = 5.0
     """A cycle is due when the mid is further than this from where it was at the last one of both sides, in bps."""
-    debounce_ms: Annotated[float, Ge(0)] = 100.0
+    debounce_ms: Annotated[float, Interval(ge=0, le=1e9)] = 100.0
     """Least time between two cycles, in ms: a burst of events makes one. Only a gate that closes does not wait.
     Too long makes quotes stale; then `stale_quotes_ms` tells."""
-    fallback_ms: Annotated[float, Gt(0)] = 5_000.0
+    fallback_ms: Annotated[float, Interval(gt=0, le=1e9)] = 5_000.0
     """A cycle of both sides runs this long after the last one even if nothing happened, in ms."""
-    buffer: Annotated[int, Ge(1)] = 10
+    buffer: Annotated[int, Interval(ge=1, le=1_000_000_000)] = 10
     """So many books in a row that find the mid displaced to the same side force a cycle, however small the move."""
-    stale_quotes_ms: Annotated[float, Gt(0)] = 7_500.0
+    stale_quotes_ms: Annotated[float, Interval(gt=0, le=1e9)] = 7_500.0
     """Quotes of which a side was not looked at for longer than this, in ms, raise an alert."""
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Annotated
 
-from annotated_types import Ge, Interval
+from annotated_types import Interval
 
 from domain.commands import Alert, Place, Severity
 from domain.events import (
@@ -96,7 +96,7 @@ class DeskConfig:
     """The way out where a position that has to shrink does not; off: only quotes ever reduce it."""
     size_tolerance: Annotated[float, Interval(ge=0, lt=1)] = 0.2
     """An order whose size differs by no more keeps its place (C-22); 0 is the exact rule."""
-    max_actions: Annotated[int, Ge(1)] = 40
+    max_actions: Annotated[int, Interval(ge=1, le=1_000_000_000)] = 40
     """Most actions in one request."""
 
 

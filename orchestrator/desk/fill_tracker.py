@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from math import ceil
 from typing import Annotated
 
-from annotated_types import Ge
+from annotated_types import Interval
 
 from domain.events import Fill
 from domain.units import NS_PER_MS, NS_PER_S, Bps, Ns, Px, Side, Sz, Tid
@@ -30,7 +30,7 @@ TOO_LATE = Ns(5 * NS_PER_S)
 class FillTrackerConfig:
     """How much is remembered."""
 
-    window: Annotated[int, Ge(1)] = 1_000
+    window: Annotated[int, Interval(ge=1, le=1_000_000_000)] = 1_000
     """Fills over which shares and averages are taken: the latest (FL-17)."""
 
 

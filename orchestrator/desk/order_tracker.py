@@ -9,7 +9,7 @@ from collections import OrderedDict
 from dataclasses import dataclass
 from typing import Annotated
 
-from annotated_types import Ge, Gt
+from annotated_types import Interval
 
 from domain.commands import Alert, Cancel, Modify, Place, Severity
 from domain.errors import IllegalTransition
@@ -43,15 +43,15 @@ _REJECTABLE = (_S.PENDING_NEW, _S.CANCEL_PENDING)
 class TrackerConfig:
     """Bounds and patience of the tracker."""
 
-    completed_kept: Annotated[int, Ge(1)] = 1_000
+    completed_kept: Annotated[int, Interval(ge=1, le=1_000_000_000)] = 1_000
     """Ended orders kept, so that late facts find their order (OL-04)."""
-    stuck_ms: Annotated[float, Gt(0)] = 5_000.0
+    stuck_ms: Annotated[float, Interval(gt=0, le=1e9)] = 5_000.0
     """A placement unacknowledged for longer is asked after (OL-05)."""
-    settle_ms: Annotated[float, Gt(0)] = 2_000.0
+    settle_ms: Annotated[float, Interval(gt=0, le=1e9)] = 2_000.0
     """An ended order that lacks its final size or fills for longer is asked after."""
-    fill_window_ms: Annotated[float, Gt(0)] = 5_000.0
+    fill_window_ms: Annotated[float, Interval(gt=0, le=1e9)] = 5_000.0
     """How long a confirmed cancel without a final size waits for fills (C-03)."""
-    stale_fills_ms: Annotated[float, Gt(0)] = 600_000.0
+    stale_fills_ms: Annotated[float, Interval(gt=0, le=1e9)] = 600_000.0
     """A resting order without a fill for longer is counted as stale (OL-26)."""
 
 

@@ -9,7 +9,7 @@ from enum import StrEnum
 from math import isfinite, sqrt
 from typing import Annotated
 
-from annotated_types import Ge, Gt, Interval
+from annotated_types import Interval
 
 from domain.instrument import Instrument
 from domain.units import USD, Frac, Ns, Px, Side, Sz, seconds
@@ -68,25 +68,25 @@ class QuoteEngineConfig:
     volatility: VolatilityConfig = field(default_factory=VolatilityConfig)
     intensity: TradeIntensityConfig = field(default_factory=TradeIntensityConfig)
     """Read by the stationary inventory model only."""
-    level_notional_usd: Annotated[float, Gt(0)] = 500.0
+    level_notional_usd: Annotated[float, Interval(gt=0, le=1e9)] = 500.0
     """Average value of one level; a side is worth this times its levels."""
-    max_position_usd: Annotated[float, Gt(0)] = 10_000.0
+    max_position_usd: Annotated[float, Interval(gt=0, le=1e9)] = 10_000.0
     """Hard limit on the position; its lots are fixed at the first sound mid of a life."""
-    warmup_updates: Annotated[int, Ge(1)] = 10
+    warmup_updates: Annotated[int, Interval(ge=1, le=1_000_000_000)] = 10
     """Books and tops of the book that must have been seen before the first quote."""
-    warmup_trades: Annotated[int, Ge(0)] = 5
+    warmup_trades: Annotated[int, Interval(ge=0, le=1_000_000_000)] = 5
     """Trades of the market that must have been seen before the first quote."""
-    warmup_timeout_s: Annotated[float, Ge(0)] = 30.0
+    warmup_timeout_s: Annotated[float, Interval(ge=0, le=1e6)] = 30.0
     """After this the priors stand in for what is missing: no gate that only quoting opens (C-05)."""
-    prior_sigma: Annotated[float, Gt(0)] = 2e-4
+    prior_sigma: Annotated[float, Interval(gt=0, le=1)] = 2e-4
     """Per square-root second."""
-    max_kappa: Annotated[float, Gt(0)] = 10_000.0
+    max_kappa: Annotated[float, Interval(gt=0, le=1e9)] = 10_000.0
     """Trades at the touch of a one-tick market say little about depth: kappa is cut here (QM-11)."""
-    gamma_refresh_s: Annotated[float, Gt(0)] = 300.0
+    gamma_refresh_s: Annotated[float, Interval(gt=0, le=1e6)] = 300.0
     """The derived gamma follows slow estimates: it is renewed this often, not every cycle."""
     min_confidence: Annotated[float, Interval(ge=0, le=1)] = 0.5
     """Below this the desk is unsure. Confidence is 0 on priors alone, 0.5 where data weighs as much as they do."""
-    unsure_widening: Annotated[float, Ge(1)] = 1.5
+    unsure_widening: Annotated[float, Interval(ge=1, le=1_000)] = 1.5
     """While unsure, kappa is divided by this, which widens the half-spread by about the same factor."""
     unsure_size: Annotated[float, Interval(gt=0, le=1)] = 0.5
     """Below the minimum confidence: wider and smaller, still two-sided (QE-12)."""

@@ -7,7 +7,7 @@ act like silence. A price far from the one before may be true: it is held back u
 from dataclasses import dataclass
 from typing import Annotated
 
-from annotated_types import Ge, Gt, Interval
+from annotated_types import Interval
 
 from domain.events import ChannelKind, Level, PublicTrade
 from domain.units import Ns, Px, millis
@@ -23,24 +23,24 @@ Levels = tuple[Level, ...]
 class DataQualityConfig:
     """What market data is believed. How old it may be is the ladder's business (`risk.staleness`)."""
 
-    max_future_ms: Annotated[float, Ge(0)] = 5_000.0
+    max_future_ms: Annotated[float, Interval(ge=0, le=1e9)] = 5_000.0
     """Data stamped further in the future than this beyond the error of the clocks, in ms, is not used. It makes room
     for clocks that drift from one connection to the next: 50 ppm are 4.3 s a day."""
     max_jump: Annotated[float, Interval(gt=0, lt=1)] | None = 0.1
     """A mid further than this share from the one before is held back, and nothing is quoted, until `confirm_messages`
     in a row or the two newest frames of trades say the same."""
-    confirm_messages: Annotated[int, Ge(2)] = 3
+    confirm_messages: Annotated[int, Interval(ge=2, le=1_000_000_000)] = 3
     """Tops and books in a row that make a jump true without trades."""
-    confirm_trades_ms: Annotated[float, Gt(0)] = 5_000.0
+    confirm_trades_ms: Annotated[float, Interval(gt=0, le=1e9)] = 5_000.0
     """Older trades confirm nothing, in ms."""
     max_deviation: Annotated[float, Interval(gt=0, lt=1)] | None = 0.2
     """A side of the top further than this share from the middle of both, or a trade from the mid, is not used."""
-    max_sequence_gap: Annotated[int, Ge(0)] | None = 10
+    max_sequence_gap: Annotated[int, Interval(ge=0, le=1_000_000_000)] | None = 10
     """With more numbers missing than this a gap is an anomaly; only where the venue numbers its messages."""
-    frozen_ms: Annotated[float, Gt(0)] | None = 3_000.0
+    frozen_ms: Annotated[float, Interval(gt=0, le=1e9)] | None = 3_000.0
     """A top that has not changed for so long, in ms, while `frozen_trades` printed, is an old one with new stamps:
     every trade takes from the top."""
-    frozen_trades: Annotated[int, Ge(1)] = 3
+    frozen_trades: Annotated[int, Interval(ge=1, le=1_000_000_000)] = 3
     """Messages with new trades, without any change of the top, that make it frozen."""
 
 

@@ -7,7 +7,7 @@ position. It never takes away what reduces one (T-23).
 from dataclasses import dataclass
 from typing import Annotated, NamedTuple
 
-from annotated_types import Gt, Interval
+from annotated_types import Interval
 
 from domain.events import InstrumentLimits, MarginMode
 from domain.units import Ns, Pos, Side, Sz, Usd, seconds
@@ -20,9 +20,9 @@ CAUTION = 0.99
 class AgeingConfig:
     """How long a report of the venue's limits counts."""
 
-    full_s: Annotated[float, Gt(0)] = 120.0
+    full_s: Annotated[float, Interval(gt=0, le=1e6)] = 120.0
     """Up to this age, in seconds, in full."""
-    partial_s: Annotated[float, Gt(0)] = 300.0
+    partial_s: Annotated[float, Interval(gt=0, le=1e6)] = 300.0
     """Up to this age, in seconds, by `partial_share`; older than that nothing may be added to a position."""
     partial_share: Annotated[float, Interval(ge=0, le=1)] = 0.5
     """What of it counts in between."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Annotated
 
-from annotated_types import Ge, Interval
+from annotated_types import Interval
 
 from domain.lifecycle import step
 from domain.units import NS_PER_S, Ns, seconds
@@ -21,11 +21,11 @@ HOUR = Ns(3_600 * NS_PER_S)
 class HaltConfig:
     """When a halt ends."""
 
-    hold_s: Annotated[float, Ge(0)] = 30.0
+    hold_s: Annotated[float, Interval(ge=0, le=1e6)] = 30.0
     """The cause must have been over for so many seconds."""
     clear_share: Annotated[float, Interval(ge=FAINT, le=1)] = 0.5
     """It is over while what halted reads below this share of its threshold."""
-    max_per_hour: Annotated[int, Ge(1)] | None = 3
+    max_per_hour: Annotated[int, Interval(ge=1, le=1_000_000_000)] | None = 3
     """One more within an hour kills."""
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Annotated
 
-from annotated_types import Ge, Gt, Interval
+from annotated_types import Interval
 
 FRESH_S = 15.0
 
@@ -18,22 +18,22 @@ FRESH_S = 15.0
 class StalenessConfig:
     """The rungs, in seconds; each one is above those before it."""
 
-    caution_s: Annotated[float, Gt(0)] | None = 5.0
+    caution_s: Annotated[float, Interval(gt=0, le=1e6)] | None = 5.0
     """On data older than this, in seconds, quotes stand wider, are smaller, and no level is added."""
-    reading_s: Annotated[float, Gt(0)] | None = 10.0
+    reading_s: Annotated[float, Interval(gt=0, le=1e6)] | None = 10.0
     """Each check of the supervisor that finds data older than this, in seconds, is a stale reading."""
-    gate_s: Annotated[float, Gt(0)] | None = FRESH_S
+    gate_s: Annotated[float, Interval(gt=0, le=1e6)] | None = FRESH_S
     """On data older than this, in seconds, the desk cancels and does not quote."""
-    halt_s: Annotated[float, Gt(0)] | None = 30.0
+    halt_s: Annotated[float, Interval(gt=0, le=1e6)] | None = 30.0
     """Data older than this, in seconds, is an anomaly of its own, and halts, unless we are about to connect anew."""
-    user_s: Annotated[float, Gt(0)] | None = 60.0
+    user_s: Annotated[float, Interval(gt=0, le=1e6)] | None = 60.0
     """No order update and no fill for so long, in seconds: people are told, and the account is read. Nothing else:
     a quiet market has none."""
-    grace_attempts: Annotated[int, Ge(0)] = 5
+    grace_attempts: Annotated[int, Interval(ge=0, le=1_000_000_000)] = 5
     """So many failed attempts to get a connection with data are waited for before that halt."""
-    invalid_messages: Annotated[int, Ge(1)] | None = 10
+    invalid_messages: Annotated[int, Interval(ge=1, le=1_000_000_000)] | None = 10
     """So many messages in a row that cannot be true make as careful as data older than `caution_s`."""
-    spread_factor: Annotated[float, Ge(1)] = 1.5
+    spread_factor: Annotated[float, Interval(ge=1, le=1e6)] = 1.5
     """How much wider."""
     size_factor: Annotated[float, Interval(gt=0, le=1)] = 0.5
     """How much smaller."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Annotated
 
-from annotated_types import Gt, Interval
+from annotated_types import Interval
 
 from domain.units import USD, InstrumentId, Ns, Side, Sz
 from orchestrator.desk.desk import Desk
@@ -19,9 +19,9 @@ from orchestrator.desk.desk import Desk
 class LimitsConfig:
     """Hard limits in USD, and where the soft part begins."""
 
-    order_usd: Annotated[float, Gt(0)] | None = 10_000.0
+    order_usd: Annotated[float, Interval(gt=0, le=1e9)] | None = 10_000.0
     """Largest value of one order; what a level would have beyond it is left out."""
-    gross_usd: Annotated[float, Gt(0)] | None = None
+    gross_usd: Annotated[float, Interval(gt=0, le=1e9)] | None = None
     """Hard limit on the value of all positions, long and short added up; off: only each instrument's own limit."""
     soft_share: Annotated[float, Interval(gt=0, le=1)] = 0.7
     """Soft limit as a share of that one: from there to the hard limit what adds to a position shrinks in proportion,

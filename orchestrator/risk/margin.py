@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Annotated
 
-from annotated_types import Ge, Gt, Interval
+from annotated_types import Interval
 
 from domain.commands import Alert, QueryLimits, Severity
 from domain.events import AccountMargin, AnyResult, LimitsReport, MarginMode, NotSent, Reason, Refused, Replied
@@ -32,10 +32,10 @@ class MarginConfig:
 
     buffer: Annotated[float, Interval(gt=0, le=1)] = 0.8
     """Share of the available margin that new positions may tie up: 100 USD at 10x carry 800 USD more."""
-    refresh_s: Annotated[float, Gt(0)] = 10.0
+    refresh_s: Annotated[float, Interval(gt=0, le=1e6)] = 10.0
     """The venue is asked so often, in seconds."""
     ageing: AgeingConfig = field(default_factory=AgeingConfig)
-    leverage: Annotated[int, Ge(1)] | None = None
+    leverage: Annotated[int, Interval(ge=1, le=1_000)] | None = None
     """What the account should be set to in every instrument, or as much of it as that allows; off: whatever it is set
     to. Another one at the venue closes the instrument (MG-08)."""
     mode: MarginMode | None = None

@@ -13,7 +13,7 @@ from enum import StrEnum
 from math import ceil
 from typing import Annotated
 
-from annotated_types import Ge, Gt, Interval
+from annotated_types import Interval
 
 from domain.commands import Alert, Severity
 from domain.instrument import Instrument
@@ -25,25 +25,25 @@ from domain.units import Ns, Pos, Side, Sz, millis, seconds
 class RecoveryConfig:
     """When a position counts as stuck, and how hard it is pushed."""
 
-    rejection_threshold: Annotated[int, Ge(1)] = 3
+    rejection_threshold: Annotated[int, Interval(ge=1, le=1_000_000_000)] = 3
     """So many refusals of reducing orders in a row."""
-    patience_s: Annotated[float, Gt(0)] | None = 60.0
+    patience_s: Annotated[float, Interval(gt=0, le=1e6)] | None = 60.0
     """A position that has not become smaller for so long, in seconds, is stuck although its orders rest; the time in
     which none may rest does not count. Off: never."""
-    min_ioc_size: Annotated[float, Gt(0)] = 0.001
+    min_ioc_size: Annotated[float, Interval(gt=0, le=1e9)] = 0.001
     """Least size of one attempt, in units of the instrument; a smaller position counts as flat. What is worth less
     than the venue takes is raised to that, or to the whole position."""
     share: Annotated[float, Interval(gt=0, le=1)] = 0.25
     """Part of the position that one attempt takes (C-26)."""
     slippage_bps: Annotated[float, Interval(ge=0, le=1_000)] = 50.0
     """Furthest that an attempt goes beyond the best price of the other side (EX-09)."""
-    max_attempts: Annotated[int, Ge(1)] = 3
+    max_attempts: Annotated[int, Interval(ge=1, le=1_000_000_000)] = 3
     """Attempts before a pause, whatever became of them."""
-    interval_s: Annotated[float, Gt(0)] = 5.0
+    interval_s: Annotated[float, Interval(gt=0, le=1e6)] = 5.0
     """Between two attempts, in seconds; what is not answered by then is not waited for."""
-    cooldown_s: Annotated[float, Ge(0)] = 2.0
+    cooldown_s: Annotated[float, Interval(ge=0, le=1e6)] = 2.0
     """Pause after a success, in seconds."""
-    exhausted_cooldown_s: Annotated[float, Ge(0)] = 30.0
+    exhausted_cooldown_s: Annotated[float, Interval(ge=0, le=1e6)] = 30.0
     """Pause after the last attempt without one, in seconds. In a pause quotes stand as always."""
 
 

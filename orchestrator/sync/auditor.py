@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Annotated
 
-from annotated_types import Ge, Gt
+from annotated_types import Interval
 
 from domain.commands import Alert, QueryOpenOrders, Severity
 from domain.events import NotSent, OpenOrdersReport, Replied
@@ -29,17 +29,17 @@ from orchestrator.sync.resolver import Resolver
 class AuditConfig:
     """How often is looked, and what is too long."""
 
-    every_s: Annotated[float, Gt(0)] = 5.0
+    every_s: Annotated[float, Interval(gt=0, le=1e6)] = 5.0
     """Between two audits, in seconds. They cost nothing at the venue."""
-    list_s: Annotated[float, Gt(0)] | None = 20.0
+    list_s: Annotated[float, Interval(gt=0, le=1e6)] | None = 20.0
     """Between two lists of the open orders, in seconds; with the grace of an orphan, one that no message tells of is
     gone within half a minute. Each is weight 20 of the IP address's 1,200 a minute, so by default 5 % of it where
     requests go by REST, and none by socket. Off: lists are read after gaps and doubts only."""
-    list_margin_ms: Annotated[float, Ge(0)] = 2_000.0
+    list_margin_ms: Annotated[float, Interval(ge=0, le=1e9)] = 2_000.0
     """What happened to an order less than this, in ms, before a list was made, the list need not show (C-14)."""
-    stuck_cancel_s: Annotated[float, Gt(0)] | None = 30.0
+    stuck_cancel_s: Annotated[float, Interval(gt=0, le=1e6)] | None = 30.0
     """A cancel without effect for so long, in s, is sent again; as long after that people are told. Off: never."""
-    warn_every_s: Annotated[float, Ge(0)] | None = 60.0
+    warn_every_s: Annotated[float, Interval(ge=0, le=1e6)] | None = 60.0
     """That the worst case breaches a limit is told no more often than this, in seconds, for each side; off: never."""
 
 

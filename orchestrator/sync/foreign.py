@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated
 
-from annotated_types import Ge
+from annotated_types import Interval
 
 from domain.commands import Alert, Severity
 from domain.events import Fill
@@ -25,7 +25,7 @@ TELL_AGAIN = seconds(60)
 class ForeignConfig:
     """What we do about it."""
 
-    hold_s: Annotated[float, Ge(0)] = 10.0
+    hold_s: Annotated[float, Interval(ge=0, le=1e6)] = 10.0
     """After each such fill nothing is quoted for so many seconds; 0: people are told, and we go on."""
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Annotated
 
-from annotated_types import Gt, Interval
+from annotated_types import Interval
 
 from domain.commands import Alert, Severity
 from domain.units import NS_PER_S, Ns
@@ -24,9 +24,9 @@ class SyncHealthConfig:
     """With a score of at least this all is well."""
     degraded: Annotated[float, Interval(ge=0, lt=1)] = 0.5
     """With less than that, but at least this, people are warned; below, nothing is quoted."""
-    fresh_periods: Annotated[float, Gt(0)] = 2.0
+    fresh_periods: Annotated[float, Interval(gt=0, le=1e6)] = 2.0
     """A statement no older than so many times the period in which it is asked for scores 1."""
-    worthless_periods: Annotated[float, Gt(0)] = 6.0
+    worthless_periods: Annotated[float, Interval(gt=0, le=1e6)] = 6.0
     """From there the score falls evenly, to 0 at this age."""
 
     def __post_init__(self) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Annotated
 
-from annotated_types import Ge, Gt
+from annotated_types import Interval
 
 from domain.commands import Alert, Cancel, Severity
 from domain.events import Cancelled, NotSent, OpenOrder, OrderUpdate, Reason, Refused, Replied, Result
@@ -25,12 +25,12 @@ BATCH = 40
 class OrphanConfig:
     """How long an unknown order may turn out to be known, and how often its cancel is tried."""
 
-    grace_s: Annotated[float, Ge(0)] = 5.0
+    grace_s: Annotated[float, Interval(ge=0, le=1e6)] = 5.0
     """So long after it was first seen, in seconds, an order that we do not know is cancelled. One that we took for
     gone ourselves is cancelled at once."""
-    retry_ms: Annotated[float, Gt(0)] = 1_000.0
+    retry_ms: Annotated[float, Interval(gt=0, le=1e9)] = 1_000.0
     """Wait before a cancel that failed or was not answered is sent again, in ms; doubled with each try."""
-    retry_max_ms: Annotated[float, Gt(0)] = 30_000.0
+    retry_max_ms: Annotated[float, Interval(gt=0, le=1e9)] = 30_000.0
     """No wait is longer than this, in ms."""
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Annotated
 
-from annotated_types import Ge, Gt
+from annotated_types import Interval
 
 from domain.commands import QueryPositions
 from domain.events import (
@@ -36,16 +36,16 @@ from orchestrator.sync.statements import DriftCause, LastHeard, differing
 class ReconciliationConfig:
     """How soon a position that is not the venue's is found."""
 
-    background_s: Annotated[float, Gt(0)] | None = 10.0
+    background_s: Annotated[float, Interval(gt=0, le=1e6)] | None = 10.0
     """A difference is established within so many seconds, whatever the streams bring: the venue is asked for the
     positions `drift_grace_ms` earlier, counted from its last statement that agreed. Weight 2 of the IP address's 1,200
     a minute each time; off: only at a trigger."""
-    min_gap_s: Annotated[float, Ge(0)] = 2.0
+    min_gap_s: Annotated[float, Interval(ge=0, le=1e6)] = 2.0
     """Between two questions, in seconds; a trigger in between waits. Doubled while they are not answered."""
-    large_change_share: Annotated[float, Gt(0)] | None = 0.05
+    large_change_share: Annotated[float, Interval(gt=0, le=100)] | None = 0.05
     """A change of the position by this share of its limit, with no statement of the venue that knows of it within
     `min_gap_s`, is a trigger; off: it is none."""
-    drift_grace_ms: Annotated[float, Gt(0)] = 2_000.0
+    drift_grace_ms: Annotated[float, Interval(gt=0, le=1e9)] = 2_000.0
     """A stated position that differs for longer than this starts a resync."""
 
 

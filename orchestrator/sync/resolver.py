@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Annotated
 
-from annotated_types import Ge, Gt
+from annotated_types import Interval
 
 from domain.commands import Alert, QueryOrder, Severity
 from domain.events import NotSent, OrderStatus, OrderStatusReport, Replied
@@ -27,16 +27,16 @@ from orchestrator.sync.resync import Resync, ResyncState
 class ResolverConfig:
     """How often to ask, and what counts as evidence of absence."""
 
-    retry_ms: Annotated[float, Gt(0)] = 1_000.0
+    retry_ms: Annotated[float, Interval(gt=0, le=1e9)] = 1_000.0
     """Wait before the same order is asked after again, in ms; doubled with each try."""
-    retry_max_ms: Annotated[float, Gt(0)] = 30_000.0
+    retry_max_ms: Annotated[float, Interval(gt=0, le=1e9)] = 30_000.0
     """No wait is longer than this, in ms."""
-    undone_max_ms: Annotated[float, Gt(0)] = 5_000.0
+    undone_max_ms: Annotated[float, Interval(gt=0, le=1e9)] = 5_000.0
     """Nor longer than this, in ms, for an order that the venue shows at rest after it confirmed its cancel: after each
     such answer it is cancelled again."""
-    misses: Annotated[int, Ge(1)] = 2
+    misses: Annotated[int, Interval(ge=1, le=1_000_000_000)] = 2
     """Answers in a row that do not know an expired placement before it counts as never placed."""
-    vanished_ms: Annotated[float, Gt(0)] = 30_000.0
+    vanished_ms: Annotated[float, Interval(gt=0, le=1e9)] = 30_000.0
     """An order that rested is taken for gone when the venue has not known it for so long, in ms, and a whole
     resync begun after that has not found it either."""
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Annotated
 
-from annotated_types import Ge, Gt
+from annotated_types import Interval
 
 from domain.commands import Alert, AnyAction, QueryFills, QueryLimits, QueryOpenOrders, QueryPositions
 from domain.events import (
@@ -37,12 +37,12 @@ from orchestrator.sync.statements import DriftCause, LastHeard, cause_of, differ
 class ResyncConfig:
     """Overlap and patience of the recovery by query."""
 
-    overlap_s: Annotated[float, Ge(0)] = 10.0
+    overlap_s: Annotated[float, Interval(ge=0, le=1e6)] = 10.0
     """Fills are asked for from this long before the last one booked, and from further back at each failure."""
-    retry_ms: Annotated[float, Gt(0)] = 1_000.0
+    retry_ms: Annotated[float, Interval(gt=0, le=1e9)] = 1_000.0
     """Wait before a query that failed, or did not settle the matter, is sent again, and from one resync to the next,
     in ms."""
-    restate_after: Annotated[int, Ge(1)] = 3
+    restate_after: Annotated[int, Interval(ge=1, le=1_000_000_000)] = 3
     """Checks in a row that must differ before the venue's position replaces ours (RU-07)."""
 
 

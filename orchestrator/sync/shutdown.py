@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Annotated
 
-from annotated_types import Gt
+from annotated_types import Interval
 
 from domain.alerts import STOPPED
 from domain.commands import Alert, Cancel, QueryOpenOrders, Severity
@@ -24,9 +24,9 @@ from orchestrator.risk.dead_man import DeadMan
 class ShutdownConfig:
     """Patience of the shutdown (OP-08)."""
 
-    timeout_s: Annotated[float, Gt(0)] = 10.0
+    timeout_s: Annotated[float, Interval(gt=0, le=1e6)] = 10.0
     """After this many seconds the shutdown ends with an alert, even if orders are not known to be gone."""
-    retry_ms: Annotated[float, Gt(0)] = 500.0
+    retry_ms: Annotated[float, Interval(gt=0, le=1e9)] = 500.0
     """Between two questions whether any order still rests, in ms."""
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Annotated
 
-from annotated_types import Ge, Gt
+from annotated_types import Interval
 
 from domain.commands import (
     Alert,
@@ -46,18 +46,18 @@ from orchestrator.sync.statements import cause_of
 class StartUpConfig:
     """Patience of the start-up."""
 
-    retry_ms: Annotated[float, Gt(0)] = 500.0
+    retry_ms: Annotated[float, Interval(gt=0, le=1e9)] = 500.0
     """Between tries of a step."""
-    cancel_tries: Annotated[int, Ge(1)] = 5
+    cancel_tries: Annotated[int, Interval(ge=1, le=1_000_000_000)] = 5
     """Failed clean slates before people are alerted; trying goes on, slower."""
-    slow_retry_ms: Annotated[float, Gt(0)] = 5_000.0
+    slow_retry_ms: Annotated[float, Interval(gt=0, le=1e9)] = 5_000.0
     """Between tries after that alert, in ms."""
-    stuck_tries: Annotated[int, Ge(1)] | None = 5
+    stuck_tries: Annotated[int, Interval(ge=1, le=1_000_000_000)] | None = 5
     """So many tries of one step that bring nothing, and people are alerted: an instrument that the venue does not list,
     a venue that does not answer. Trying goes on at the slow pace."""
-    refused_retry_ms: Annotated[float, Gt(0)] = 60_000.0
+    refused_retry_ms: Annotated[float, Interval(gt=0, le=1e9)] = 60_000.0
     """Between tries of a step after three definite refusals, or answers that do not know an instrument, in ms (S25)."""
-    fills_overlap_s: Annotated[float, Ge(0)] = 10.0
+    fills_overlap_s: Annotated[float, Interval(ge=0, le=1e6)] = 10.0
     """A later life asks for fills from this long before the last one that it knows."""
 
 

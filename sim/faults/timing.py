@@ -11,7 +11,7 @@ from enum import StrEnum
 from math import log1p
 from typing import Annotated, Literal
 
-from annotated_types import Ge, Interval
+from annotated_types import Interval
 
 from domain.commands import AnyCommand, Request
 from domain.events import AnyEvent, FeedUp, Fill
@@ -86,7 +86,7 @@ class AtPoint:
     """Names this timing."""
     point: Point = Point.TOLD
     """What it has just done, or is about to do."""
-    number: Annotated[int, Ge(1)] = 1
+    number: Annotated[int, Interval(ge=1, le=1_000_000_000)] = 1
     """Which of those, counted from the begin of the run over all lives."""
     for_s: Annotated[float, Interval(ge=0.001, le=600)] = 1.0
     """How long the strike lasts."""

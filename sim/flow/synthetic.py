@@ -19,7 +19,7 @@ from math import ceil, exp, sqrt
 from typing import Annotated, NamedTuple, TypeAlias, TypeVar
 
 import numpy as np
-from annotated_types import Ge, Gt, Interval
+from annotated_types import Interval
 
 from domain.instrument import Instrument
 from domain.units import NS_PER_S, USD, AccountId, Ns, Oid, Px, Side, Sz, Tif
@@ -44,13 +44,13 @@ class SyntheticFlowConfig:
 
     fair_price: Annotated[float, Interval(ge=1e-6, le=1e9)] = 3_000.0
     """Where the fair price starts, in USD; it also turns the sizes below from USD into lots, all run long."""
-    sigma_bps: Annotated[float, Ge(0)] = 0.45
+    sigma_bps: Annotated[float, Interval(ge=0, le=1e4)] = 0.45
     """Continuous part of the fair price, per square root of a second."""
     drift_bps: Annotated[float, Interval(ge=-10_000, le=10_000)] = 0.0
     """Per second."""
-    jumps: Annotated[float, Ge(0)] = 0.1
+    jumps: Annotated[float, Interval(ge=0, le=1e4)] = 0.1
     """Jumps of the fair price, per second."""
-    jump_bps: Annotated[float, Ge(0)] = 2.5
+    jump_bps: Annotated[float, Interval(ge=0, le=1e4)] = 2.5
     """Mean absolute size of a jump (Laplace)."""
 
     spread_ticks: Annotated[int, Interval(ge=1, le=10_000)] = 1
@@ -59,13 +59,13 @@ class SyntheticFlowConfig:
     """Levels a side on which makers place."""
     placements: Annotated[float, Interval(gt=0, le=100_000)] = 60.0
     """Limit orders per second, both sides. Nearer levels get more of them, and they live shorter."""
-    order_usd: Annotated[float, Gt(0)] = 10_000.0
+    order_usd: Annotated[float, Interval(gt=0, le=1e9)] = 10_000.0
     """Median notional of a limit order (lognormal)."""
     order_sigma: Annotated[float, Interval(ge=0, le=5)] = 1.6
     """Standard deviation of the logarithm of that notional; 1.6: one order in six is 5 times the median or more."""
-    level_usd: Annotated[float, Gt(0)] = 420_000.0
+    level_usd: Annotated[float, Interval(gt=0, le=1e9)] = 420_000.0
     """What rests on a level on average."""
-    lag_ticks: Annotated[float, Ge(0)] = 1.0
+    lag_ticks: Annotated[float, Interval(ge=0, le=1e6)] = 1.0
     """How far past the quotes the fair price goes before the makers move."""
     slow_share: Annotated[float, Interval(ge=0, le=1)] = 0.02
     """Share of maker orders that are not cancelled in time when the makers move."""
@@ -76,17 +76,17 @@ class SyntheticFlowConfig:
 
     bursts: Annotated[float, Interval(ge=0, le=100_000)] = 1.1
     """Groups of takers per second."""
-    burst_size: Annotated[float, Ge(1)] = 2.2
+    burst_size: Annotated[float, Interval(ge=1, le=1e6)] = 2.2
     """Mean number of takers in a group (geometric); all on one side."""
-    taker_usd: Annotated[float, Gt(0)] = 300.0
+    taker_usd: Annotated[float, Interval(gt=0, le=1e9)] = 300.0
     """Median notional of a taker (lognormal)."""
     taker_sigma: Annotated[float, Interval(ge=0, le=5)] = 2.6
     """Standard deviation of the logarithm of that notional; recorded takers are mostly tiny and rarely huge."""
-    taker_levels: Annotated[int, Ge(0)] = 3
+    taker_levels: Annotated[int, Interval(ge=0, le=1_000_000)] = 3
     """Levels beyond the best one that a taker accepts."""
     informed: Annotated[float, Interval(ge=0, le=1)] = 0.9
     """0: a taker's side is a coin toss; 1: at the edge of a move all takers go with the fair price."""
-    sweep_usd: Annotated[float, Gt(0)] = 2_000_000.0
+    sweep_usd: Annotated[float, Interval(gt=0, le=1e9)] = 2_000_000.0
     """Most that is taken in one block from quotes that the fair price has passed."""
 
 

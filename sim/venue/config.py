@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from enum import Enum, IntEnum, StrEnum
 from typing import Annotated
 
-from annotated_types import Ge, Gt, Interval
+from annotated_types import Interval
 
 from domain.units import NS_PER_S, USD, Ns, Oid, Usd
 from sim.venue.funding import FundingConfig
@@ -69,7 +69,7 @@ class Reference(Enum):
 class MarginTerms:
     """On what terms an account holds positions."""
 
-    leverage: Annotated[int, Ge(1)] | None = None
+    leverage: Annotated[int, Interval(ge=1, le=1_000)] | None = None
     """Position value over initial margin, at most what the instrument allows; `off`: just that."""
     isolated: tuple[str, ...] = ()
     """Instruments whose position has its own margin; the others share the account's."""
@@ -79,11 +79,11 @@ class MarginTerms:
 class LiquidationConfig:
     """What happens to an account below its maintenance margin; every default is documented."""
 
-    partial_above: Annotated[Usd, Ge(0)] = Usd(100_000 * USD)
+    partial_above: Annotated[Usd, Interval(ge=0, le=10**18)] = Usd(100_000 * USD)
     """Of a position worth more, in micro-USD, only a part is sold at first. The test network has 10,000 USD."""
     partial_share: Annotated[float, Interval(gt=0, le=1)] = 0.2
     """That part."""
-    cooldown: Annotated[Ns, Ge(0)] = Ns(30 * NS_PER_S)
+    cooldown: Annotated[Ns, Interval(ge=0, le=10**15)] = Ns(30 * NS_PER_S)
     """So long after such a part the account's next liquidation takes the whole of each position."""
     backstop_share: Annotated[float, Interval(ge=0, le=1)] = 2 / 3
     """Below this share of its maintenance margin what the book did not take goes to the liquidator."""
@@ -96,13 +96,13 @@ FIRST_OID = Oid(1)
 class VenueConfig:
     """How this venue behaves. Every default is what is documented or recorded of Hyperliquid."""
 
-    batches_per_block: Annotated[int, Ge(1)] = 1
+    batches_per_block: Annotated[int, Interval(ge=1, le=100)] = 1
     """Consensus batches in a block, where `run_block` is not told a number."""
-    passive_delay: Annotated[Ns, Ge(0)] = Ns(0)
+    passive_delay: Annotated[Ns, Interval(ge=0, le=10**15)] = Ns(0)
     """Mempool: effective time = arrival + delay of the class."""
-    cancel_delay: Annotated[Ns, Ge(0)] = Ns(0)
+    cancel_delay: Annotated[Ns, Interval(ge=0, le=10**15)] = Ns(0)
     """The same for cancels; none is known of."""
-    taker_delay: Annotated[Ns, Ge(0)] = Ns(0)
+    taker_delay: Annotated[Ns, Interval(ge=0, le=10**15)] = Ns(0)
     """Speed bump of unpaid GTC and IOC. No figure is published; 360 ms fits what third parties measured."""
     modify_keeps_place: ModifyPlace = ModifyPlace.NEVER
     reduce_only_minimum: ReduceOnlyMinimum = ReduceOnlyMinimum.UNLESS_CLOSING
@@ -111,11 +111,11 @@ class VenueConfig:
     """Whether a placement must carry a client id (OL-27). The venue itself takes one without."""
     partial_fill_updates: bool = True
     """Whether a fill that leaves a rest prints another `open` with what remains."""
-    first_oid: Annotated[Oid, Gt(0)] = FIRST_OID
+    first_oid: Annotated[Oid, Interval(gt=0, le=10**15)] = FIRST_OID
     """The first order id that the venue hands out to traders; the next order has the next number."""
-    orders_kept: Annotated[int, Ge(1)] = 10_000
+    orders_kept: Annotated[int, Interval(ge=1, le=1_000_000_000)] = 10_000
     """Ended orders that an account's status queries can still find; older ones are forgotten."""
-    fills_kept: Annotated[int, Ge(1)] = 10_000
+    fills_kept: Annotated[int, Interval(ge=1, le=1_000_000_000)] = 10_000
     """Fills of an account that queries and subscriptions can still find."""
     mark: MarkConfig = field(default_factory=MarkConfig)
     """Oracle and mark price."""
@@ -123,7 +123,7 @@ class VenueConfig:
     """What longs pay shorts; `off`: nothing is paid."""
     liquidation: LiquidationConfig = field(default_factory=LiquidationConfig)
     """Of accounts whose positions need margin."""
-    open_interest_cap: Annotated[Usd, Gt(0)] | None = None
+    open_interest_cap: Annotated[Usd, Interval(gt=0, le=10**18)] | None = None
     """Value of all long positions of accounts, in micro-USD an instrument, at which no order may add to them."""
 
     def delay_of(self, action_class: ActionClass) -> Ns:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated
 
-from annotated_types import Ge, Gt, Le
+from annotated_types import Gt, Interval, Le
 
 from domain.events import Level
 from domain.units import NS_PER_S, USD, InstrumentId, Ns, Pos, Px, Side, Usd
@@ -26,19 +26,19 @@ _MOST_LEVELS = 1 << 16
 class FundingConfig:
     """How funding is computed and when it is paid; every default is documented."""
 
-    interval: Annotated[Ns, Ge(1)] = HOUR
+    interval: Annotated[Ns, Interval(ge=1, le=10**15)] = HOUR
     """Time between two payments. A shorter one pays its share of the hourly rate."""
-    sample_every: Annotated[Ns, Ge(1)] = Ns(5 * NS_PER_S)
+    sample_every: Annotated[Ns, Interval(ge=1, le=10**15)] = Ns(5 * NS_PER_S)
     """Time between two samples of the premium."""
-    interest: float = 0.0001
+    interest: Annotated[float, Interval(ge=-1, le=1)] = 0.0001
     """Interest of eight hours that the premium is pulled to, as a fraction: 0.01 %."""
-    clamp: Annotated[float, Ge(0)] = 0.0005
+    clamp: Annotated[float, Interval(ge=0, le=1)] = 0.0005
     """Most that interest less premium may add or take off, as a fraction of eight hours."""
     cap_per_hour: Annotated[float, Gt(0), Le(1)] = 0.04
     """Largest rate of an hour, either sign."""
-    impact_usd: Annotated[Usd, Gt(0)] = Usd(6_000 * USD)
+    impact_usd: Annotated[Usd, Interval(gt=0, le=10**18)] = Usd(6_000 * USD)
     """Value, in micro-USD, whose average execution price is the impact price."""
-    major_impact_usd: Annotated[Usd, Gt(0)] = Usd(20_000 * USD)
+    major_impact_usd: Annotated[Usd, Interval(gt=0, le=10**18)] = Usd(20_000 * USD)
     """The same for `majors`."""
     majors: tuple[str, ...] = ("BTC", "ETH")
     """Instruments whose impact price is that of a larger order."""

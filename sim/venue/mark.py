@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from math import exp
 from typing import Annotated
 
-from annotated_types import Ge, Gt
+from annotated_types import Interval
 
 from domain.units import NS_PER_S, Ns, Px
 from sim.liquidity.base import Liquidity
@@ -20,11 +20,11 @@ from sim.liquidity.base import Liquidity
 class MarkConfig:
     """How prices come about; every default is documented."""
 
-    interval: Annotated[Ns, Ge(1)] = Ns(3 * NS_PER_S)
+    interval: Annotated[Ns, Interval(ge=1, le=10**15)] = Ns(3 * NS_PER_S)
     """Time between two updates of oracle and mark; the first block after it makes the next one."""
-    basis_window_s: Annotated[float, Gt(0)] = 150.0
+    basis_window_s: Annotated[float, Interval(gt=0, le=1e6)] = 150.0
     """Time constant of the average distance of the middle of the book from the oracle, in seconds."""
-    local_window_s: Annotated[float, Gt(0)] = 30.0
+    local_window_s: Annotated[float, Interval(gt=0, le=1e6)] = 30.0
     """Time constant of the average of the book's own price, the third of the three where one is missing."""
     external_perps: bool = True
     """Whether perpetuals elsewhere trade at the outside price; without an outside there are none."""

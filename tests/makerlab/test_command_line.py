@@ -405,6 +405,20 @@ def test_story_without_an_order_lists_them(capsys, journal):
     assert (code, err[:7]) == (ExitCode.WRONG_INPUT, "--fills")
 
 
+def test_story_of_a_torn_journal_says_that_it_is(capsys, journal):
+    """An order that ends in the part that is gone looks as if it still rested."""
+    assert ": torn, " not in call(capsys, "story", str(journal))[2]
+    whole = journal.read_bytes()
+    journal.write_bytes(whole[:-1_000])
+    oid = call(capsys, "story", str(journal))[1].splitlines()[1].split()[-1]
+    for order in ((), (oid,)):
+        code, out, err = call(capsys, "story", str(journal), *order)
+        assert (code, bool(out)) == (0, True)
+        (line,) = (line for line in err.splitlines() if "journal.mlj: torn, " in line)
+        assert line.startswith(f"{journal}: torn, ")
+        assert line.endswith("; what is before is told")
+
+
 def test_one_of_a_thing_is_singular(capsys, tmp_path):
     """Protects the last line of `makerlab book` from "1 fills"; verbs stay as they are."""
     path = tmp_path / "orders.csv"
@@ -565,14 +579,89 @@ def test_a_run_removes_the_result_of_the_one_before(capsys, tmp_path):
     assert left == {"result.json", "journal.mlj", "photo.png"}
 
 
-@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no /dev/full on this system")  # noqa: PTH110
-def test_1_a_full_disk_is_one_line(tmp_path):
-    """Nobody's bug: said in a line, without a traceback; the result is still printed."""
-    code, out, err = makerlab("run", "eth-quiet", *SHORT, "--junit", "/dev/full", "--json", cwd=tmp_path)
-    assert code == ExitCode.FAILED
-    assert json_of(out)["scenario"] == "eth-quiet"
-    assert "No space left on device" in err
-    assert "Traceback" not in err
+TOO_LONG = "x" * 300
+NO_PLACES = ("nowhere/x", "file/x", TOO_LONG, f"{TOO_LONG}/x", ".")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "option", "places"),
+    [
+        (("run", "no-such"), "--out", NO_PLACES[1:4]),
+        (("run", "no-such"), "--junit", NO_PLACES),
+        (("demo", "--seed", "-1"), "--out", NO_PLACES[1:4]),
+        (("swarm", "--seeds", "none"), "--out", NO_PLACES[1:4]),
+        (("crashes", "no-such"), "--out", NO_PLACES[1:4]),
+        (("ablate", "no-such"), "--out", NO_PLACES[1:4]),
+        (("shrink", "no.json"), "--out", NO_PLACES),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, tuple) and len(value) < 4 else "",
+)
+def test_2_a_wrong_place_is_named_beside_other_mistakes(capsys, tmp_path, arguments, option, places):
+    """Of every command that writes: one report with the path, before anything begins, and nothing is left behind."""
+    (tmp_path / "file").write_text("kept")
+    for place in places:
+        code, out, err = call(capsys, *arguments, option, place)
+        assert (code, out) == (ExitCode.WRONG_INPUT, "")
+        lines = err.splitlines()
+        assert len(lines) == 2, err
+        (line,) = (line for line in lines if line.startswith(f"{option}: found {place}"))
+        assert ", want a f" in line
+        assert [path.name for path in tmp_path.iterdir()] == ["file"]
+    assert (tmp_path / "file").read_text() == "kept"
+
+
+def test_2_no_folder_is_left_by_a_wrong_report(capsys, tmp_path):
+    """The folder of the run, which was sound, is not made for nothing."""
+    assert call(capsys, "run", "eth-quiet", "--out", "a/b", "--junit", ".")[0] == ExitCode.WRONG_INPUT
+    assert not list(tmp_path.iterdir())
+
+
+HAS_FULL = os.path.exists("/dev/full")  # noqa: PTH110
+NO_FULL = "no /dev/full on this system"
+
+
+@pytest.mark.skipif(not HAS_FULL, reason=NO_FULL)
+def test_2_a_full_disk_is_found_before_the_work(capsys, tmp_path):
+    """Said in a line that names it, and no run is begun in vain."""
+    code, out, err = call(capsys, "run", "eth-quiet", *SHORT, "--junit", "/dev/full", "--json")
+    assert (code, out) == (ExitCode.WRONG_INPUT, "")
+    assert err.startswith("--junit: found /dev/full (No space left on device), want a file that can be written")
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.skipif(not HAS_FULL, reason=NO_FULL)
+def test_2_a_disk_that_fills_up_is_named(tmp_path):
+    """Nobody's bug: said in a line with the file, without a traceback; the result is still printed."""
+    script = (
+        "import makerlab.run as run; from makerlab.__main__ import main;"
+        "run.file_problems = lambda *_: []; main()"  # there was room when it was looked for
+    )
+    arguments = ("run", "eth-quiet", *SHORT, "--junit", "/dev/full", "--json")
+    env = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(
+        [sys.executable, "-c", script, *arguments], env=env, cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == ExitCode.WRONG_INPUT
+    assert json_of(done.stdout)["scenario"] == "eth-quiet"
+    assert done.stderr.splitlines()[-1].startswith("/dev/full: found No space left on device, want a place")
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.skipif(not HAS_FULL, reason=NO_FULL)
+def test_1_a_full_output_is_one_line(tmp_path):
+    """No option says where stdout goes: it is no wrong input."""
+    with open("/dev/full", "w") as full:  # noqa: PTH123
+        process = subprocess.run(
+            [sys.executable, "-m", "makerlab", "scenarios", "--json"],
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+            cwd=tmp_path,
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+    assert process.returncode == ExitCode.FAILED
+    assert process.stderr == "output: found No space left on device, want a place that can be read and written\n"
 
 
 def test_text_that_the_terminal_has_no_letters_for_is_spelled(tmp_path):
@@ -636,13 +725,36 @@ def test_of_several_runs_the_worst_decides():
 def test_130_interrupted(tmp_path, jobs):
     """Ctrl-C ends a long run at once and without a traceback, also when it is spread over processes."""
     process = spawn("run", "eth-quiet", "--set", "duration_s=100000", *jobs, cwd=tmp_path)
-    while not list(tmp_path.glob("runs/*/journal.mlj")):
+    seeds = range(2 if jobs else 1)
+    journals = [tmp_path / "runs" / f"eth-quiet-{seed}" / "journal.mlj" for seed in seeds]
+    while not all(path.exists() and path.stat().st_size > 10_000 for path in journals):
         assert process.poll() is None
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=30)
     assert (process.returncode, out) == (ExitCode.INTERRUPTED, "")
     assert "interrupted" in err
     assert "Traceback" not in err
+    told = [line for line in err.splitlines() if "stopped, the journal" in line]
+    assert told == [f"eth-quiet seed {n}: stopped, the journal so far is in runs/eth-quiet-{n}" for n in seeds]
+
+
+def test_130_runs_that_never_began_leave_no_folder(tmp_path):
+    """Protects from empty folders, and from calling a run stopped that was not under way."""
+    old = tmp_path / "runs" / "eth-quiet-3" / "journal.mlj"
+    old.parent.mkdir(parents=True)
+    old.write_bytes(b"of another call")
+    long = ("eth-quiet", "--set", "duration_s=100000")
+    process = spawn("run", *long, "--seeds", "4", "--jobs", "2", cwd=tmp_path)
+    journals = [tmp_path / "runs" / f"eth-quiet-{seed}" / "journal.mlj" for seed in range(2)]
+    while not all(path.exists() and path.stat().st_size > 10_000 for path in journals):
+        assert process.poll() is None
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=30)
+    assert process.returncode == ExitCode.INTERRUPTED
+    assert err.count("stopped, the journal") == 2
+    assert "stopped: 0 of 4 runs are done" in err
+    assert sorted(path.name for path in (tmp_path / "runs").iterdir()) == ["eth-quiet-0", "eth-quiet-1", "eth-quiet-3"]
+    assert old.read_bytes() == b"of another call"
 
 
 def test_141_nobody_reads_our_output(tmp_path):

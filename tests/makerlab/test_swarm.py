@@ -1,6 +1,8 @@
 """The search: what holds, what fails, what is kept, how it goes on, and how small a failure gets."""
 
 import json
+import signal
+from pathlib import Path
 
 import pytest
 
@@ -8,7 +10,7 @@ from domain.errors import ConfigError
 from domain.events import Woke
 from makerlab.__main__ import dispatch
 from makerlab.exit_codes import ExitCode
-from makerlab.swarm import SEEN, TWICE, _checked, window
+from makerlab.swarm import SEEN, TWICE, Terms, _checked, window
 from makerlab.swarm_summary import FAILURES
 from orchestrator.fills import FillDeduplicator
 from runtime.journal_format import MAGIC, Took, encode
@@ -17,6 +19,8 @@ from runtime.log import MemoryLog
 from scenarios.drawing import VERSION
 from scenarios.failure import TAIL, read_failure
 from scenarios.loader import load
+from scenarios.shrink import Shrinker
+from tests.makerlab.command import spawn
 
 MINUTES = "3.5"
 OTHER_FORMAT = json.dumps(
@@ -75,7 +79,7 @@ def test_a_search_says_what_was_injected_and_that_all_holds(capsys, tmp_path):
     assert summary["canary"] in {"S1", "S2"}
     assert summary["situations"]["of"]["fill_during_cancel"]["first_seed"] in {0, 1}
     assert summary["situations"]["of"]["duplicate_fill"]["worlds"] <= 2
-    assert not list((tmp_path / "runs/swarm" / TWICE).iterdir()), "what is the same twice is not kept"
+    assert not (tmp_path / "runs/swarm" / TWICE).exists(), "what is the same twice is not kept"
     lines = (tmp_path / "runs/swarm" / SEEN).read_text().splitlines()
     assert [json.loads(line)["seed"] for line in lines[1:]] == [0, 1]
 
@@ -139,6 +143,27 @@ def test_a_page_for_each_failing_seed(capsys, tmp_path):
     page = path.read_text()
     for part in ("Where they parted", "What was injected", "What each side believed", "fills applied", "stall", "S2"):
         assert part in page, part
+
+
+@pytest.mark.parametrize("is_smaller", [True, False])
+def test_ctrl_c_keeps_the_smallest_so_far(capsys, tmp_path, monkeypatch, is_smaller):
+    """Minutes of work are not lost; where nothing could be left out yet there is nothing to keep."""
+    path = tmp_path / "seed-1.json"
+    scenario = {"extends": "eth-quiet", "name": "x", "duration_s": 200.0, "faults": []}
+    failed = [{"name": "S1", "text": "wrong"}]
+    path.write_text(json.dumps(json.loads(OTHER_FORMAT) | {"format": 1, "scenario": scenario, "failed": failed}))
+
+    def interrupted(shrinker):
+        shrinker.tree = {**scenario, "duration_s": 50.0} if is_smaller else scenario
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Shrinker, "shrink", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        call(capsys, "shrink", str(path))
+    small = path.with_suffix(".small.toml")
+    assert small.exists() is is_smaller
+    assert ("stopped: the smallest so far is" in capsys.readouterr().err) is is_smaller
+    assert not is_smaller or load(str(small)).duration_s == 50
 
 
 def test_a_failure_that_is_gone_says_so(capsys, tmp_path, monkeypatch):
@@ -209,6 +234,12 @@ def test_the_gate_names_the_first_event_that_differs(capsys, tmp_path):
     assert "s event Woke() | " in line
 
 
+def seeds_of(text):
+    """The seeds that an option means."""
+    wanted, _ = _checked(text, 10, 1, 0, Path("out"), Terms(VERSION, 600, None))
+    return wanted
+
+
 def with_other_event(journal, index):
     """The journal with another event at its n-th record, if that is one, else at the next one that is."""
     log = MemoryLog()
@@ -221,7 +252,7 @@ def with_other_event(journal, index):
 @pytest.mark.parametrize("text", ["3@abc", "3@abe"])
 def test_a_window_of_seeds_from_a_text(text):
     """Each commit has seeds of its own, and always the same ones."""
-    wanted = _checked(text, 10, 1, 0)
+    wanted = seeds_of(text)
     assert len(wanted) == 3
     assert wanted[0] == window(text[2:])
     assert window("abc") != window("abe")
@@ -234,7 +265,7 @@ def test_a_window_of_seeds_from_a_text(text):
 def test_impossible_seeds_are_named(seeds):
     """One line, and nothing starts."""
     with pytest.raises(ConfigError, match=r"--seeds: found .*, want a number of seeds"):
-        _checked(seeds, 10, 1, 0)
+        seeds_of(seeds)
 
 
 def test_all_wrong_numbers_come_together(capsys, tmp_path):
@@ -278,11 +309,47 @@ def test_an_artefact_of_no_world_is_named(capsys, tmp_path):
     assert f"{path}: scenario: faults[0].kind: found" in err
 
 
+def test_an_artefact_of_no_seed_is_named_with_the_place(capsys, tmp_path):
+    """What would come up after minutes of work comes up at once, and all of it."""
+    path = tmp_path / "seed-1.json"
+    path.write_text(json.dumps(json.loads(OTHER_FORMAT) | {"format": 1, "seed": -1, "failed": []}))
+    code, out, err = call(capsys, "shrink", str(path), "--out", ".")
+    assert (code, out) == (ExitCode.WRONG_INPUT, "")
+    assert [line.partition(": found")[0] for line in err.splitlines()] == ["--out", f"{path}: seed", f"{path}: failed"]
+
+
 def test_a_missing_artefact_and_folder_are_named(capsys):
     """Before anything runs."""
     code, _, err = call(capsys, "shrink", "no.json")
     assert code == ExitCode.WRONG_INPUT
     assert "no.json: found No such file or directory" in err
-    code, _, err = call(capsys, "shrink", "no.json", "--out", "nowhere/x.toml", "--minutes", "0")
-    assert [line.partition(":")[0] for line in err.splitlines()] == ["--minutes", "--out"]
+    code, _, err = call(capsys, "shrink", "no.json", "--out", "nowhere/x.toml", "--minutes", "nan")
+    assert [line.partition(":")[0] for line in err.splitlines()] == ["--minutes", "--out", "no.json"]
     assert code == ExitCode.WRONG_INPUT
+
+
+def test_a_corrupt_file_of_seeds_is_named_with_the_rest(capsys, tmp_path):
+    """Nothing is changed by a call that does not start: neither the file nor the folder it is in."""
+    path = tmp_path / "found" / SEEN
+    path.parent.mkdir()
+    path.write_text('{"drawing": 1}\n')
+    code, out, err = call(capsys, "swarm", "--seeds", "1", "--jobs", "0", "--out", "found")
+    assert (code, out) == (ExitCode.WRONG_INPUT, "")
+    assert [line.partition(":")[0] for line in err.splitlines()] == ["--jobs", f"found/{SEEN}"]
+    assert [(each.name, each.read_text()) for each in path.parent.iterdir()] == [(SEEN, '{"drawing": 1}\n')]
+
+
+@pytest.mark.parametrize("jobs", ["1", "2"])
+def test_ctrl_c_says_what_is_seen_and_leaves_no_empty_folder(tmp_path, jobs):
+    """The same line whatever the number of processes; the next call goes on from there."""
+    process = spawn("swarm", "--seeds", "1..40", "--minutes", MINUTES, "--jobs", jobs, "--out", "o", cwd=tmp_path)
+    path = tmp_path / "o" / SEEN
+    while not (path.exists() and path.read_bytes().count(b"\n") > 1):
+        assert process.poll() is None, process.stderr.read()
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == ExitCode.INTERRUPTED
+    seen = path.read_bytes().count(b"\n") - 1
+    assert f"stopped: {seen} of 40 seeds seen, the same command goes on from there" in err
+    assert "Traceback" not in err
+    assert not [each for each in (tmp_path / "o").iterdir() if each.is_dir() and not list(each.iterdir())]

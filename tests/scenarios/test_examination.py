@@ -10,12 +10,14 @@ from domain.errors import ConfigError
 from domain.events import Feed
 from domain.units import NS_PER_S, Side
 from exchange_adapters.simulated import KeepAlive
+from makerlab.figures import sections
 from makerlab.swarm import silence
 from orchestrator.risk.kill_switch import KillSwitch
 from orchestrator.risk.liquidation import LiquidationWatch
 from runtime.log import MemoryLog
 from scenarios import examination
 from scenarios.build import build
+from scenarios.drawing import draw
 from scenarios.examination import TIMERS_LEFT
 from scenarios.loader import load, load_tree
 from scenarios.probes import Probe
@@ -57,6 +59,11 @@ def tried(*probes, extends="eth-volatile", duration_s=DURATION_S, seed=7, **more
     return running, run(running, seed)
 
 
+def judged(result):
+    """What the run says of its trials as a whole: what was measured, and whether that holds."""
+    return next((each.measured, each.holds) for each in result.expectations if each.name == "trials")
+
+
 def found(result):
     return {(violation.name, violation.text.split(":")[0]) for violation in result.violations}
 
@@ -66,6 +73,8 @@ def test_a_sound_trader_passes_all_of_them(extends):
     """Withdraws and comes back, is killed, stays killed over a death, and leaves nothing."""
     running, result = tried(*ALL, extends=extends)
     assert tuple(running.probed) == ALL
+    assert result.metrics.probes == dict.fromkeys(map(str, ALL), "passed")
+    assert judged(result) == ("all", True)
     assert result.violations == []
     assert (result.ended, result.reason) == (Ended.COMPLETED, None), "a kill on trial is no end of the run"
     assert [end.how for end in running.driver.ends] == ["killed", "stopped"]
@@ -82,8 +91,52 @@ def test_the_figures_of_a_run_are_those_before_its_trials():
     assert plain.duration_s == tried_out.duration_s
 
 
+def test_how_every_order_ended_is_told():
+    """What was placed is cancelled, filled or refused; where a trial follows some have no end yet, and that is said."""
+    orders = tried()[1].metrics.orders
+    assert (orders.modified, orders.unended, orders.resting) == (0, 0, 0)
+    assert orders.placed == orders.ended_cancelled + orders.ended_filled + orders.rejected
+    _, result = tried(Probe.KILL)
+    orders = result.metrics.orders
+    assert orders.unended >= orders.resting > 0
+    assert orders.placed == orders.ended_cancelled + orders.ended_filled + orders.rejected + orders.unended
+    rows = {row.name: row for section in sections(result) for row in section.rows}
+    assert (rows["without an end"].value, rows["filled"].value) == (str(orders.unended), str(orders.ended_filled))
+    under_way = orders.unended - orders.resting
+    assert rows["without an end"].note.startswith(f"{orders.resting} rested, {under_way} under way")
+    assert rows["requests per minute"].note == f"{result.metrics.requests} in all, up to the first trial"
+    assert (rows["kill"].value, rows["kill"].note) == ("passed", "")
+
+
+def test_a_trial_that_is_not_held_is_told_and_fails_the_run():
+    """A restart of a trader that nobody killed, a kill with nothing at rest: whoever asks for one hears of it."""
+    _, result = tried(Probe.RESTART, Probe.LEAKS)
+    assert result.metrics.probes == {
+        "restart": "not held: the trader was not killed, neither in the run nor by the trial before",
+        "leaks": "passed",
+    }
+    assert judged(result) == ("without restart", False)
+    assert not result.holds
+    _, result = tried(Probe.STALE_DATA, Probe.KILL, duration_s=10.0)
+    nothing = "not held: nothing of the trader rested at the venue"
+    assert result.metrics.probes == {"stale_data": nothing, "kill": nothing}
+    assert judged(result) == ("without stale_data, kill", False)
+    assert result.document()["metrics"]["probes"] == result.metrics.probes
+
+
+def test_a_trial_may_be_left_out_where_that_is_said():
+    """Drawn worlds say it: nobody knows beforehand what state their trader will be in."""
+    assert draw(1, 300.0).tree["expect"]["trials_left_out"] is True
+    tree = {"extends": "eth-quiet", "name": "x", "duration_s": DURATION_S, "probes": ["restart"]}
+    running = build(load_tree({**tree, "expect": {"trials_left_out": True}}, "x"), 7, MemoryLog())
+    result = run(running, 7)
+    assert judged(result) == ("without restart", True)
+    assert result.holds
+
+
 AT_THE_END = {
     "checks",
+    "probes",
     "position_difference",
     "adjustments_left",
     "pnl_difference_usd",
@@ -118,14 +171,15 @@ def test_quotes_that_stay_on_old_data_are_found():
     """Cancels that never arrive: whoever only looks at what was asked would not see it."""
     running, result = tried(Probe.STALE_DATA, faults=[CANCELS_LOST])
     assert running.probed == [Probe.STALE_DATA]
+    assert result.metrics.probes == {"stale_data": "failed"}
     assert ("S20", "probe") in found(result)
 
 
 def test_a_trader_that_does_not_kill_is_found(monkeypatch):
     """It heard of its liquidation, and trades on."""
     monkeypatch.setattr(LiquidationWatch, "_latch", lambda *_: None)
-    running, result = tried(Probe.KILL)
-    assert running.probed == []
+    _, result = tried(Probe.KILL)
+    assert result.metrics.probes == {"kill": "failed"}
     assert found(result) == {("S23", "probe")}
 
 
@@ -237,7 +291,7 @@ def test_a_killed_trader_is_not_waited_for_where_the_failure_stays():
 @pytest.mark.parametrize(("kind", "is_lost"), [("disconnect", True), ("duplicate", False)])
 def test_only_who_has_to_live_without_the_account_has_lost_it(kind, is_lost):
     """A cut of some seconds, in a world in which something else stays, is a cut of some seconds."""
-    faults = [{"kind": kind, "at_s": 500.0, "duration_s": 1.0}]
+    faults = [{"kind": kind, "at_s": 500.0, "duration_s": 1e6}]
     tree = {"extends": "eth-volatile", "name": "x", "faults": faults, "checks": {"despite": [kind]}}
     running = build(load_tree(tree, "x"), 7, MemoryLog())
     assert not running.has_lost_user_feed

@@ -120,6 +120,7 @@ def test_every_field_is_measured():
     assert {field.name for field in fields(Expect)} == {kind.field for kind in KINDS} | {
         "halted",
         "adjustments_left",
+        "trials_left_out",
         "alerted",
         "least",
         "most",

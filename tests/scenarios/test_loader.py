@@ -1,6 +1,7 @@
 """Scenario files: what is wrong is named, all of it; names, layers and the schema are what they say."""
 
 import json
+import shlex
 import tomllib
 from dataclasses import replace
 from functools import cache
@@ -297,6 +298,158 @@ def test_extends_of_itself_is_refused(tmp_path):
     path = tmp_path / "a.toml"
     path.write_text("extends = 'a.toml'")
     assert "no circle" in problems_of(path)[0]
+
+
+MISTAKES_BESIDE = """
+colour = "red"
+covers = ["the-fall-of-rome"]
+probes = ["kill", "leaks", "kill", "stay"]
+[venue]
+block_ms = "often"
+[trader.desk.engine]
+max_position_us = 5
+[checks]
+despite = ["reoder"]
+[[faults]]
+kind = "earthquake"
+at_s = "soon"
+"""
+BESIDE = {
+    "colour": '"red"',
+    "covers[0]": '"the-fall-of-rome"',
+    "probes[2]": '"kill"',
+    "probes[3]": '"stay"',
+    "venue.block_ms": '"often"',
+    "trader.desk.engine.max_position_us": "5",
+    "checks.despite[0]": '"reoder"',
+    "faults[0].kind": '"earthquake"',
+    "duration_s": '"long"',
+}
+
+
+@pytest.mark.parametrize(
+    ("extends", "says"),
+    [
+        ('"eth-quit"', "did you mean eth-quiet?"),
+        ('"nowhere.toml"', "No such file or directory"),
+        ('"broken.toml"', "valid TOML"),
+        ("5", "a file or scenario, or a list of them"),
+        ('["eth-quiet", "eth-quit"]', "did you mean eth-quiet?"),
+        ('"middle.toml"', "did you mean eth-quiet?"),
+    ],
+)
+def test_a_wrong_base_hides_nothing_else(tmp_path, extends, says):
+    """What can be said of a file without what it is laid over is said, and nothing that the base might make good."""
+    (tmp_path / "broken.toml").write_text("name = ")
+    (tmp_path / "middle.toml").write_text("extends = 'eth-quit'\nduration_s = 5\n")
+    path = tmp_path / "bad.toml"
+    path.write_text(f"extends = {extends}\n{MISTAKES_BESIDE}")
+    first, *lines = problems_of(path, "duration_s=long")
+    assert says in first
+    for where, what in BESIDE.items():
+        assert any(f"{where}: found {what}, want " in line for line in lines), (where, lines)
+    assert len(lines) == len(BESIDE), lines
+
+
+def test_a_wrong_base_alone_is_one_line(tmp_path):
+    """Name, market, duration, the kind of a table and whatever a fault is missing may all stand in the base."""
+    path = tmp_path / "bad.toml"
+    path.write_text("""
+extends = "eth-quit"
+checks.despite = ["reorder"]
+links.order_socket.latency.median_ms = 5
+trader.feeds.backoff_ms = 1e6
+[[market.more]]
+profile = "eth-quiet"
+instrument.name = "ETH"
+""")
+    (line,) = problems_of(path)
+    assert "extends: found" in line
+
+
+def test_overrides_of_a_scenario_that_is_not_there_are_read_too():
+    """One look at the list mends the whole call."""
+    lines = problems_of("eth-quit", "duration_s=soon", "colour=red", "x")
+    wrong = [line.partition(": found")[0] for line in lines]
+    assert wrong == ["scenario", "--set", "--set: colour", "--set: duration_s"]
+
+
+def test_a_misspelt_kind_is_one_line_not_two(tmp_path):
+    """What liveness is judged in spite of is not called unknown because the fault itself is misspelt."""
+    path = tmp_path / "bad.toml"
+    path.write_text("extends = 'eth-quiet'\nchecks.despite = ['reorder']\n[[faults]]\nkind = 'reoder'\n")
+    (line,) = problems_of(path)
+    assert "faults[0].kind" in line
+
+
+@pytest.mark.parametrize(("lasts", "is_named"), [(79.9, True), (80.0, False), (1e6, False)])
+def test_what_ends_does_not_stay(lasts, is_named):
+    """Protects liveness from being judged in the time of a fault that only comes and goes."""
+    fault = f'faults=[{{kind="reorder", at_s=40, duration_s={lasts}}}]'
+    overrides = ("duration_s=120", fault, 'checks.despite=["reorder"]')
+    if not is_named:
+        assert load("eth-quiet", overrides).checks.despite == ("reorder",)
+        return
+    (line,) = problems_of("eth-quiet", *overrides)
+    assert "faults[0].duration_s: found 79.9, want at least 80, to the end of the run" in line
+
+
+@pytest.mark.parametrize(
+    ("given", "quoted"),
+    [
+        ("description=hello world", "'description=\"hello world\"'"),
+        ("faults=[{kind=crash, at_s=5}]", "'faults=[{kind=\"crash\", at_s=5}]'"),
+        ("probes=[kill, leaks]", '\'probes=["kill", "leaks"]\''),
+    ],
+)
+def test_a_text_without_quotes_is_shown_with_them(given, quoted):
+    """What is printed is what a shell takes."""
+    (line,) = problems_of("eth-quiet", given)
+    assert line.endswith(f"; a text stands in quotes: --set {quoted}")
+    (assignment,) = shlex.split(quoted)
+    assert not any("key.key=value" in line for line in problems_of("eth-quit", assignment))
+
+
+def test_what_quotes_do_not_mend_has_no_hint():
+    """A list that never ends is no text."""
+    (line,) = problems_of("eth-quiet", "faults=[[")
+    assert line.endswith("want key.key=value with a TOML value")
+
+
+def numbers_in(node, path=""):
+    """Every place of a schema at which a number may stand, but for figures that are told by their names."""
+    if isinstance(node, dict):
+        if node.get("type") in ("number", "integer"):
+            yield path, node
+        for key, below in node.items():
+            if key not in ("additionalProperties", "default"):
+                yield from numbers_in(below, f"{path}/{key}")
+    elif isinstance(node, list):
+        for i, below in enumerate(node):
+            yield from numbers_in(below, f"{path}/{i}")
+
+
+def test_every_number_has_a_largest_value():
+    """What nobody can mean is a slip of the hand: named here, and in an editor, rather than simulated."""
+    found = list(numbers_in(json.loads(schema_text())))
+    assert len(found) > 400
+    assert [path for path, node in found if not {"maximum", "exclusiveMaximum"} & node.keys()] == []
+
+
+@pytest.mark.parametrize(
+    ("override", "largest"),
+    [
+        ("trader.desk.engine.max_position_usd=1e17", 10**9),
+        ("links.reply.latency.median_ms=1e12", 10**6),
+        ("links.handshake_ms=1e12", 10**6),
+        ("checks.heal_ms=1e12", 10**9),
+        ("expect.fills_min=1_000_000_000_000", 10**9),
+    ],
+)
+def test_an_absurd_value_is_named(override, largest):
+    """With the bound that it breaks."""
+    (line,) = problems_of("eth-quiet", override)
+    assert line.endswith(f"want <= {largest}")
 
 
 def test_layers(tmp_path):

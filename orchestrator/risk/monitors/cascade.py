@@ -7,7 +7,7 @@ does: the mid moves away from where it was a minute ago and does not come back.
 from dataclasses import dataclass
 from typing import Annotated
 
-from annotated_types import Ge, Gt, Interval
+from annotated_types import Interval
 
 from orchestrator.risk.assessment import Assessment, RiskLevel, quiet
 from orchestrator.risk.state import RiskState
@@ -17,13 +17,13 @@ from orchestrator.risk.state import RiskState
 class CascadeConfig:
     """How far the mid may wander within a minute."""
 
-    window_s: Annotated[float, Gt(0)] = 60.0
+    window_s: Annotated[float, Interval(gt=0, le=1e6)] = 60.0
     """Time constant of the average that the mid is compared with, in seconds of the venue's clock."""
-    halt_pct: Annotated[float, Gt(0)] = 2.0
+    halt_pct: Annotated[float, Interval(gt=0, le=1e4)] = 2.0
     """Further from the average than this, in percent, no quotes."""
     warn_share: Annotated[float, Interval(gt=0, le=1)] = 0.5
     """From this share of it on quotes stand wider and are smaller."""
-    spread_factor: Annotated[float, Ge(1)] = 1.5
+    spread_factor: Annotated[float, Interval(ge=1, le=1e6)] = 1.5
     """How much wider."""
     size_factor: Annotated[float, Interval(gt=0, le=1)] = 0.5
     """How much smaller."""

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Annotated
 
-from annotated_types import Gt, Interval
+from annotated_types import Interval
 
 from orchestrator.risk.assessment import FINE, Assessment, RiskLevel
 from orchestrator.risk.state import RiskState, usd
@@ -13,7 +13,7 @@ from orchestrator.risk.state import RiskState, usd
 class DrawdownConfig:
     """How far the account may fall below its best."""
 
-    limit_pct: Annotated[float, Gt(0)] = 2.0
+    limit_pct: Annotated[float, Interval(gt=0, le=100)] = 2.0
     """Drawdown that kills, in percent of what the position limits of all instruments are worth: so much as a
     position at its limit loses by a move of so many percent."""
     warn_share: Annotated[float, Interval(gt=0, le=1)] = 0.8

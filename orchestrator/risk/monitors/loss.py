@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Annotated
 
-from annotated_types import Gt, Interval
+from annotated_types import Interval
 
 from domain.units import USD
 from orchestrator.risk.assessment import FINE, Assessment, RiskLevel
@@ -14,7 +14,7 @@ from orchestrator.risk.state import RiskState, usd
 class LossConfig:
     """What may be lost in a day."""
 
-    limit_usd: Annotated[float, Gt(0)] = 150.0
+    limit_usd: Annotated[float, Interval(gt=0, le=1e9)] = 150.0
     """Loss of the account within 24 hours, in USD, fees paid and positions valued at the mid, that kills. The
     default is 1.5 % of the default position limit."""
     warn_share: Annotated[float, Interval(gt=0, le=1)] = 0.8

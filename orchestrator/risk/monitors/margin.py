@@ -6,7 +6,7 @@ At full use of the initial margin the venue takes nothing that adds; it liquidat
 from dataclasses import dataclass
 from typing import Annotated
 
-from annotated_types import Gt, Interval
+from annotated_types import Interval
 
 from orchestrator.risk.assessment import FINE, Assessment, RiskLevel
 from orchestrator.risk.state import RiskState
@@ -18,7 +18,7 @@ class MarginUseConfig:
 
     warn_share: Annotated[float, Interval(gt=0, le=1)] = 0.9
     """From this share on people are warned."""
-    reduce_only_share: Annotated[float, Gt(0)] = 1.0
+    reduce_only_share: Annotated[float, Interval(gt=0, le=100)] = 1.0
     """From this share on nothing that adds to a position is placed. The venue liquidates where it is about 2."""
 
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Annotated
 
-from annotated_types import Ge, Interval
+from annotated_types import Interval
 
 from orchestrator.risk.assessment import FINE, Assessment, RiskLevel
 from orchestrator.risk.state import RiskState
@@ -21,7 +21,7 @@ class PositionConfig:
     proactive_share: Annotated[float, Interval(gt=0, le=1)] | None = 0.9
     """From this share of the limit on, in the worst case, orders that are on their way out take room, too: what is
     placed beside them is smaller instead of being held back (RK-10)."""
-    kill_factor: Annotated[float, Ge(1)] | None = 2.0
+    kill_factor: Annotated[float, Interval(ge=1, le=1e6)] | None = 2.0
     """A position beyond so many times its limit kills: something is wrong with what we believe of it."""
 
 

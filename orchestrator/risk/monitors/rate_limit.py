@@ -6,7 +6,7 @@ An allowance that is used up is not counted here: that is for the budget, which 
 from dataclasses import dataclass
 from typing import Annotated
 
-from annotated_types import Ge, Gt
+from annotated_types import Interval
 
 from orchestrator.risk.assessment import Assessment, RiskLevel, quiet
 from orchestrator.risk.state import RiskState
@@ -16,11 +16,11 @@ from orchestrator.risk.state import RiskState
 class RateLimitConfig:
     """How many such refusals are too many."""
 
-    window_s: Annotated[float, Gt(0)] = 20.0
+    window_s: Annotated[float, Interval(gt=0, le=1e6)] = 20.0
     """Refusals are counted over so many seconds: with the hold of a halt we are back within a minute of the last."""
-    reduce_only_at: Annotated[int, Ge(1)] = 2
+    reduce_only_at: Annotated[int, Interval(ge=1, le=1_000_000_000)] = 2
     """With so many of them nothing that adds to the position is placed."""
-    halt_at: Annotated[int, Ge(1)] = 3
+    halt_at: Annotated[int, Interval(ge=1, le=1_000_000_000)] = 3
     """With so many of them there are no quotes."""
 
 

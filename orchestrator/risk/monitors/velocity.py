@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Annotated
 
-from annotated_types import Gt
+from annotated_types import Interval
 
 from orchestrator.risk.assessment import Assessment, RiskLevel, quiet
 from orchestrator.risk.state import RiskState
@@ -13,11 +13,11 @@ from orchestrator.risk.state import RiskState
 class VelocityConfig:
     """How fast the mid may move."""
 
-    window_s: Annotated[float, Gt(0)] = 1.0
+    window_s: Annotated[float, Interval(gt=0, le=1e6)] = 1.0
     """Time constant over which the speed of the mid is measured, in seconds of the venue's clock."""
-    halt_pct_per_s: Annotated[float, Gt(0)] = 5.0
+    halt_pct_per_s: Annotated[float, Interval(gt=0, le=1e4)] = 5.0
     """Faster than this, in percent per second, no quotes."""
-    kill_pct_per_s: Annotated[float, Gt(0)] | None = 15.0
+    kill_pct_per_s: Annotated[float, Interval(gt=0, le=1e4)] | None = 15.0
     """Faster than this kills, if several messages agree on the new price: a wrong one only halts."""
 
 
