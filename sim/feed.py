@@ -66,6 +66,7 @@ class FeedState:
         "is_up",
         "is_wired",
         "lands_after_cut",
+        "notice",
     )
 
     def __init__(self, feed: Feed) -> None:
@@ -80,6 +81,8 @@ class FeedState:
         self.is_deaf = False
         """Whether nothing that is sent on this connection reaches the venue, although data come from it."""
         self.attempt: Call | None = None
+        self.notice: Call | None = None
+        """Will tell the trader that the transport was cut."""
         self.handshake = Handshake(Ns(0), Ns(0), Ns(0))
         """Of the latest attempt to connect."""
         self.holds = 0
@@ -345,7 +348,7 @@ class Session:
         self._hang_up(state)
         state.lands_after_cut = requests_land
         if notice_after is not None:
-            self.world.env.call_in(notice_after, self._notice, state, state.epoch, reason)
+            state.notice = self.world.env.call_in(notice_after, self._notice, state, state.epoch, reason)
 
     def deafen(self, feed: Feed) -> None:
         """Let nothing that is sent on this connection reach the venue any more; data still come."""
@@ -412,6 +415,7 @@ class Session:
         if state.attempt is not None:
             state.attempt.cancel()
             state.attempt = None
+        self._expect_no_notice(state)
         if state.is_wired:  # an orderly close: what was sent before it arrives
             state.lands_after_cut = True
             self._hang_up(state)
@@ -427,8 +431,15 @@ class Session:
     def _user_of(self, channel: Channel) -> AccountId | None:
         return self.account if channel.instrument is None else None
 
+    def _expect_no_notice(self, state: FeedState) -> None:
+        """Who has closed a connection, or knows that it is dead, waits for no news of it."""
+        if state.notice is not None:
+            state.notice.cancel()
+            state.notice = None
+
     def _notice(self, state: FeedState, epoch: Epoch, reason: Reason) -> None:
         if state.is_up and state.epoch == epoch:
+            self._expect_no_notice(state)
             state.is_up = False
             self._hand_over(FeedDown(state.feed, epoch, reason, _AT_RECEPTION))
 

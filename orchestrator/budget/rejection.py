@@ -82,6 +82,10 @@ CLOSED = frozenset((Reason.HALTED, Reason.CANCEL_ONLY, Reason.POST_ONLY_MODE, Re
 wrong everything comes too late, and each such request costs five times what another one does."""
 
 
+CAPPED = seconds(60)
+"""So long after it was refused for the open interest an order of that side that is taken is one that reduces."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RejectionConfig:
     """How long a side waits after refusals in a row."""
@@ -115,6 +119,8 @@ class SideRejections:
     successes: int = 0
     until: Ns = Ns(0)
     """When its wait ends, or ended."""
+    capped_until: Ns = Ns(0)
+    """So long what only reduces is taken, which says nothing of what increases: open interest is capped."""
 
 
 class RejectionRateLimiter:
@@ -131,10 +137,11 @@ class RejectionRateLimiter:
         """Whether that side waits (RL-05)."""
         return now < self.sides[side].until
 
-    def record_success(self, side: Side) -> None:
+    def record_success(self, side: Side, now: Ns) -> None:
         """The venue accepted an order of that side: it counts anew. A wait that has begun goes on."""
         counts = self.sides[side]
-        counts.consecutive = 0
+        if now >= counts.capped_until:
+            counts.consecutive = 0
         counts.successes += 1
 
     def record_rejection(self, side: Side, refused: Refused, now: Ns) -> Ns:
@@ -152,6 +159,8 @@ class RejectionRateLimiter:
         most = self.config.closed_max_s if refused.reason in CLOSED else self.config.backoff_max_s
         wait = seconds(min(self.config.backoff_s * 2 ** min(beyond - 1, 30), most))
         counts.until = Ns(now + wait)
+        if refused.reason is Reason.OPEN_INTEREST:
+            counts.capped_until = Ns(now + CAPPED)
         if side not in self._waiting:
             self._waiting.append(side)
         return wait

@@ -391,6 +391,9 @@ class OrderTracker:
                     self._still_open(order, now)
             case OrderStatus.REJECTED if order.state in _REJECTABLE:
                 self._reject(order, now)
+            case OrderStatus.REJECTED if order.state is _S.CANCEL_CONFIRMED and not order.filled:
+                # The venue confirmed the cancel of what it had refused: either way nothing is left, and nothing filled.
+                self._end(order, Sz(0), now, is_full=False)
             case OrderStatus.REJECTED:
                 self._doubt_step(order, _S.REJECTED)
             case OrderStatus.FILLED | OrderStatus.CANCELED:

@@ -169,7 +169,7 @@ class Outcomes:
                 accepted.add(place.side)
         for side in Side:
             if side in accepted:
-                self._on_accepted(side)
+                self._on_accepted(side, now)
             elif side in refused and side not in heard:
                 self._on_refused(side, refused[side], now)
         if self._recovery is not None:
@@ -202,9 +202,9 @@ class Outcomes:
         elif isinstance(result, Resting | Executed):
             futile.on_accepted(place)
 
-    def _on_accepted(self, side: Side) -> None:
+    def _on_accepted(self, side: Side, now: Ns) -> None:
         if self._rejections is not None:
-            self._rejections.record_success(side)
+            self._rejections.record_success(side, now)
 
     def _on_refused(self, side: Side, refused: Refused, now: Ns) -> None:
         rejections = self._rejections

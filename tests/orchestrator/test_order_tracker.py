@@ -10,7 +10,7 @@ from domain.commands import Modify, Place
 from domain.errors import IllegalTransition
 from domain.events import Cancelled, Executed, OrderStatus, OrderUpdate, Reason, Refused, Resting
 from domain.orders import TERMINAL, Certainty, InFlight, OrderState, TrackedOrder
-from domain.units import Ns, Oid, Px, Side, Sz, Tif
+from domain.units import Ns, Oid, Px, Side, Sz, Tid, Tif
 from orchestrator.desk.order_tracker import OrderTracker, TrackerConfig, cancel_of
 from tests.orchestrator.messages import BUY, ETH, MID, SELL, TICK, cloid, fill_of, ms, s, update
 
@@ -479,6 +479,25 @@ def test_every_other_refusal_is_a_rejection():
         tracker.on_place_result(order.cloid, Refused(reason, ""), Ns(2))
         assert (order.state is S.EXPIRED) is (reason is Reason.EXPIRED)
     assert (tracker.counters.expired, tracker.counters.rejected) == (1, len(Reason) - 1)
+
+
+@pytest.mark.parametrize("filled", [0, 3])
+def test_a_refused_order_whose_cancel_was_confirmed_is_over(filled):
+    """L3 (drawn world 28): a gateway said `cancelled` of an order that the venue had refused: asked about for ever.
+
+    Where something was filled the venue contradicts itself: that stays a doubt.
+    """
+    tracker = make()
+    order = sent(tracker)
+    if filled:
+        order.record_fill_with_price(Tid(1), Sz(filled), order.px, Ns(1))
+    tracker.on_place_silence(order.cloid)
+    tracker.on_cancel_sent(order, Ns(1))
+    tracker.on_cancel_result(order, Cancelled(), Ns(2))
+    assert order.state is S.CANCEL_CONFIRMED
+    tracker.on_update(update(order, REJECTED, 497, remaining=10), Ns(3), is_answer=True)
+    assert (order.is_settled, order.state is S.CANCELLED) == (not filled, not filled)
+    assert tracker.counters.illegal == bool(filled)
 
 
 def test_an_illegal_step_of_ours_raises_and_is_counted():

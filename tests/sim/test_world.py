@@ -26,6 +26,7 @@ from domain.events import (
 from domain.units import NS_PER_S, AccountId, Cloid, Epoch, InstrumentId, Ns, Px, RequestId, Side, Sz, Tif, millis
 from exchange_adapters.simulated import SimulatedAdapter
 from sim.envelope import LinkName
+from sim.feed import Session
 from sim.flow.synthetic import PROFILES
 from sim.latency import Constant
 from sim.links import LinksConfig, constant_links
@@ -189,6 +190,19 @@ def test_a_half_open_socket_swallows_what_is_sent():
     assert trader.of(Replied, OrderUpdate) == []
     assert trader.world.venue.resting(ME) == ()
     assert trader.session.counts["request_lost"] == 1
+
+
+def test_who_closes_a_cut_connection_waits_for_no_news_of_it():
+    """S27 (drawn world 43): what would have told of each cut minutes later waited on, cut after cut."""
+    trader = Trader(World(QUIET, 1)).up()
+    before = trader.world.env.owners()[Session]
+    for cut in range(20):
+        trader.session.cut(Feed.USER, Reason.CLOSED_BY_VENUE, notice_after=millis(900_000))
+        trader.session.give_up(Feed.USER, Reason.NO_PONG) if cut % 2 else trader.session.disconnect(Feed.USER)
+        trader.session.connect(Feed.USER)
+        trader.wait(5)
+        assert trader.session.is_up(Feed.USER)
+    assert trader.world.env.owners()[Session] <= before + 1
 
 
 @pytest.mark.parametrize("lands", [False, True])

@@ -68,10 +68,24 @@ def test_one_success_and_the_next_refusal_is_a_first_one():
     limiter = RejectionRateLimiter(RejectionConfig())
     for n in range(5):
         limiter.record_rejection(SELL, MARGIN, Ns(n))
-    limiter.record_success(SELL)
+    limiter.record_success(SELL, Ns(5))
     assert limiter.record_rejection(SELL, MARGIN, Ns(100)) == 0
     counts = limiter.sides[SELL]
     assert (counts.consecutive, counts.total, counts.successes) == (1, 6, 1)
+
+
+def test_what_reduces_says_nothing_of_capped_open_interest():
+    """S25 (drawn world 31): between two refusals a small order that reduced was taken, and the row began anew."""
+    limiter = RejectionRateLimiter(RejectionConfig())
+    capped, waits = Refused(Reason.OPEN_INTEREST, ""), []
+    for n in range(6):
+        waits.append(limiter.record_rejection(SELL, capped, Ns(n * S)) // S)
+        limiter.record_success(SELL, Ns(n * S)) if n > 2 else None
+    assert waits == [0, 0, 5, 10, 20, 20]
+    limiter.record_success(SELL, Ns(64 * S))
+    assert limiter.sides[SELL].consecutive == 6
+    limiter.record_success(SELL, Ns(65 * S))
+    assert limiter.record_rejection(SELL, capped, Ns(66 * S)) == 0
 
 
 @pytest.mark.parametrize(
