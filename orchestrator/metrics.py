@@ -176,6 +176,8 @@ class DeskSnapshot:
     """Of quote cycles; each is sent or gated (MT-36)."""
     actions_sent: int
     actions_gated: dict[str, int]
+    actions_latched: int
+    """Orders that stayed although their targets had moved a little; none of them is an action."""
     actions_refused: dict[str, int]
     two_sided_ns: Ns
     one_sided_ns: Ns

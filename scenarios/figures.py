@@ -211,6 +211,8 @@ class TraderFigures:
     """Those of them that were handed to the connection."""
     actions_gated: dict[str, int] = field(default_factory=dict)
     """Those that were held back, by reason; with the ones that were sent they are all."""
+    actions_latched: int = 0
+    """Orders that stayed where they were although their targets had moved a little, over all quote cycles."""
     halts: int = 0
     """How often a risk monitor pulled the quotes of an instrument."""
     side_rejections: dict[str, int] = field(default_factory=dict)

@@ -24,7 +24,7 @@ from domain.events import (
 )
 from domain.instrument import Instrument
 from domain.orders import RESTING, Certainty, InFlight, OrderState, TrackedOrder
-from domain.units import NS_PER_S, USD, Ns, Side, Sz, Tif, millis, seconds
+from domain.units import NS_PER_S, USD, Ns, Sz, Tif, millis, seconds
 from orchestrator.analytics import Analytics
 from orchestrator.budget.futile import FutileConfig, FutileRetries
 from orchestrator.budget.rejection import RejectionConfig, RejectionRateLimiter
@@ -38,19 +38,20 @@ from orchestrator.desk.inventory import Inventory
 from orchestrator.desk.market import Market
 from orchestrator.desk.order_tracker import MAX_IN_VAIN, OrderTracker, TrackerConfig, is_cancel_futile
 from orchestrator.desk.outcomes import Outcomes
+from orchestrator.desk.planning import Planner
 from orchestrator.desk.quote_engine import QuoteEngine, QuoteEngineConfig, Step, Stop, Targets
 from orchestrator.desk.sanity import DataQualityConfig
 from orchestrator.desk.unwinding import GATE as UNWINDING
 from orchestrator.desk.unwinding import Unwinding
 from orchestrator.desk.uptime import EMPTY, ONE_SIDED, TWO_SIDED, Uptime
-from orchestrator.reconcile.base import CancelOrder, Plan, reconcile
+from orchestrator.reconcile.base import CancelOrder
+from orchestrator.reconcile.table import ReconcileConfig
 from orchestrator.risk.aggregator import CALM, AggregatedRisk
 from orchestrator.risk.exchange_limits import ExpectedMargin
 from orchestrator.risk.ladder import StalenessConfig
 from orchestrator.risk.position_limit import PositionLimit
 from orchestrator.risk.recovery import RecoveryConfig, RecoveryManager
 from orchestrator.risk.stance import FREE, Stance
-from strategy.ladder import LadderLevel
 
 HISTORY = seconds(5)
 """A trade so much older than the book is history."""
@@ -76,7 +77,6 @@ NO_NEWS = frozenset(
     )
 )
 """What is wrong with data and closes the gate, which people are told of with its numbers; or is late, and no more."""
-NO_TARGETS: tuple[LadderLevel, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,6 +96,8 @@ class DeskConfig:
     """The way out where a position that has to shrink does not; off: only quotes ever reduce it."""
     size_tolerance: Annotated[float, Interval(ge=0, lt=1)] = 0.2
     """An order whose size differs by no more keeps its place (C-22); 0 is the exact rule."""
+    reconcile: ReconcileConfig = field(default_factory=ReconcileConfig)
+    """When an order whose price is not exactly its target's stays, and when it is modified."""
     max_actions: Annotated[int, Ge(1)] = 40
     """Most actions in one request."""
 
@@ -157,9 +159,11 @@ class Desk:
         self.stops: dict[str, int] = {}
         self.stale_quote_alarms = 0
         """How often a side with quotes was not looked at for too long (EA-08)."""
+        self.planner = Planner(config.reconcile, config.size_tolerance, self.tracker, self.limit)
         recovery = None if config.recovery is None else RecoveryManager(config.recovery, instrument, alert)
-        self.outcomes = Outcomes(instrument.id, self.tracker, self.accumulator, self.rejections, alert, recovery)
-        self.outcomes.futile = self.futile
+        self.outcomes = Outcomes(
+            instrument.id, self.tracker, self.accumulator, self.rejections, alert, recovery, self.futile
+        )
         self.execution = Execution(
             instrument,
             ledger,
@@ -452,7 +456,8 @@ class Desk:
         if self.gate is not None:
             return min([at for at in (due, self._unanswered_at()) if at is not None], default=None)
         waits = None if self.rejections is None else self.rejections.deadline()
-        for deadline in (self.quality.stale_at(self.market), self._alarm_at(), waits, self.execution.budget_opens_at):
+        opens = self.execution.budget_opens_at
+        for deadline in (self.quality.stale_at(self.market), self._alarm_at(), waits, opens, self.planner.retry_at):
             if deadline is not None and (due is None or deadline < due):
                 due = deadline
         return due
@@ -465,12 +470,14 @@ class Desk:
         return Ns(last + self._stale_after + 1)
 
     def _check_waits(self, now: Ns) -> None:
-        """A side whose wait is over is looked at again, and so is what the budget held back."""
+        """A side whose wait is over is looked at again; so is what the budget held back, and what came too soon."""
         if self.rejections is not None:
             for side in self.rejections.resumed(now):
                 self.accumulator.on_side_event(side, now)
         if self.execution.budget_opens_at is not None and now >= self.execution.budget_opens_at:
             self.execution.budget_opens_at = None
+            self.accumulator.on_gate(now)
+        if self.planner.take_retry(now):
             self.accumulator.on_gate(now)
 
     def _check_stale_quotes(self, now: Ns) -> None:
@@ -502,7 +509,8 @@ class Desk:
             self.targets = None
         else:
             self.targets = outcome
-        plan = self._plan(trigger)
+        plan = self.planner.plan(self.targets, trigger.scope, now)
+        self.execution.leave_alone(plan)
         if self.gate is not None:
             plan.actions.extend(CancelOrder(order) for order in self._doubtful(now))
             plan.actions.extend(CancelOrder(order) for order in self._unanswered(now))
@@ -511,19 +519,6 @@ class Desk:
                 self._stopped(Stop(Step.EXECUTE, "all_gated"))
         elif self.targets is not None:
             self._stopped(Stop(Step.RECONCILE, "unchanged"))
-
-    def _plan(self, trigger: QuoteUpdateTrigger) -> Plan:
-        """Step 6. A cycle that withdraws touches both sides, whatever its scope."""
-        plan = Plan()
-        targets = self.targets
-        orders = self.tracker.orders.values()
-        for side in Side:
-            if targets is not None and not trigger.scope.includes(side):
-                continue
-            wanted = NO_TARGETS if targets is None else targets.of(side)
-            tolerance, reduces = self.config.size_tolerance, self.limit.reduce_only
-            reconcile(wanted, orders, side, plan, tolerance, reduce_only=reduces)
-        return plan
 
     def _doubtful(self, now: Ns) -> list[TrackedOrder]:
         """Orders of unknown fate that may rest while nothing should: cancelled again, at our patience's pace.

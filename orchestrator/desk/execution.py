@@ -42,6 +42,8 @@ class GateReason(StrEnum):
     """Every way to the venue has failed again and again: it is left alone until a probe gets through."""
     FUTILE = "futile"
     """The venue has refused exactly this order, for the same reason, three times."""
+    DEBOUNCE = "debounce"
+    """A modify came too soon after the last one of its order, which rests on."""
     CAUTION = "caution"
     """Market data is old: a level that has no order yet gets none."""
 
@@ -89,6 +91,8 @@ class Execution:
         """What plans asked for: each of it was sent or is counted as gated (MT-36)."""
         self.actions_sent = 0
         self.actions_gated: dict[GateReason, int] = {}
+        self.actions_latched = 0
+        """Orders that stayed where they were although their targets had moved a little, over all cycles."""
         self.budget_opens_at: Ns | None = None
         """When what the budget held back may go."""
         self.adds_levels = True
@@ -105,6 +109,13 @@ class Execution:
         self._outcomes = outcomes
         self._is_short = False
         """Whether the budget held something back in this cycle."""
+
+    def leave_alone(self, plan: Plan) -> None:
+        """Count what a plan leaves where it is: by the latch, or because the last modify is too young."""
+        self.actions_latched += plan.latched
+        if plan.debounced:
+            self.actions_generated += plan.debounced
+            self.actions_gated[GateReason.DEBOUNCE] = self.actions_gated.get(GateReason.DEBOUNCE, 0) + plan.debounced
 
     def execute(self, plan: Plan, now: Ns) -> bool:
         """Send what the plan asks for, one request per kind of action; False if a gate held back all of it."""

@@ -1,15 +1,16 @@
-"""From targets and live orders to actions: keep, modify, cancel and place, cancel, place (RC-01..08).
+"""From targets and live orders to actions: keep, modify, cancel and place, cancel, place (RC-01..08, RC-11).
 
 A pure function: same input, same output. An order that a request is about is left alone but holds
 its place among the targets, so that no slot is ever filled twice (RC-05); an order whose fate is
-unknown holds one too.
+unknown holds one too. Which order serves which target is decided here, what becomes of the two in `table`.
 """
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from domain.orders import Certainty, InFlight, OrderState, TrackedOrder
-from domain.units import Side, Tif
+from domain.units import Ns, Side, Tif
+from orchestrator.reconcile.table import KEEPS, Row, Rules, distance
 from strategy.ladder import LadderLevel
 
 
@@ -30,7 +31,7 @@ class CancelOrder:
 
 @dataclass(frozen=True, slots=True)
 class ModifyOrder:
-    """Same price, other size: one request instead of two."""
+    """Other size, or a price within reach: one request instead of two."""
 
     order: TrackedOrder
     level: LadderLevel
@@ -55,6 +56,12 @@ class Plan:
     kept: int = 0
     blocked: int = 0
     """Targets held by an order that a request is about, or whose fate is unknown."""
+    latched: int = 0
+    """Of those kept, the ones that are not exactly where they should be."""
+    debounced: int = 0
+    """Modifies that came too soon after the last one of their order: it rests on."""
+    retry_at: Ns | None = None
+    """When the first of them may go, where they are waited for."""
 
 
 def reconcile(
@@ -62,7 +69,8 @@ def reconcile(
     orders: Iterable[TrackedOrder],
     side: Side,
     plan: Plan,
-    size_tolerance: float,
+    rules: Rules,
+    now: Ns,
     *,
     reduce_only: bool = False,
 ) -> None:
@@ -83,9 +91,11 @@ def reconcile(
         plan.actions.extend(CancelOrder(order) for order in free)
         return
     left = list(targets)
-    unmatched = _match_same_price(left, free, plan, size_tolerance, reduce_only=reduce_only)
+    unmatched = _match_same_price(left, free, plan, rules, now, reduce_only=reduce_only)
     _hold(left, holding, plan)
     unmatched.sort(key=lambda order: -side * order.px)
+    if left and unmatched and (rules.latch or rules.reach):
+        _match_nearest(left, unmatched, plan, rules, now, reduce_only=reduce_only)
     for order in unmatched:
         if left:
             plan.actions.append(Replace(order, left.pop(0)))
@@ -95,9 +105,9 @@ def reconcile(
 
 
 def _match_same_price(
-    left: list[LadderLevel], free: list[TrackedOrder], plan: Plan, size_tolerance: float, *, reduce_only: bool
+    left: list[LadderLevel], free: list[TrackedOrder], plan: Plan, rules: Rules, now: Ns, *, reduce_only: bool
 ) -> list[TrackedOrder]:
-    """Keep or modify what stands at a target's price; returns the orders that do not."""
+    """What stands at a target's price serves it; returns the orders that do not."""
     by_px = {level.px: level for level in left}
     unmatched = []
     for order in free:
@@ -106,11 +116,40 @@ def _match_same_price(
             unmatched.append(order)
             continue
         left.remove(level)
-        if abs(level.sz - order.remaining) <= size_tolerance * level.sz:
-            plan.kept += 1
-        else:
-            plan.actions.append(ModifyOrder(order, level))
+        _serve(order, level, rules.row(order, level), plan, rules, now)
     return unmatched
+
+
+def _match_nearest(
+    left: list[LadderLevel], free: list[TrackedOrder], plan: Plan, rules: Rules, now: Ns, *, reduce_only: bool
+) -> None:
+    """Each target that is left, best first, takes the nearest order that it can keep or modify (RC-11)."""
+    for level in tuple(left):
+        usable = [order for order in free if order.reduce_only is reduce_only]
+        if not usable:
+            return
+        order = min(usable, key=lambda order: distance(order, level))
+        row = rules.row(order, level)
+        if row is Row.REPLACE:
+            continue
+        left.remove(level)
+        free.remove(order)
+        _serve(order, level, row, plan, rules, now)
+
+
+def _serve(order: TrackedOrder, level: LadderLevel, row: Row, plan: Plan, rules: Rules, now: Ns) -> None:
+    """Keep or modify; a modify that comes too soon after the last one leaves the order where it is."""
+    if row in KEEPS:
+        plan.kept += 1
+        plan.latched += row is Row.LATCH
+        return
+    at = rules.may_modify_at(order)
+    if now >= at:
+        plan.actions.append(ModifyOrder(order, level))
+        return
+    plan.debounced += 1
+    if rules.waits:
+        plan.retry_at = at if plan.retry_at is None else min(plan.retry_at, at)
 
 
 def _hold(left: list[LadderLevel], holding: list[TrackedOrder], plan: Plan) -> None:

@@ -19,11 +19,12 @@ from domain.orders import Certainty, InFlight, OrderState, TrackedOrder
 from domain.units import Cloid, InstrumentId, Ns, Oid, Side, Sz
 from orchestrator.connectivity.requests import Owner, Pending, RequestLedger, first_result
 from orchestrator.core import Orchestrator
-from orchestrator.desk import desk as desk_module
+from orchestrator.desk import planning
 from orchestrator.desk.desk import Desk
 from orchestrator.desk.order_tracker import OrderTracker
 from orchestrator.desk.outcomes import Outcomes
 from orchestrator.reconcile.base import Plan
+from orchestrator.reconcile.table import Rules
 from orchestrator.risk.position_limit import PositionLimit
 from orchestrator.sync import resolver as resolver_module
 from orchestrator.sync.listing import OpenOrdersList
@@ -242,19 +243,20 @@ def _doubts_hold_nothing(original: Callable[..., None]) -> Callable[..., None]:
         orders: Iterable[TrackedOrder],
         side: Side,
         plan: Plan,
-        size_tolerance: float,
+        rules: Rules,
+        now: Ns,
         *,
         reduce_only: bool = False,
     ) -> None:
         known = [order for order in orders if order.certainty is Certainty.KNOWN]
-        original(targets, known, side, plan, size_tolerance, reduce_only=reduce_only)
+        original(targets, known, side, plan, rules, now, reduce_only=reduce_only)
 
     return reconcile
 
 
 TRIED_AGAIN = sabotage(
     "what nobody answered is placed again under another name",
-    Patch(desk_module, "reconcile", _doubts_hold_nothing),
+    Patch(planning, "reconcile", _doubts_hold_nothing),
 )
 
 
