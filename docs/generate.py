@@ -508,12 +508,16 @@ def flows() -> str:
     rows = (
         (
             code(key),
-            *(f"{getattr(profile, key):.10g}" for profile in PROFILES.values()),
+            *(_number(getattr(profile, key)) for profile in PROFILES.values()),
             prose(notes(SyntheticFlowConfig).get(key, "")),
         )
         for key in keys
     )
     return table(("key of `market.flow`", *map(code, PROFILES), "meaning"), rows)
+
+
+def _number(value: float | None) -> str:
+    return "off" if value is None else f"{value:.10g}"
 
 
 # --- results -------------------------------------------------------------------------------------

@@ -6,7 +6,7 @@ desk's. Any step may end the cycle, and says so with its reason (QE-08).
 
 from dataclasses import dataclass, field
 from enum import StrEnum
-from math import isfinite, sqrt
+from math import isfinite, isinf, sqrt
 from typing import Annotated
 
 from annotated_types import Ge, Gt, Interval
@@ -26,6 +26,7 @@ from strategy.glft import (
     compute_quote,
 )
 from strategy.kappa import (
+    RecordedKappa,
     TradeIntensity,
     TradeIntensityConfig,
     TradeKappa,
@@ -82,6 +83,9 @@ class QuoteEngineConfig:
     """Per square-root second."""
     max_kappa: Annotated[float, Gt(0)] = 10_000.0
     """Trades at the touch of a one-tick market say little about depth: kappa is cut here (QM-11)."""
+    kappa_readings: tuple[Annotated[float, Gt(0)], ...] = ()
+    """For studies: a recorded sequence of kappa, replayed over and over in the place of the estimate, one reading for
+    each cycle that computes quotes. It is warm and certain from the start. Empty: kappa is estimated from trades."""
     gamma_refresh_s: Annotated[float, Gt(0)] = 300.0
     """The derived gamma follows slow estimates: it is renewed this often, not every cycle."""
     min_confidence: Annotated[float, Interval(ge=0, le=1)] = 0.5
@@ -113,7 +117,8 @@ class QuoteEngine:
         """Start with priors."""
         self.config = config
         self.instrument = instrument
-        self.kappa = TradeKappa(config.kappa)
+        readings = config.kappa_readings
+        self.kappa = RecordedKappa(readings) if readings else TradeKappa(config.kappa)
         self.volatility = BipowerVolatility(config.volatility)
         stationary = config.quote.model is InventoryModel.STATIONARY
         self.intensity = TradeIntensity(config.intensity) if stationary else None
@@ -180,7 +185,7 @@ class QuoteEngine:
         Each is the weight of what was seen beside that of its prior, n / (n + n0).
         """
         trades = self.kappa.n_effective(time)
-        of_kappa = trades / (trades + self.config.kappa.prior_trades)
+        of_kappa = 1.0 if isinf(trades) else trades / (trades + self.config.kappa.prior_trades)
         pairs = self.volatility.n_effective(time)
         of_sigma = pairs / (pairs + self.config.volatility.min_pairs)
         return sqrt(of_kappa * of_sigma)
@@ -191,7 +196,7 @@ class QuoteEngine:
         return estimate or Frac(self.config.prior_sigma)
 
     def kappa_effective(self, time: Ns) -> float:
-        """Posterior of kappa, cut at its ceiling."""
+        """Posterior of kappa, or the reading in its place, cut at its ceiling."""
         return min(self.kappa.value(time), self.config.max_kappa)
 
     # --- the cycle ------------------------------------------------------------------------------
@@ -218,6 +223,8 @@ class QuoteEngine:
         if missing is not None:
             return Stop(Step.WARM_UP, missing)
         time = market.time
+        if isinstance(self.kappa, RecordedKappa):
+            self.kappa.take()
         kappa, sigma, mid = self.kappa_effective(time), self.sigma(time), market.mid
         for name, value in (("mid", mid), ("kappa", kappa), ("sigma", sigma)):
             if value is None or not (isfinite(value) and value > 0):

@@ -261,6 +261,46 @@ def test_kappa_is_cut_at_its_ceiling():
     assert stage.engine.kappa_effective(s(500)) == stage.engine.config.max_kappa
 
 
+READINGS = (1_169.0, 1_176.0, 1_194.0)
+
+
+def test_recorded_kappas_are_replayed_one_a_cycle_over_and_over():
+    """CH-03: each cycle that computes quotes has the next reading, whatever trades say; a cycle that waits has none."""
+    stage = Stage(kappa_readings=READINGS, warmup_trades=50, quote=QuoteConfig(gamma=0.5))
+    assert stage.compute(1) == Stop(Step.WARM_UP, "book")
+    for n in range(30):
+        stage.top(s(n), MID + n % 3 * TICK)
+        stage.trade(s(n), depth=1e-5)
+    kappas, halves = [], []
+    for n in range(30, 37):
+        quote = stage.compute(s(n)).quote
+        kappas.append(quote.kappa)
+        halves.append(quote.half_spread)
+        assert stage.engine.kappa_effective(s(n)) == quote.kappa
+    assert kappas == [*READINGS, *READINGS, READINGS[0]]
+    assert halves[1] - halves[0] == pytest.approx(1 / 1_176 - 1 / 1_169, rel=0.01)
+    assert stage.engine.kappa.sd(s(36)) == 0
+
+
+def test_recorded_kappas_are_warm_and_certain():
+    """No trade is waited for, and only sigma is doubted."""
+    stage = Stage(kappa_readings=READINGS, warmup_updates=1, warmup_trades=50)
+    stage.top(0)
+    assert stage.engine.missing_input(stage.market, Ns(0)) == "sigma"
+    for n in range(200):
+        stage.top(s(n), MID + n % 3 * TICK)
+    pairs = stage.engine.volatility.n_effective(s(199))
+    of_sigma = pairs / (pairs + stage.engine.config.volatility.min_pairs)
+    assert stage.engine.confidence(s(199)) == pytest.approx(of_sigma**0.5)
+
+
+def test_recorded_kappas_are_cut_at_the_ceiling_too():
+    """QM-11 holds for what somebody wrote down."""
+    stage = warm(kappa_readings=(20_000.0, 5_000.0))
+    assert [stage.compute(n).quote.kappa for n in (1, 2)] == pytest.approx([10_000 / 1.5, 5_000 / 1.5])
+    assert stage.engine.quotes_kappa_capped == 1
+
+
 def test_a_level_is_worth_what_the_config_says():
     stage = warm(min_confidence=0.0, level_notional_usd=500.0)
     targets = stage.compute(1)
