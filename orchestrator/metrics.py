@@ -83,6 +83,12 @@ class DeskSnapshot:
     """Those whose half-spread was the least allowed one, not the formula's."""
     quotes_kappa_capped: int
     """Those for which the estimate of kappa was cut at its ceiling."""
+    inputs_suppressed: dict[str, int]
+    """Cycles in which an input of the quote had changed and was held where it was, by input."""
+    regime_changes: int
+    """Changes of volatility that made the inputs follow at once."""
+    grid_epochs: int
+    """How often the grid under the ladder got a new step or anchor."""
     gate: str | None
     """Why nothing is quoted; None while quoting."""
     risk_level: str

@@ -171,6 +171,11 @@ class RequestLedger:
             return None
         return BudgetGate.RATE_LIMIT if self._is_full(route) else self._budget.gate(n_actions, route, now)
 
+    @property
+    def allowance_left(self) -> float:
+        """Share of the account's allowance of actions that is left, from 0 to 1."""
+        return 1.0 if self._budget is None else self._budget.headroom / max(self._budget.cap, 1)
+
     def has_room(self, n_actions: int) -> bool:
         """Whether so many more fit into the allowance of the account."""
         return self._budget is None or n_actions <= self._budget.headroom

@@ -502,7 +502,8 @@ class Desk:
         else:
             self.limit.weigh(now)
             leaving = self.tracker.leaving_exposure()
-            outcome = self.engine.compute(self.market, self.inventory, self.limit, now, self.stance, leaving)
+            left = self._ledger.allowance_left
+            outcome = self.engine.compute(self.market, self.inventory, self.limit, now, self.stance, leaving, left)
             outcome = self.unwinding.keep(outcome, self.stance, now)
         if isinstance(outcome, Stop):
             self._stopped(outcome)

@@ -52,6 +52,7 @@ def lives():
     whole = {field.name: 100 + i for i, field in enumerate(fields(Snapshot))}
     for name in (
         "cycles_by_cause",
+        "inputs_suppressed",
         "stops_by_reason",
         "actions_gated",
         "actions_refused",
