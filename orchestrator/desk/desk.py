@@ -159,7 +159,7 @@ class Desk:
         self.stops: dict[str, int] = {}
         self.stale_quote_alarms = 0
         """How often a side with quotes was not looked at for too long (EA-08)."""
-        self.planner = Planner(config.reconcile, config.size_tolerance, self.tracker, self.limit)
+        self.planner = Planner(config.reconcile, config.size_tolerance, self.tracker, self.limit, self.market)
         recovery = None if config.recovery is None else RecoveryManager(config.recovery, instrument, alert)
         self.outcomes = Outcomes(
             instrument.id, self.tracker, self.accumulator, self.rejections, alert, recovery, self.futile

@@ -5,11 +5,12 @@ its place among the targets, so that no slot is ever filled twice (RC-05); an or
 unknown holds one too. Which order serves which target is decided here, what becomes of the two in `table`.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from domain.orders import Certainty, InFlight, OrderState, TrackedOrder
-from domain.units import Ns, Side, Tif
+from domain.units import Ns, Px, Side, Tif
+from orchestrator.reconcile.band import NO_BAND, Band
 from orchestrator.reconcile.table import KEEPS, Row, Rules, distance
 from strategy.ladder import LadderLevel
 
@@ -45,6 +46,8 @@ class Replace:
     level: LadderLevel
 
 
+NO_BANDS: Mapping[Px, Band] = {}
+
 LadderAction = PlaceNew | CancelOrder | ModifyOrder | Replace
 
 
@@ -71,11 +74,13 @@ def reconcile(
     plan: Plan,
     rules: Rules,
     now: Ns,
+    bands: Mapping[Px, Band] = NO_BANDS,
     *,
     reduce_only: bool = False,
 ) -> None:
     """Add to ``plan`` what makes the orders of one side serve its targets (best first).
 
+    ``bands``: how far an order may be from the target at a price, where that is not the same for all of them.
     ``reduce_only``: whether orders should say so; one that does not is replaced. What takes serves no target.
     """
     free: list[TrackedOrder] = []
@@ -91,11 +96,11 @@ def reconcile(
         plan.actions.extend(CancelOrder(order) for order in free)
         return
     left = list(targets)
-    unmatched = _match_same_price(left, free, plan, rules, now, reduce_only=reduce_only)
+    unmatched = _match_same_price(left, free, plan, rules, now, bands, reduce_only=reduce_only)
     _hold(left, holding, plan)
     unmatched.sort(key=lambda order: -side * order.px)
-    if left and unmatched and (rules.latch or rules.reach):
-        _match_nearest(left, unmatched, plan, rules, now, reduce_only=reduce_only)
+    if left and unmatched and (bands or rules.reach or rules.latch != NO_BAND):
+        _match_nearest(left, unmatched, plan, rules, now, bands, reduce_only=reduce_only)
     for order in unmatched:
         if left:
             plan.actions.append(Replace(order, left.pop(0)))
@@ -105,23 +110,44 @@ def reconcile(
 
 
 def _match_same_price(
-    left: list[LadderLevel], free: list[TrackedOrder], plan: Plan, rules: Rules, now: Ns, *, reduce_only: bool
+    left: list[LadderLevel],
+    free: list[TrackedOrder],
+    plan: Plan,
+    rules: Rules,
+    now: Ns,
+    bands: Mapping[Px, Band],
+    *,
+    reduce_only: bool,
 ) -> list[TrackedOrder]:
-    """What stands at a target's price serves it; returns the orders that do not."""
+    """What stands at a target's price serves it, rather one of the right size; returns the orders that do not."""
     by_px = {level.px: level for level in left}
+    right: set[Px] = set()
+    for order in free:
+        level = by_px.get(order.px)
+        if level is not None and rules.is_size_right(order, level) and order.reduce_only is reduce_only:
+            right.add(order.px)
     unmatched = []
     for order in free:
-        level = by_px.pop(order.px, None) if order.reduce_only is reduce_only else None
-        if level is None:
+        level = by_px.get(order.px) if order.reduce_only is reduce_only else None
+        if level is None or (order.px in right and not rules.is_size_right(order, level)):
             unmatched.append(order)
             continue
+        del by_px[order.px]
         left.remove(level)
-        _serve(order, level, rules.row(order, level), plan, rules, now)
+        row = rules.row(order, level, bands.get(level.px, rules.latch))
+        _serve(order, level, row, plan, rules, now)
     return unmatched
 
 
 def _match_nearest(
-    left: list[LadderLevel], free: list[TrackedOrder], plan: Plan, rules: Rules, now: Ns, *, reduce_only: bool
+    left: list[LadderLevel],
+    free: list[TrackedOrder],
+    plan: Plan,
+    rules: Rules,
+    now: Ns,
+    bands: Mapping[Px, Band],
+    *,
+    reduce_only: bool,
 ) -> None:
     """Each target that is left, best first, takes the nearest order that it can keep or modify (RC-11)."""
     for level in tuple(left):
@@ -129,7 +155,7 @@ def _match_nearest(
         if not usable:
             return
         order = min(usable, key=lambda order: distance(order, level))
-        row = rules.row(order, level)
+        row = rules.row(order, level, bands.get(level.px, rules.latch))
         if row is Row.REPLACE:
             continue
         left.remove(level)

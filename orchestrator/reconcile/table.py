@@ -13,6 +13,7 @@ from annotated_types import Ge, Gt
 
 from domain.orders import TrackedOrder
 from domain.units import Bps, Ns, millis
+from orchestrator.reconcile.band import NO_BAND, Band, ToleranceConfig
 from strategy.ladder import LadderLevel
 
 BPS = 1e4
@@ -51,11 +52,13 @@ class ReconcileConfig:
     """When an order that is not exactly its target stays; all of it is off by default."""
 
     latch_bps: Annotated[float, Ge(0)] = 0.0
-    """An order whose target has moved by no more than this, in bps, stays."""
+    """Without `tolerance`: an order whose target has moved by no more than this, in bps, stays."""
     modify_interval_ms: Annotated[float, Ge(0)] = 0.0
     """Without `modify_first`: a modify that comes sooner than this after its order's last one, in ms, is not made."""
     modify_first: ModifyFirstConfig | None = None
     """Modify where it is possible, and wait with it rather than drop it."""
+    tolerance: ToleranceConfig | None = None
+    """A latch for each level from the half-spread, in the place of the plain one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +67,8 @@ class Rules:
 
     size_tolerance: float = 0.0
     """Share of the target's size."""
-    latch: Bps = Bps(0.0)
+    latch: Band = NO_BAND
+    """Where no level has a band of its own."""
     reach: Bps = Bps(0.0)
     """Furthest price that is modified."""
     interval: Ns = Ns(0)
@@ -75,21 +79,24 @@ class Rules:
     @classmethod
     def of(cls, config: ReconcileConfig, size_tolerance: float) -> "Rules":
         """What is configured."""
-        first = config.modify_first
+        first, plain = config.modify_first, Band(Bps(config.latch_bps), Bps(config.latch_bps))
         if first is None:
-            return cls(size_tolerance, Bps(config.latch_bps), interval=millis(config.modify_interval_ms))
+            return cls(size_tolerance, plain, interval=millis(config.modify_interval_ms))
         reach, interval = Bps(first.max_price_bps), millis(first.interval_ms)
-        return cls(size_tolerance, Bps(config.latch_bps), reach, interval, waits=True)
+        return cls(size_tolerance, plain, reach, interval, waits=True)
 
-    def row(self, order: TrackedOrder, target: LadderLevel) -> Row:
-        """The first row that fits."""
-        off = distance(order, target)
-        is_size_right = abs(target.sz - order.remaining) <= self.size_tolerance * target.sz
-        if is_size_right and off <= self.latch:
+    def row(self, order: TrackedOrder, target: LadderLevel, band: Band) -> Row:
+        """The first row that fits; ``band``: how far from this target an order may stay."""
+        off = order.side * (order.px - target.px) / target.px * BPS
+        if self.is_size_right(order, target) and -band.away <= off <= band.toward:
             return Row.LATCH if off else Row.SAME
         if not off:
             return Row.SIZE
-        return Row.PRICE if off <= self.reach else Row.REPLACE
+        return Row.PRICE if abs(off) <= self.reach else Row.REPLACE
+
+    def is_size_right(self, order: TrackedOrder, target: LadderLevel) -> bool:
+        """Whether what remains of an order is what its target wants, within the tolerance."""
+        return abs(target.sz - order.remaining) <= self.size_tolerance * target.sz
 
     def may_modify_at(self, order: TrackedOrder) -> Ns:
         """When the next modify of an order may go."""

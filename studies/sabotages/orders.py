@@ -1,6 +1,6 @@
 """Orders: what is concluded too early, or not at all."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from msgspec import structs
 
@@ -16,13 +16,14 @@ from domain.events import (
     Result,
 )
 from domain.orders import Certainty, InFlight, OrderState, TrackedOrder
-from domain.units import Cloid, InstrumentId, Ns, Oid, Side, Sz
+from domain.units import Cloid, InstrumentId, Ns, Oid, Px, Side, Sz
 from orchestrator.connectivity.requests import Owner, Pending, RequestLedger, first_result
 from orchestrator.core import Orchestrator
 from orchestrator.desk import planning
 from orchestrator.desk.desk import Desk
 from orchestrator.desk.order_tracker import OrderTracker
 from orchestrator.desk.outcomes import Outcomes
+from orchestrator.reconcile.band import Band
 from orchestrator.reconcile.base import Plan
 from orchestrator.reconcile.table import Rules
 from orchestrator.risk.position_limit import PositionLimit
@@ -245,11 +246,12 @@ def _doubts_hold_nothing(original: Callable[..., None]) -> Callable[..., None]:
         plan: Plan,
         rules: Rules,
         now: Ns,
+        bands: Mapping[Px, Band],
         *,
         reduce_only: bool = False,
     ) -> None:
         known = [order for order in orders if order.certainty is Certainty.KNOWN]
-        original(targets, known, side, plan, rules, now, reduce_only=reduce_only)
+        original(targets, known, side, plan, rules, now, bands, reduce_only=reduce_only)
 
     return reconcile
 

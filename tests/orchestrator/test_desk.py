@@ -28,6 +28,7 @@ from orchestrator.desk.execution import GateReason
 from orchestrator.desk.fill_tracker import FillTracker, FillTrackerConfig
 from orchestrator.desk.quote_engine import QuoteEngineConfig, Step
 from orchestrator.desk.sanity import DataQualityConfig
+from orchestrator.reconcile.band import ToleranceConfig
 from orchestrator.reconcile.table import ModifyFirstConfig, ReconcileConfig
 from orchestrator.report import desk_snapshot
 from strategy.glft import QuoteConfig
@@ -836,6 +837,17 @@ def test_a_price_that_has_moved_a_little_keeps_its_order():
     assert bench.quote(s(1), MID + 2 * TICK) == []
     assert bench.desk.execution.actions_latched == n
     assert kinds_of(bench.quote(s(2), MID + 60 * TICK)) == {Cancel, Place}
+
+
+def test_each_level_has_a_band_of_its_own():
+    """CH-26: what moves the best level leaves the outer ones where they are."""
+    tight = ReconcileConfig(tolerance=ToleranceConfig(share=0.01, floor_bps=2.0, level_factors=(1.0, 5.0)))
+    bench = quoting(DeskConfig(engine=AT_ONCE, reconcile=tight))
+    n = len(bench.resting())
+    sent = bench.quote(s(1), MID + 12 * TICK)
+    assert kinds_of(sent) == {Cancel, Place}
+    assert 0 < sum(isinstance(action, Place) for action in sent) < n
+    assert bench.desk.execution.actions_latched == n - sum(isinstance(action, Place) for action in sent)
 
 
 def test_a_wait_of_one_side_outlasts_a_cycle_of_the_other():

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from domain.orders import Certainty, InFlight, OrderState, TrackedOrder
 from domain.units import Bps, Ns, Oid, Px, Side, Sz, Tid, Tif, millis
+from orchestrator.reconcile.band import Band
 from orchestrator.reconcile.base import CancelOrder, ModifyOrder, PlaceNew, Plan, Replace, reconcile
 from orchestrator.reconcile.table import ModifyFirstConfig, ReconcileConfig, Row, Rules, distance
 from strategy.ladder import LadderLevel
@@ -33,8 +34,9 @@ def level(px: int, sz: int = 10) -> LadderLevel:
 
 
 EXACT = Rules()
-LATCHED = Rules(0.2, latch=Bps(150.0))
-MODIFIED = Rules(0.2, latch=Bps(150.0), reach=Bps(400.0), interval=millis(500), waits=True)
+WIDE = Band(Bps(150.0), Bps(150.0))
+LATCHED = Rules(0.2, latch=WIDE)
+MODIFIED = Rules(0.2, latch=WIDE, reach=Bps(400.0), interval=millis(500), waits=True)
 
 
 def plan_of(targets, orders, side=BUY, rules=EXACT, now=Ns(0)) -> Plan:
@@ -154,7 +156,8 @@ def bid(px: int, sz: int = 10, **more):
 
 
 TARGET = level(10_000)
-TABLE = Rules(0.2, latch=Bps(3.0), reach=Bps(50.0))
+NARROW = Band(Bps(3.0), Bps(3.0))
+TABLE = Rules(0.2, latch=NARROW, reach=Bps(50.0))
 
 
 @pytest.mark.parametrize(
@@ -175,7 +178,7 @@ TABLE = Rules(0.2, latch=Bps(3.0), reach=Bps(50.0))
 )
 def test_the_first_row_that_fits(px, sz, row):
     """C-02: the table, each row on both sides of its bounds."""
-    assert TABLE.row(bid(px, sz), TARGET) is row
+    assert TABLE.row(bid(px, sz), TARGET, NARROW) is row
     plan = plan_of([TARGET], [bid(px, sz)], rules=TABLE)
     kinds = {Row.SIZE: ModifyOrder, Row.PRICE: ModifyOrder, Row.REPLACE: Replace}
     assert [type(action) for action in plan.actions] == ([kinds[row]] if row in kinds else [])
@@ -185,15 +188,17 @@ def test_the_first_row_that_fits(px, sz, row):
 def test_distances_are_not_rounded_to_whole_points():
     """T-10: 2.9 bps are inside a latch of 3, and 3.1 bps are not."""
     fine = level(100_000)
-    assert TABLE.row(bid(100_029), fine) is Row.LATCH
-    assert TABLE.row(bid(100_031), fine) is Row.PRICE
+    assert TABLE.row(bid(100_029), fine, NARROW) is Row.LATCH
+    assert TABLE.row(bid(100_031), fine, NARROW) is Row.PRICE
 
 
 def test_with_every_layer_off_the_plain_rule_is_left():
     """CH-42: the defaults keep, modify and replace by price and size alone."""
     rules = Rules.of(ReconcileConfig(), 0.0)
     assert rules == EXACT
-    rows = [rules.row(bid(px, sz), TARGET) for px, sz in ((10_000, 10), (10_000, 9), (10_001, 10), (9_999, 9))]
+    rows = [
+        rules.row(bid(px, sz), TARGET, rules.latch) for px, sz in ((10_000, 10), (10_000, 9), (10_001, 10), (9_999, 9))
+    ]
     assert rows == [Row.SAME, Row.SIZE, Row.REPLACE, Row.REPLACE]
 
 
@@ -241,6 +246,14 @@ def test_the_best_target_takes_the_nearest_order():
     targets = [level(10_000), level(9_980), level(9_970)]
     plan = plan_of(targets, [far, next_, near], rules=TABLE)
     assert plan.actions == [ModifyOrder(near, targets[0]), ModifyOrder(next_, targets[1]), Replace(far, targets[2])]
+
+
+def test_of_two_orders_at_one_price_the_one_of_the_right_size_stays():
+    """What is right is kept, whichever of them is older; found by the property that a second look does nothing."""
+    small, right = order(1, 100, 4), order(2, 100, 10)
+    for own in ([small, right], [right, small]):
+        plan = plan_of([level(100), level(99)], own)
+        assert (plan.actions, plan.kept) == ([Replace(small, level(99))], 1)
 
 
 def test_an_order_that_should_say_reduce_only_is_replaced_however_near():
