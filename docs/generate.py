@@ -559,9 +559,9 @@ def result() -> str:
     )
     parts = (
         *(result_module.Outcome, result_module.Violation, result_module.Metrics),
-        *(figures.Pnl, figures.Markout, figures.OrderCounts, figures.AllowanceFigures, figures.TraderFigures),
-        *(figures.Quoting, figures.MarketFigures, figures.Belief, figures.InventoryStats, figures.FaultFigures),
-        *(figures.Recoveries, figures.EnduranceFigures, figures.Growth, result_module.Wall),
+        *(figures.Pnl, figures.Markout, figures.OrderCounts, figures.TimelineRow, figures.AllowanceFigures),
+        *(figures.TraderFigures, figures.Quoting, figures.MarketFigures, figures.Belief, figures.InventoryStats),
+        *(figures.FaultFigures, figures.Recoveries, figures.EnduranceFigures, figures.Growth, result_module.Wall),
     )
     for cls in parts:
         out.append(f"\n## {cls.__name__}\n")

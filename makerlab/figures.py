@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 from domain.alerts import STOPPED
-from scenarios.figures import SPLIT_HORIZON_S, Belief, Growth, Markout, TraderFigures
+from scenarios.figures import SPLIT_HORIZON_S, Belief, Growth, Markout, TimelineRow, TraderFigures
 from scenarios.result import Metrics, Outcome, RunResult
 
 _SHOWN = 5
@@ -65,6 +65,7 @@ def _trader(metrics: Metrics, resident: Growth | None) -> list[Section]:
         Section("P&L, USD", list(_pnl(metrics))),
         Section("Fills and inventory", list(_fills(metrics))),
         Section("Orders", list(_orders(metrics))),
+        Section("Churn", list(_churn(metrics))),
         Section("Quoting", list(_quoting(metrics))),
         Section("The trader's decisions", list(_decisions(metrics))),
         *([Section("Faults", list(_faults(metrics)))] if metrics.faults else []),
@@ -150,6 +151,32 @@ def _orders(metrics: Metrics) -> Iterable[Row]:
 def _sent(what: str, sent: int, refused: int) -> str:
     """What was sent for an outcome: the venue ends orders on its own, too, and refuses what comes too late."""
     return f"{what} sent {sent:,}, {refused:,} refused" if sent else ""
+
+
+def _churn(metrics: Metrics) -> Iterable[Row]:
+    """How much of what was sent only replaced something."""
+    if metrics.calls_per_min is None:
+        yield Row("calls per minute", "0", "nothing was placed")
+        return
+    yield Row("calls per minute", f"{metrics.calls_per_min:,.1f}", "placements, modifies and cancels since the first")
+    if metrics.zero_action_share is not None:
+        yield Row("cycles that sent nothing", f"{100 * metrics.zero_action_share:.1f} %", "while quotes were allowed")
+    if metrics.modify_share is not None:
+        yield Row(
+            "replaced by a modify", f"{100 * metrics.modify_share:.1f} %", "the others by a cancel and a placement"
+        )
+    if metrics.cancel_fill_ratio is not None and metrics.calls_per_fill is not None:
+        yield Row("cancels per fill", f"{metrics.cancel_fill_ratio:,.2f}", f"{metrics.calls_per_fill:,.2f} calls")
+    else:
+        yield Row("cancels per fill", "no fills")
+    *before, last = metrics.timeline
+    shown = before[:: max(-(-len(before) // _SHOWN), 1)]
+    earlier = ", ".join(f"{_sums(row)} at {row.t_s:,.0f} s" for row in shown)
+    yield Row("placed/cancelled/filled", _sums(last), earlier)
+
+
+def _sums(row: TimelineRow) -> str:
+    return f"{row.placed}/{row.cancelled}/{row.filled}"
 
 
 def _quoting(metrics: Metrics) -> Iterable[Row]:

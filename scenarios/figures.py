@@ -58,6 +58,20 @@ class InventoryStats:
 
 
 @dataclass(slots=True)
+class TimelineRow:
+    """What had been sent, and what had traded, by a moment of the run: sums from its begin."""
+
+    t_s: float = 0.0
+    """The moment, in seconds of the run; what happened at it counts."""
+    placed: int = 0
+    """New orders that were sent, those of modifies not counted."""
+    cancelled: int = 0
+    """Cancels that were sent."""
+    filled: int = 0
+    """Matches of our orders at the venue."""
+
+
+@dataclass(slots=True)
 class OrderCounts:
     """Actions that we sent, what the venue refused of them, and how orders ended; the shutdown included."""
 
@@ -211,6 +225,12 @@ class TraderFigures:
     """Those of them that were handed to the connection."""
     actions_gated: dict[str, int] = field(default_factory=dict)
     """Those that were held back, by reason; with the ones that were sent they are all."""
+    inputs_suppressed: dict[str, int] = field(default_factory=dict)
+    """Cycles in which an input of the quote had changed and was held where it was, by input."""
+    regime_changes: int = 0
+    """Changes of volatility that made these inputs follow at once."""
+    grid_epochs: int = 0
+    """How often the grid under the ladder got a new step or anchor."""
     actions_latched: int = 0
     """Orders that stayed where they were although their targets had moved a little, over all quote cycles."""
     halts: int = 0

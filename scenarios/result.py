@@ -22,8 +22,10 @@ from scenarios.figures import (
     Pnl,
     Quoting,
     Recoveries,
+    TimelineRow,
     TraderFigures,
 )
+from scenarios.medians import medians
 from scenarios.trace import Trace
 
 SCHEMA_VERSION = 1
@@ -104,6 +106,19 @@ class Metrics:
     """Price times size of all fills."""
     orders: OrderCounts = field(default_factory=OrderCounts)
     """What we sent and what was refused."""
+    timeline: list[TimelineRow] = field(default_factory=list)
+    """Placed, cancelled and filled at each minute and at the stop; of runs beyond an hour 60 moments, evenly spaced."""
+    zero_action_share: float | None = None
+    """Share of the quote cycles, from the first placement on, in which nothing was sent for their instrument; cycles in
+    which nothing may be quoted do not count. Null without any."""
+    modify_share: float | None = None
+    """Modifies as a share of modifies and pairs: a cancel and a placement of one side in one decision. Null without."""
+    cancel_fill_ratio: float | None = None
+    """Cancels that were sent, up to the shutdown, for each fill; null without fills."""
+    calls_per_fill: float | None = None
+    """Placements, modifies and cancels that were sent, up to the shutdown, for each fill; null without fills."""
+    calls_per_min: float | None = None
+    """The same for each minute since the first placement; null without any."""
     races: int = 0
     """Cancels and modifies that a fill overtook between their sending and their taking effect."""
     race_fills: int = 0
@@ -256,11 +271,21 @@ class RunResult:
 
 
 def envelope(results: list[RunResult]) -> dict[str, Any]:
-    """Return the one document of several runs: a summary and each run's own document."""
+    """Return the one document of several runs: a summary, the medians of their figures, and each run's own document.
+
+    The medians of one scenario stand under ``metrics``, as in the document of one run; those of several under
+    ``medians``, by scenario.
+    """
+    runs = [result.document() for result in results]
+    figures: dict[str, list[dict[str, Any]]] = {}
+    for run in runs:
+        figures.setdefault(run["scenario"], []).append(run["metrics"])
+    by_scenario = {scenario: medians(of_one) for scenario, of_one in figures.items()}
     return {
         "schema_version": SCHEMA_VERSION,
         "holds": all(result.holds for result in results),
         "total": len(results),
         "failed": sum(not result.holds for result in results),
-        "runs": [result.document() for result in results],
+        **({"medians": by_scenario} if len(by_scenario) > 1 else {"metrics": by_scenario[results[0].scenario]}),
+        "runs": runs,
     }

@@ -16,7 +16,7 @@ from orchestrator.sync.health import SyncState
 from scenarios.alert_names import ALERT_NAMES
 from scenarios.endurance import SIZES
 from scenarios.expectations import Expect, evaluate
-from scenarios.figures import FaultFigures, OrderCounts, TraderFigures
+from scenarios.figures import FaultFigures, OrderCounts, TimelineRow, TraderFigures
 from scenarios.figures_by_path import measure, wrong_step
 from scenarios.invariants.alerting import ALERTS
 from scenarios.loader import library, load
@@ -30,6 +30,8 @@ from tests.scenarios.runs import outcome, result_of, running_of
 METRICS = Metrics(
     fills=3,
     healed_after_s=None,
+    zero_action_share=0.75,
+    timeline=[TimelineRow(60.0, 1, 1, 1)],
     orders=OrderCounts(modified=5, rejected_by_reason={"margin": 2}),
     trader=TraderFigures(),
     faults=[
@@ -51,6 +53,9 @@ METRICS = Metrics(
         ("faults.crash.strikes", 0),
         ("faults.stall.stalls", None),
         ("healed_after_s", None),
+        ("zero_action_share", 0.75),
+        ("calls_per_fill", None),
+        ("timeline", None),
         ("orders", None),
     ],
 )
@@ -73,6 +78,8 @@ def test_a_figure_is_found_by_its_path(path, figure):
         ("orders.modifed", "modifed: none of"),
         ("orders.modified.more", "more: nothing is below orders.modified"),
         ("orders", "orders: no number"),
+        ("timeline", "timeline: no number"),
+        ("timeline.0", "0: nothing is below timeline"),
     ],
 )
 def test_a_path_without_a_figure_is_named(path, wrong):
