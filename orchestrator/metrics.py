@@ -182,6 +182,8 @@ class DeskSnapshot:
     """Of quote cycles; each is sent or gated (MT-36)."""
     actions_sent: int
     actions_gated: dict[str, int]
+    churn_spirals: int
+    """How often orders moved much and filled little for many cycles (CH-40)."""
     actions_latched: int
     """Orders that stayed although their targets had moved a little; none of them is an action."""
     actions_refused: dict[str, int]

@@ -202,6 +202,7 @@ def _cycles(desk: Desk, now: Ns) -> dict[str, Any]:
         "actions_generated": execution.actions_generated,
         "actions_sent": execution.actions_sent,
         "actions_gated": {str(k): n for k, n in execution.actions_gated.items()},
+        "churn_spirals": 0 if desk.churn is None else desk.churn.spirals,
         "actions_latched": execution.actions_latched,
         "actions_refused": {str(k): n for k, n in desk.outcomes.refusals.items()},
         "two_sided_ns": labels.get(TWO_SIDED, Ns(0)),

@@ -10,6 +10,7 @@ ALERT_NAMES = frozenset(
         "analytics_failed",
         "bad_data",
         "cancel_not_done",
+        "churn_spiral",
         "circuit_closed",
         "circuit_open",
         "clean_slate_failed",

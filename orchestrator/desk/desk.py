@@ -28,9 +28,11 @@ from domain.units import NS_PER_S, USD, Ns, Sz, Tif, millis, seconds
 from orchestrator.analytics import Analytics
 from orchestrator.budget.futile import FutileConfig, FutileRetries
 from orchestrator.budget.rejection import RejectionConfig, RejectionRateLimiter
+from orchestrator.budget.tiers import QuotaAwareConfig, cycle_interval
 from orchestrator.connectivity.requests import RequestLedger
 from orchestrator.desk.accumulator import AccumulatorConfig, EventAccumulator, QuoteUpdateTrigger
 from orchestrator.desk.anomalies import HINTS, Anomaly
+from orchestrator.desk.churn import ChurnConfig, ChurnTracker
 from orchestrator.desk.data_quality import SHAPES, DataQuality, QuoteGate, QuoteGateReason
 from orchestrator.desk.execution import Execution, IdSource
 from orchestrator.desk.fill_tracker import FillTracker, FillTrackerConfig
@@ -38,14 +40,14 @@ from orchestrator.desk.inventory import Inventory
 from orchestrator.desk.market import Market
 from orchestrator.desk.order_tracker import MAX_IN_VAIN, OrderTracker, TrackerConfig, is_cancel_futile
 from orchestrator.desk.outcomes import Outcomes
-from orchestrator.desk.planning import Planner
+from orchestrator.desk.planning import Bands, Planner
 from orchestrator.desk.quote_engine import QuoteEngine, QuoteEngineConfig, Step, Stop, Targets
 from orchestrator.desk.sanity import DataQualityConfig
 from orchestrator.desk.unwinding import GATE as UNWINDING
 from orchestrator.desk.unwinding import Unwinding
 from orchestrator.desk.uptime import EMPTY, ONE_SIDED, TWO_SIDED, Uptime
 from orchestrator.reconcile.base import CancelOrder
-from orchestrator.reconcile.table import ReconcileConfig
+from orchestrator.reconcile.table import ReconcileConfig, Rules
 from orchestrator.risk.aggregator import CALM, AggregatedRisk
 from orchestrator.risk.exchange_limits import ExpectedMargin
 from orchestrator.risk.ladder import StalenessConfig
@@ -58,6 +60,8 @@ HISTORY = seconds(5)
 BURST = seconds(60)
 """Troubles of one kind with no longer pauses than this are one burst: one alert."""
 ON_BOOK = RESTING | {OrderState.CANCEL_PENDING}
+SLOWED = seconds(2.5)
+"""Quotes are stale so long after the cycle that a small allowance has put off."""
 FINAL_GATES = frozenset(("stopping", "kill"))
 """Gates of the account that do not open again by themselves: nothing in flight is waited for."""
 PATIENCE = seconds(3)
@@ -92,12 +96,16 @@ class DeskConfig:
     """How long a side waits after refusals in a row."""
     futile: FutileConfig | None = field(default_factory=FutileConfig)
     """When exactly the same order is not asked for any more."""
+    churn: ChurnConfig | None = None
+    """When people are told that orders move much and fill little; off: never."""
     recovery: RecoveryConfig | None = field(default_factory=RecoveryConfig)
     """The way out where a position that has to shrink does not; off: only quotes ever reduce it."""
     size_tolerance: Annotated[float, Interval(ge=0, lt=1)] = 0.2
     """An order whose size differs by no more keeps its place (C-22); 0 is the exact rule."""
     reconcile: ReconcileConfig = field(default_factory=ReconcileConfig)
     """When an order whose price is not exactly its target's stays, and when it is modified."""
+    quota_aware: QuotaAwareConfig | None = None
+    """How quoting gives way as the account's allowance of actions shrinks; off: not before it is used up."""
     max_actions: Annotated[int, Ge(1)] = 40
     """Most actions in one request."""
 
@@ -132,7 +140,7 @@ class Desk:
         self.market = Market(config.data_quality)
         self.quality = DataQuality(ladder)
         self.accumulator = EventAccumulator(config.accumulator)
-        self.engine = QuoteEngine(config.engine, instrument)
+        self.engine = QuoteEngine(config.engine, instrument, config.quota_aware)
         self.tracker = OrderTracker(config.tracker)
         self.inventory = Inventory()
         self.limit = PositionLimit()
@@ -155,11 +163,16 @@ class Desk:
         self.awaits: str | None = None
         """The input that warm-up waits for, where that is why nothing is quoted."""
         self.targets: Targets | None = None
-        self.cycles = 0
         self.stops: dict[str, int] = {}
-        self.stale_quote_alarms = 0
-        """How often a side with quotes was not looked at for too long (EA-08)."""
-        self.planner = Planner(config.reconcile, config.size_tolerance, self.tracker, self.limit, self.market)
+        self.cycles = self.stale_quote_alarms = 0
+        """Quote cycles; and how often a side with quotes was not looked at for too long (EA-08)."""
+        self.planner = Planner(
+            Rules.of(config.reconcile, config.size_tolerance),
+            Bands(config.reconcile.tolerance, config.quota_aware, self.market),
+            self.tracker,
+            self.limit,
+        )
+        self.churn = None if config.churn is None else ChurnTracker(config.churn, instrument.id, alert)
         recovery = None if config.recovery is None else RecoveryManager(config.recovery, instrument, alert)
         self.outcomes = Outcomes(
             instrument.id, self.tracker, self.accumulator, self.rejections, alert, recovery, self.futile
@@ -339,6 +352,8 @@ class Desk:
         order = self.tracker.find(fill.cloid, fill.oid)
         self._uptime_is_due = True
         is_full = order is not None and order.is_filled
+        if self.churn is not None:
+            self.churn.on_fill()
         self.accumulator.on_fill(fill.side, now, is_full=is_full)
 
     def adopt(self, order: RestoredOrder, now: Ns) -> None:
@@ -467,7 +482,7 @@ class Desk:
         last = self.accumulator.last_full
         if self.targets is None or last is None or last == self._alarmed_for:
             return None
-        return Ns(last + self._stale_after + 1)
+        return Ns(last + max(self._stale_after, self.accumulator.throttle + SLOWED) + 1)
 
     def _check_waits(self, now: Ns) -> None:
         """A side whose wait is over is looked at again; so is what the budget held back, and what came too soon."""
@@ -502,15 +517,18 @@ class Desk:
         else:
             self.limit.weigh(now)
             leaving = self.tracker.leaving_exposure()
-            left = self._ledger.allowance_left
-            outcome = self.engine.compute(self.market, self.inventory, self.limit, now, self.stance, leaving, left)
+            room = self._ledger.allowance_left
+            outcome = self.engine.compute(self.market, self.inventory, self.limit, now, self.stance, leaving, room)
             outcome = self.unwinding.keep(outcome, self.stance, now)
         if isinstance(outcome, Stop):
             self._stopped(outcome)
             self.targets = None
         else:
             self.targets = outcome
-        plan = self.planner.plan(self.targets, trigger.scope, now)
+        room = self._ledger.allowance_left
+        if self.config.quota_aware is not None:
+            self.accumulator.throttle = cycle_interval(room, self.config.quota_aware)
+        plan = self.planner.plan(self.targets, trigger.scope, now, room)
         self.execution.leave_alone(plan)
         if self.gate is not None:
             plan.actions.extend(CancelOrder(order) for order in self._doubtful(now))
@@ -520,6 +538,8 @@ class Desk:
                 self._stopped(Stop(Step.EXECUTE, "all_gated"))
         elif self.targets is not None:
             self._stopped(Stop(Step.RECONCILE, "unchanged"))
+        if self.churn is not None and (plan.actions or self.targets is not None):
+            self.churn.on_cycle(self.execution.take_work())
 
     def _doubtful(self, now: Ns) -> list[TrackedOrder]:
         """Orders of unknown fate that may rest while nothing should: cancelled again, at our patience's pace.

@@ -15,6 +15,7 @@ from orchestrator.budget.futile import FutileRetries
 from orchestrator.budget.proactive import BudgetGate
 from orchestrator.budget.rejection import RejectionRateLimiter
 from orchestrator.connectivity.requests import RequestLedger
+from orchestrator.desk.churn import NOTHING, CycleWork
 from orchestrator.desk.inventory import Inventory
 from orchestrator.desk.order_tracker import OrderTracker, cancel_of
 from orchestrator.desk.outcomes import Outcomes
@@ -93,6 +94,8 @@ class Execution:
         self.actions_gated: dict[GateReason, int] = {}
         self.actions_latched = 0
         """Orders that stayed where they were although their targets had moved a little, over all cycles."""
+        self._work = NOTHING
+        """What was sent since somebody asked."""
         self.budget_opens_at: Ns | None = None
         """When what the budget held back may go."""
         self.adds_levels = True
@@ -149,14 +152,20 @@ class Execution:
                 case PlaceNew(side=side, level=level):
                     places.append((side, level))
         self.actions_generated += len(cancels) + len(modifies) + len(places) + n_new
-        sent = self._send_cancels(cancels, now)
-        sent += self._send_modifies(modifies, now)
-        sent += self._send_places(places, now)
+        self._work = work = CycleWork(
+            self._send_cancels(cancels, now), self._send_modifies(modifies, now), self._send_places(places, now)
+        )
+        sent = sum(work)
         self.actions_sent += sent
         if self._is_short:
             self._is_short = False
             self.budget_opens_at = self._ledger.opens_at(now)
         return sent > 0
+
+    def take_work(self) -> CycleWork:
+        """What the cycle sent, once."""
+        work, self._work = self._work, NOTHING
+        return work
 
     def take(self, side: Side, sz: Sz, px: Px, now: Ns) -> bool:
         """Send one reduce-only order that takes what it gets and leaves nothing (EX-09); False where it may not go."""

@@ -4,7 +4,7 @@
 desk's. Any step may end the cycle, and says so with its reason (QE-08).
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from math import isfinite, isinf, sqrt
 from typing import Annotated
@@ -13,6 +13,7 @@ from annotated_types import Ge, Gt, Interval
 
 from domain.instrument import Instrument
 from domain.units import USD, Frac, Ns, Px, Side, Sz, seconds
+from orchestrator.budget.tiers import QuotaAwareConfig, levels
 from orchestrator.desk.inventory import Inventory
 from orchestrator.desk.market import Market
 from orchestrator.risk.position_limit import PositionLimit
@@ -119,10 +120,13 @@ class Targets:
 class QuoteEngine:
     """Estimators and strategy of one instrument."""
 
-    def __init__(self, config: QuoteEngineConfig, instrument: Instrument) -> None:
-        """Start with priors."""
+    def __init__(
+        self, config: QuoteEngineConfig, instrument: Instrument, quota_aware: QuotaAwareConfig | None = None
+    ) -> None:
+        """Start with priors; ``quota_aware`` says how the ladder gets shorter as the allowance shrinks."""
         self.config = config
         self.instrument = instrument
+        self._quota_aware = quota_aware
         readings = config.kappa_readings
         self.kappa = RecordedKappa(readings) if readings else TradeKappa(config.kappa)
         self.volatility = BipowerVolatility(config.volatility)
@@ -260,7 +264,7 @@ class QuoteEngine:
         quote = self._quote(inputs, inventory, limit, stance.spread_factor, now, unsure=unsure)
         if self.grid is not None:
             self.grid.for_current_state(inputs.fair, inputs.sigma, headroom, quote.half_spread)
-        ladder = self._ladder(quote, inventory, limit, mid, stance.size_factor, leaving, unsure=unsure)
+        ladder = self._ladder(quote, inventory, limit, mid, stance.size_factor, leaving, headroom, unsure=unsure)
         if not ladder.bids and not ladder.asks:
             return Stop(Step.LADDER, "no_level")
         return Targets(ladder.bids, ladder.asks, quote, confidence)
@@ -306,18 +310,22 @@ class QuoteEngine:
         mid: float,
         size_factor: float,
         leaving: tuple[Sz, Sz],
+        headroom: float,
         *,
         unsure: bool,
     ) -> Ladder:
-        config = self.config
-        notional = config.level_notional_usd * config.ladder.levels * size_factor
+        config, shape = self.config, self.config.ladder
+        if self._quota_aware is not None:
+            n = levels(shape.levels, headroom, self._quota_aware)
+            shape = shape if n == shape.levels else replace(shape, levels=n)
+        notional = config.level_notional_usd * shape.levels * size_factor
         if unsure:
             notional *= config.unsure_size
         size = Sz(round(notional * USD / mid))
         bid_leaving, ask_leaving = leaving
         ladder = build_ladder(
             quote,
-            config.ladder,
+            shape,
             self.grid or self.instrument,
             size=size,
             bid_capacity=limit.room(Side.BUY, inventory.position, size, bid_leaving),
