@@ -225,6 +225,8 @@ class TraderFigures:
     """Those of them that were handed to the connection."""
     actions_gated: dict[str, int] = field(default_factory=dict)
     """Those that were held back, by reason; with the ones that were sent they are all."""
+    churn_spirals: int = 0
+    """How often the trader found that orders moved much and filled little for many cycles."""
     inputs_suppressed: dict[str, int] = field(default_factory=dict)
     """Cycles in which an input of the quote had changed and was held where it was, by input."""
     regime_changes: int = 0
