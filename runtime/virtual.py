@@ -201,12 +201,13 @@ class VirtualDriver:
 
     @property
     def has_lost_journal(self) -> bool:
-        """Whether the last life ended because its journal could not be written; the next one may begin where it can.
+        """Whether the latest life ends because its journal could not be written; the next one may begin where it can.
 
-        One that was killed while it took its orders back is its killer's to start again.
+        It does so from the failure on, while it takes its orders back, and when it is over. One that was killed
+        meanwhile is its killer's to start again.
         """
         failure = self.failure
-        if self.is_running or failure is None or self.ends[-1].how == "killed":
+        if failure is None or (not self.is_running and self.ends[-1].how == "killed"):
             return False
         return failure.name == JOURNAL_FAILED and failure.error is not None and issubclass(failure.error, OSError)
 

@@ -148,7 +148,7 @@ class Process(Protocol):
 
     @property
     def has_lost_journal(self) -> bool:
-        """Whether it ended because its journal could not be written; then somebody has to start it again."""
+        """Whether it ends because its journal could not be written; when it has, somebody has to start it again."""
         ...
 
 

@@ -23,6 +23,7 @@ from scenarios.invariants.venue import (
     OneHistory,
     PostOnlyNeverTakes,
 )
+from scenarios.invariants.ways import Ways
 
 INVARIANTS: tuple[type[Invariant], ...] = (
     AppliedOnce,
@@ -74,7 +75,7 @@ INVARIANTS: tuple[type[Invariant], ...] = (
 )
 """Every rule. The order is that of their work: S2 advances the ledger that S4, S1 and S5 read, S8 follows the
 orders that S9, S10, S11, S14, S15, S17, L2, L3 and L6 look at, S21 the market that S20 and L1 judge by, L1 the sides
-that L8 looks for."""
+that L8 looks for, L4 lets the time go on that S11 counts, too."""
 
 
 def build_all(scope: Scope) -> tuple[Invariant, ...]:
@@ -84,6 +85,7 @@ def build_all(scope: Scope) -> tuple[Invariant, ...]:
     exposure = Exposure(lives)
     sane = SaneBook(scope)
     sides = TwoSided(scope, sane.delivered)
+    ways = Ways()
     shared: dict[type[Invariant], Invariant] = {
         AppliedOnce: once,
         AppliedAtOnce: AppliedAtOnce(scope, once.ledger),
@@ -91,7 +93,7 @@ def build_all(scope: Scope) -> tuple[Invariant, ...]:
         Cash: Cash(scope, once.ledger),
         Lifecycle: lives,
         SettleBeforeRelease: SettleBeforeRelease(scope, lives),
-        NoUnknownOrders: NoUnknownOrders(scope, lives),
+        NoUnknownOrders: NoUnknownOrders(scope, lives, ways),
         ExposureLimit: ExposureLimit(scope, exposure, lives),
         ReduceOnly: ReduceOnly(scope, exposure),
         NoSelfCross: NoSelfCross(scope, exposure, lives),
@@ -101,6 +103,7 @@ def build_all(scope: Scope) -> tuple[Invariant, ...]:
         StaleMeansWithdrawn: StaleMeansWithdrawn(scope, sane.delivered),
         TwoSided: sides,
         Agreement: Agreement(scope, lives),
+        CancelSucceeds: CancelSucceeds(scope, ways),
         NothingInLimbo: NothingInLimbo(scope, lives),
         DoubtsEnd: DoubtsEnd(scope, lives),
         NamedState: NamedState(scope, sides),

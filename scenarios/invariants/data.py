@@ -20,6 +20,7 @@ from domain.events import (
 from domain.units import NS_PER_S, Cloid, InstrumentId, Ns, Oid, Px, Tif
 from scenarios.invariants.base import Invariant, Scope, Step
 from scenarios.invariants.sending import placements
+from scenarios.invariants.ways import is_awake
 
 FUTURE = Ns(5 * NS_PER_S)
 """A stamp further ahead is an error of its maker; less is left to clocks that differ."""
@@ -157,8 +158,9 @@ class StaleMeansWithdrawn(Invariant):
     """S20: on old data, or with the account's connection down, nothing opens a position and what rests is cancelled.
 
     Being cancelled means: a cancel has left lately. Whether it arrives is another question (L4, S23). It is judged
-    only once the trader has had the time for it and has decided since: one that stands still can do nothing. What the
-    latest decision cancels is about to leave: a process makes the next one when it has carried out the last.
+    only once the trader has had the time for it and has decided since, and not while it stands still: then it can do
+    nothing, nor repeat what it did before. What the latest decision cancels is about to leave: a process makes the
+    next one when it has carried out the last.
     """
 
     id = "S20"
@@ -201,7 +203,7 @@ class StaleMeansWithdrawn(Invariant):
     def on_second(self, now: Ns) -> None:
         """Whatever rests on old data must have been asked to go."""
         run = self.scope.run
-        if run is None or not run.is_running:
+        if run is None or not run.is_running or not is_awake(self.scope, now):
             return
         bounds, delivered = self.scope.bounds, self._delivered
         late: dict[InstrumentId, str] = {}

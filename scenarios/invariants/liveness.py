@@ -8,29 +8,22 @@ from collections import OrderedDict, deque
 from itertools import chain
 
 from domain.commands import AnyCommand, Cancel, Request
-from domain.events import Cancelled, Executed, OpenOrder, OrderStatus, Reason, Refused, Replied, Resting
+from domain.events import OpenOrder, OrderStatus
 from domain.orders import Certainty, InFlight, OrderState, TrackedOrder
 from domain.units import NS_PER_S, Cloid, InstrumentId, Ns, Oid, Px, Side
 from scenarios.invariants.base import Block, DeskView, Invariant, OrderTruth, Scope, Step
 from scenarios.invariants.data import Delivered
 from scenarios.invariants.limits import price_of
 from scenarios.invariants.orders import Lifecycle
-from scenarios.invariants.rates import METERS, is_too_much
+from scenarios.invariants.rates import METERS
 from scenarios.invariants.sending import differing_terms
+from scenarios.invariants.ways import Mark, Ways
 
 BOOKS_EVERY = Ns(10 * NS_PER_S)
 """Between two looks at what the trader has of the books."""
 BOOKS_FROM = Ns(7 * NS_PER_S)
 """From then on the venue's best prices are remembered, to be compared with."""
 CANCELS_KEPT = 5_000
-ANSWERS = 5
-"""Answers after a cancel left that prove that some way to the venue works (L4)."""
-WORKS = Ns(30 * NS_PER_S)
-"""So long after an answer a way still counts as working: a trader in doubt asks no less often (L4)."""
-SIGNS_AGAIN = Ns(90 * NS_PER_S)
-"""Longer than any pause between two tries of a trader whose signature is not taken (L4)."""
-AWAKE = Ns(5 * NS_PER_S)
-"""Who has not decided for longer, although it wanted to be woken, stands still (L4)."""
 
 UNDER_WAY = frozenset((OrderState.PENDING_NEW, OrderState.CANCEL_PENDING, OrderState.CANCEL_CONFIRMED))
 """States that something must follow."""
@@ -45,7 +38,8 @@ MISMATCH = "limits_mismatch"
 BELOW_LOT = "limit_below_lot"
 """May last as long as config and venue leave less than a lot."""
 TURNED_AWAY = "rate_limit"
-"""Counts from the last request that the venue turned away for being too many: each of them halts anew (RK-18)."""
+"""Counts from the last request that the venue turned away for being too many, whatever was in the way at that time:
+each of them halts anew (RK-18)."""
 RECOVERS = frozenset(
     (
         "starting",
@@ -116,8 +110,8 @@ class TwoSided(Invariant):
         """One a second."""
         self._patience = {name: Patience() for name in scope.instruments}
         self._turned_away = 0
-        self._is_turned_away = False
-        """Since the last look."""
+        self._turned_away_at = Ns(-1)
+        """When the venue was seen to turn a request away last."""
 
     def on_ours(self, block: Block) -> None:
         """Which sides are at the market."""
@@ -129,16 +123,21 @@ class TwoSided(Invariant):
         """Look at every instrument."""
         refused = self.scope.truth.refusals()
         turned_away = sum(count for meter, count in refused.items() if meter in METERS)
-        self._is_turned_away, self._turned_away = turned_away > self._turned_away, turned_away
+        if turned_away > self._turned_away:
+            self._turned_away_at = now
+        self._turned_away = turned_away
         for name, desk in self.scope.belief.desks.items():
             self.compared += 1
             if price := price_of(self.scope.truth, name):
                 self._prices[name].append(price)
             missing = self.missing(name)
             is_missing = bool(missing) and not self._is_excused(name, desk, missing, now)
-            waited = self._patience[name].waited(self.scope, now, is_missing=is_missing)
+            patience = self._patience[name]
+            if desk.gate == TURNED_AWAY and patience.since is not None:
+                patience.since = max(patience.since, self._turned_away_at)
+            waited = patience.waited(self.scope, now, is_missing=is_missing)
             if waited > self.scope.bounds.heal:
-                self._patience[name].since = None
+                patience.since = None
                 sides = " and no ".join("bid" if side is Side.BUY else "ask" for side in missing)
                 why = f", it says: {desk.gate}" if desk.gate is not None else ""
                 self.fail(f"{name}: no {sides} for {waited / NS_PER_S:.0f} s at {now / NS_PER_S:.0f} s{why}")
@@ -159,9 +158,9 @@ class TwoSided(Invariant):
         if run is not None and run.has_lost_user_feed and desk.gate in RECOVERS:
             return True
         is_silent = run is not None and run.is_recorded and self._is_silent(name, now)
-        return is_silent or self._may_last(name, desk, desk.gate)
+        return is_silent or self._may_last(name, desk, desk.gate, now)
 
-    def _may_last(self, name: InstrumentId, desk: DeskView, gate: str) -> bool:
+    def _may_last(self, name: InstrumentId, desk: DeskView, gate: str, now: Ns) -> bool:
         """Whether a reason is one that may, and the venue shows its cause."""
         if gate in WHILE_IT_MOVES:
             prices = self._prices[name]
@@ -172,7 +171,7 @@ class TwoSided(Invariant):
         if gate == BELOW_LOT:
             return self.scope.limits.allowed(self.scope.truth, name) == 0
         if gate == TURNED_AWAY:
-            return self._is_turned_away
+            return self._turned_away_at == now
         return gate in MAY_LAST
 
     def _is_full(self, name: InstrumentId, desk: DeskView, side: Side) -> bool:
@@ -321,26 +320,17 @@ class NothingInLimbo(Invariant):
 class CancelSucceeds(Invariant):
     """L4: a cancel works in the end if any way works: one dead way must not stand in the way of another.
 
-    Time counts while the trader does not stand still and a way to the venue has shown lately that it works: by an
-    answer, unless it says that too much was asked. In a time without a way, or without a process, no cancel can work;
-    nor does one while the venue takes our key for a stranger's, whatever else it answers.
+    Time counts while the trader does not stand still and a way to the venue has shown lately that it works (`Ways`).
     """
 
     id = "L4"
     rule = "an order whose cancel left long ago does not rest, where a way to the venue has worked for that long since"
 
-    def __init__(self, scope: Scope) -> None:
-        """Nothing was cancelled."""
+    def __init__(self, scope: Scope, ways: Ways) -> None:
+        """Nothing was cancelled; ``ways`` goes on here, for S11 as well."""
         super().__init__(scope)
-        self._asked: OrderedDict[Cloid, tuple[Ns, Ns, int]] = OrderedDict()
-        self._answers = 0
-        self._answered_at: Ns | None = None
-        """When a way showed last that it works."""
-        self._stranger_at: Ns | None = None
-        """When an answer last did not know who signs; None: what was signed since was taken for ours."""
-        self._worked = Ns(0)
-        """Time that counts, so far."""
-        self._looked_at = Ns(0)
+        self._asked: OrderedDict[Cloid, tuple[Ns, Mark]] = OrderedDict()
+        self._ways = ways
 
     def on_life(self) -> None:
         """Another process has cancelled nothing."""
@@ -352,47 +342,28 @@ class CancelSucceeds(Invariant):
             return
         for action in command.actions:
             if type(action) is Cancel and action.cloid is not None and action.cloid not in self._asked:
-                self._asked[action.cloid] = now, self._worked, self._answers
+                self._asked[action.cloid] = now, self._ways.mark()
         while len(self._asked) > CANCELS_KEPT:
             self._asked.popitem(last=False)
 
     def on_news(self, step: Step) -> None:
         """Count answers."""
-        if type(step.event) is Replied and not any(map(is_too_much, step.event.results)):
-            self._answers += 1
-            self._answered_at = step.now
-            for result in step.event.results:
-                if isinstance(result, Refused | Cancelled | Resting | Executed):
-                    is_strange = isinstance(result, Refused) and result.reason is Reason.UNKNOWN_SIGNER
-                    self._stranger_at = step.now if is_strange else None
+        self._ways.hear(step.event, step.now)
 
     def on_second(self, now: Ns) -> None:
         """Look at what rests although it was cancelled."""
-        run, elapsed, self._looked_at = self.scope.run, now - self._looked_at, now
-        if run is None or not run.is_running:
-            return
-        has_way = self._answered_at is not None and now - self._answered_at <= WORKS
-        has_key = self._stranger_at is None or now - self._stranger_at > SIGNS_AGAIN
-        if has_way and has_key and self._is_awake(now):
-            self._worked = Ns(self._worked + elapsed)
-        if not self._asked:
+        self._ways.look(self.scope, now)
+        run = self.scope.run
+        if run is None or not run.is_running or not self._asked:
             return
         for order in self.scope.truth.resting():
             asked = self._asked.get(order.cloid) if order.cloid is not None else None
             if asked is None:
                 continue
             self.compared += 1
-            at, worked, answers = asked
-            is_overdue = self._worked - worked > self.scope.bounds.limbo and self._answers - answers >= ANSWERS
-            if is_overdue and self._is_wanted(order):
+            at, mark = asked
+            if self._ways.is_longer(mark, self.scope.bounds.limbo) and self._is_wanted(order):
                 self.fail(f"order {order.oid} rests {(now - at) / NS_PER_S:.0f} s after its cancel", order.cloid or "")
-
-    def _is_awake(self, now: Ns) -> bool:
-        """Whether it decided lately, or nothing is overdue: some want to be woken every five seconds, some never."""
-        if now - self.scope.decided_at <= AWAKE:
-            return True
-        deadline = self.scope.belief.next_deadline()
-        return deadline is None or now <= deadline
 
     def _is_wanted(self, order: OpenOrder) -> bool:
         """Whether the trader still wants it gone: it may have found that the cancel came to nothing and kept it."""

@@ -8,6 +8,7 @@ from domain.events import Fill, OpenOrder, OrderStatus
 from domain.orders import TERMINAL, TRANSITIONS, OrderState, TrackedOrder
 from domain.units import Cloid, InstrumentId, Ns, Oid, Sz
 from scenarios.invariants.base import Block, Invariant, Scope, Step
+from scenarios.invariants.ways import Mark, Ways
 
 ENDED_KEPT = 5_000
 """Ended orders remembered, so that one that comes back to life is seen."""
@@ -190,17 +191,23 @@ class SettleBeforeRelease(Invariant):
 
 
 class NoUnknownOrders(Invariant):
-    """S11: whatever rests at the venue for us is alive in our books."""
+    """S11: whatever rests at the venue for us is alive in our books.
+
+    A stranger's order has no id of ours: it is found by the next list only, and must be gone within `limbo`. Of that
+    the time counts in which somebody could have taken it out (`Ways`): a process that is dead or stands still, and one
+    whose every request is turned away, cannot. What rests when all has healed is L2's.
+    """
 
     id = "S11"
     rule = "every resting order of ours is known and not believed to have ended"
 
-    def __init__(self, scope: Scope, lives: Lifecycle) -> None:
-        """Note since when an order has been unknown."""
+    def __init__(self, scope: Scope, lives: Lifecycle, ways: Ways) -> None:
+        """Note since when an order has been unknown; L4 lets ``ways`` go on."""
         super().__init__(scope)
         self._lives = lives
         self._live = lives.seen
-        self._since: dict[Oid, Ns] = {}
+        self._ways = ways
+        self._since: dict[Oid, tuple[Ns, Mark]] = {}
         self._sound: tuple[Mapping[Oid, OpenOrder], int] | None = None
         """What rested, and the count of changes in our books, when both were last found to agree."""
 
@@ -231,7 +238,8 @@ class NoUnknownOrders(Invariant):
         elif order is not None:
             self.fail(f"{order} rests at the venue", order.cloid)
         else:
-            since = self._since.setdefault(oid, block.now)
-            bounds = self.scope.bounds  # a stranger's order, which has no id of ours, is found by the next list only
-            if block.now - since > (bounds.in_flight if truth.cloid else bounds.limbo):
+            since, mark = self._since.setdefault(oid, (block.now, self._ways.mark()))
+            bounds = self.scope.bounds
+            is_ours = truth.cloid is not None
+            if block.now - since > bounds.in_flight if is_ours else self._ways.is_longer(mark, bounds.limbo):
                 self.fail(f"order {oid} ({truth.cloid}) rests at the venue and we do not know it", truth.cloid or "")

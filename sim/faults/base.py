@@ -22,8 +22,6 @@ from sim.faults.timing import THROUGHOUT, Aimed, AtPoint, Dice, Schedule, Throug
 from sim.feed import Process, Session
 from sim.world import World
 
-WITHDRAWS = seconds(30)
-"""So long at most a process is waited for that has lost its journal and still takes its orders back."""
 STRIKES = "strikes"
 """What every fault counts that can strike more than once."""
 
@@ -331,17 +329,16 @@ def trouble_disk(
         if process is None or process.disk is None:
             return
         end(process.disk)
-        see_to(process, WITHDRAWS)
+        see_to(process)
 
-    def see_to(process: Process, left: Ns) -> None:
-        """Start what has ended; who is still taking its orders back ends in a moment."""
-        injected.will_restart = False
-        if process.has_lost_journal and not process.is_running:
+    def see_to(process: Process) -> None:
+        """Start what has ended; who still takes its orders back will end, however long that takes."""
+        injected.will_restart = process.has_lost_journal and process.is_running
+        if injected.will_restart:
+            world.env.call_in(NS_PER_S, see_to, process)
+        elif process.has_lost_journal:
             injected.counts["restarts"] += 1
             process.start_trader()
-        elif left:
-            injected.will_restart = True
-            world.env.call_in(NS_PER_S, see_to, process, Ns(left - NS_PER_S))
 
     if injected.main is not None:
         injected.follow(injected.main, lambda: 0 if (disk := disk_of()) is None else disk.counts[counts])

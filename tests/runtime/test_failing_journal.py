@@ -156,6 +156,7 @@ def test_who_is_killed_while_it_withdraws_is_its_killers_to_start_again():
     run.driver.disk.room = 0
     run.run(0.51)
     assert (run.driver.is_running, run.driver.failure.name) == (True, JOURNAL_FAILED)
+    assert run.driver.has_lost_journal, "whoever makes room waits for its end"
     run.driver.kill_trader()
     assert (run.driver.ends[-1].how, run.driver.failure.name) == ("killed", JOURNAL_FAILED)
     assert not run.driver.has_lost_journal

@@ -20,6 +20,7 @@ from orchestrator.desk.order_tracker import OrderTracker
 from orchestrator.gate import TradingGate
 from orchestrator.risk.kill_switch import KillSwitch
 from orchestrator.risk.position_limit import PositionLimit
+from orchestrator.sync.orphans import OrphanTracker
 from runtime import driver, virtual
 from scenarios.runner import run
 from tests.scenarios.runs import running_of
@@ -62,6 +63,15 @@ def test_s9_and_s14_silence_taken_for_a_refusal(monkeypatch):
     found = broken_by("eth-volatile", 60, NOTHING_IS_TOLD)
     assert {"S9", "S14", "S11"} <= set(found)
     assert "decide  place" in found["S14"].story
+
+
+def test_s11_a_stranger_that_nobody_takes_out(monkeypatch):
+    """The lists show it, and nothing is done about it."""
+    monkeypatch.setattr(OrphanTracker, "decide", lambda self, now: None)
+    monkeypatch.setattr(OrphanTracker, "deadline", lambda self: None)
+    rests = 'faults=[{kind="foreign_fills", at_s=25, duration_s=60, rests=true, away_bps=200}]'
+    found = broken_by("eth-quiet", 80, rests, "checks.limbo_ms=10000")
+    assert "we do not know it" in found["S11"].text
 
 
 def test_s12_a_name_given_again(monkeypatch):

@@ -19,6 +19,8 @@ from domain.events import (
     PositionsReported,
     PublicTrade,
     Reason,
+    Refused,
+    Replied,
     Restored,
     RestoredLedger,
 )
@@ -28,7 +30,7 @@ from orchestrator.desk.inventory import Inventory
 from scenarios.invariants import INVARIANTS
 from scenarios.invariants.limits import HardLimits
 from scenarios.invariants.venue import INSIDE_EVERY
-from tests.scenarios.bench import DECISION, ETH, Bench, S, fill, order_truth, resting, update
+from tests.scenarios.bench import DECISION, ETH, Bench, S, answer, fill, order_truth, resting, update
 
 
 @pytest.fixture
@@ -595,9 +597,32 @@ def test_s11_a_strangers_order_is_found_by_the_next_list(bench):
     """It has no id of ours, and nobody tells of it: more time, and an end of it."""
     bench.truth.rest = [resting(cloid=None)]
     bench.block(updates=(update(),))
-    bench.block(now=50 * S)
+    answer(bench, 60)
     assert "S11" not in bench.broken
-    bench.block(now=70 * S)
+    answer(bench, 70)
+    assert bench.says("S11", "rests at the venue and we do not know it")
+
+
+@pytest.mark.parametrize("why", ["dead", "stands still", "not answered", "turned away", "taken for a stranger"])
+def test_s11_who_can_take_nothing_out_has_more_time_for_a_strangers_order(bench, why):
+    """Seeds 3028, 3098 and 3141 of a search: a crash, a stall, a ban. Time goes on when it can act again."""
+    bench.truth.rest = [resting(cloid=None)]
+    bench.block(updates=(update(),))
+    answer(bench, 20)
+    bench.run.is_running = why != "dead"
+    if why == "stands still":
+        bench.belief.next_deadline = lambda: Ns(22 * S)
+    refused = {"turned away": Reason.RATE_LIMITED, "taken for a stranger": Reason.UNKNOWN_SIGNER}.get(why)
+    for second in range(25, 205, 5):
+        if why != "not answered":
+            bench.hear(Replied(0, 0, () if refused is None else (Refused(refused, ""),)))
+        bench.pass_time(second, deciding=why not in {"dead", "stands still"})
+        bench.t = second * S
+    assert "S11" not in bench.broken
+    bench.run.is_running, bench.belief.next_deadline = True, lambda: None
+    answer(bench, 203, every=1, results=(Refused(Reason.NOT_OPEN, ""),))
+    assert "S11" not in bench.broken
+    answer(bench, 270)
     assert "S11" in bench.broken
 
 

@@ -48,7 +48,7 @@ from scenarios.invariants.rates import OF_A_STATE
 from scenarios.invariants.without import WITHOUT
 from scenarios.loader import library, load
 from sim.faults import FAULTS
-from tests.scenarios.bench import DECISION, ETH, Bench, S, order_truth, resting, update
+from tests.scenarios.bench import DECISION, ETH, Bench, S, answer, order_truth, resting, update
 from tests.scenarios.runs import running_of
 
 
@@ -750,6 +750,28 @@ def test_l1_a_halt_for_too_many_requests_counts_from_the_last_of_them(bench):
     assert bench.says("L1", "it says: rate_limit")
 
 
+def test_l1_a_halt_for_too_many_requests_counts_so_whatever_was_said_meanwhile(bench):
+    """Seed 3086 of a search: its questions were turned away and it said "unsynced"; only then it named the halt."""
+    bench.desk.gate = bench.belief.phase = "unsynced"
+    for second in range(1, 40):
+        bench.truth.refused = {"ip_weight": second}
+        bench.pass_time(second)
+    bench.desk.gate = bench.belief.phase = "rate_limit"
+    bench.pass_time(95)
+    assert "L1" not in bench.broken
+    bench.pass_time(105)
+    assert bench.says("L1", "it says: rate_limit")
+
+
+def test_l1_requests_turned_away_excuse_nothing_else(bench):
+    """What is not the halt has its minute, whatever the venue turns away."""
+    bench.desk.gate = bench.belief.phase = "unsynced"
+    for second in range(1, 65):
+        bench.truth.refused = {"ip_weight": second}
+        bench.pass_time(second)
+    assert bench.says("L1", "it says: unsynced")
+
+
 def gates_of_the_trader():
     """Every name that the trader has for a reason not to quote."""
     words = {str(each) for kind in (QuoteGateReason, LimitsGate) for each in kind}
@@ -904,13 +926,6 @@ def rests_in_vain(bench):
     bench.tracker.orders["c1"].advance(OrderState.CANCEL_PENDING, Ns(1))
     bench.scope.calm_since = None
     bench.send(Cancel(ETH, "c1"))
-
-
-def answer(bench, until, *, every=10, results=()):
-    """Some answer to something now and then, up to a second of the run."""
-    while bench.t < until * S:
-        bench.hear(Replied(0, 0, results))
-        bench.pass_time(bench.t // S + every)
 
 
 def test_l4_a_cancel_that_does_nothing(bench):

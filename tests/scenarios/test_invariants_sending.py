@@ -42,7 +42,7 @@ from domain.events import (
 )
 from domain.orders import InFlight, OrderState
 from domain.units import Ns, Side, Tif
-from tests.scenarios.bench import DECISION, ETH, Bench, S, fill, order_truth, resting, update
+from tests.scenarios.bench import DECISION, ETH, Bench, S, answer, fill, order_truth, resting, update
 
 TERMS = InstrumentLimits(ETH, 4, 100, 20, 10**9, leverage=20)
 BID, ASK = (99, 5, 1), (101, 5, 1)
@@ -439,7 +439,7 @@ def test_s20_is_about_our_own_orders(bench):
     """Storm, seed 0: what somebody else rests on the account is a stranger, and the orphan rule's."""
     bench.truth.rest = [resting(oid=77, cloid=None)]
     bench.block(updates=(update(),))
-    bench.pass_time(70)
+    answer(bench, 80)
     assert "S20" not in bench.broken
     assert "S11" in bench.broken
 
@@ -453,6 +453,22 @@ def test_s20_who_stands_still_can_do_nothing(bench):
     assert "S20" not in bench.broken
     bench.pass_time(61)
     assert "S20" in bench.broken
+
+
+def test_s20_who_stands_still_repeats_nothing(bench):
+    """Seed 3185 of a search: its cancels were refused, the next one was due, and the process stood still."""
+    bench.order()
+    bench.truth.rest = [resting()]
+    bench.block(updates=(update(),))
+    bench.pass_time(21)
+    bench.send(Cancel(ETH, "c10"), epoch=1)
+    bench.pass_time(25)
+    bench.belief.next_deadline = lambda: Ns(31 * S)
+    bench.pass_time(80, deciding=False)
+    assert "S20" not in bench.broken
+    bench.belief.next_deadline = lambda: Ns(91 * S)
+    bench.pass_time(81)
+    assert bench.says("S20", "nobody cancels it"), "it decided, and did not repeat it"
 
 
 @pytest.mark.parametrize("leaves", [True, False])

@@ -115,6 +115,23 @@ def test_a_request_that_comes_twice(route):
     assert trader.injected[0].counts["copies"] == 1, "queries are left alone"
 
 
+def test_one_copy_that_was_too_much_is_no_answer():
+    """Seed 3020 of a search: one copy met a 429 and the other one rested; who asks has one answer, and it is true."""
+    trader = Trader(RequestRepeated(duration_s=100, share=1.0), Limit429(duration_s=100, share=0.6))
+    told = []
+    for n in range(40):
+        known = len(trader.of(Replied))
+        trader.adapter.submit(Request(RequestId(n), Route.REST, trader.session.epoch(Feed.USER), None, (far(n),)))
+        trader.wait(2)
+        told.append({reason(reply.results) for reply in trader.of(Replied)[known:]})
+        rests = far(n).cloid in {order.cloid for order in trader.world.venue.resting(ME)}
+        assert rests is (Reason.RATE_LIMITED not in told[-1])
+    assert told.count({Reason.RATE_LIMITED}) > 5, "both were too much"
+    assert told.count({None}) > 5, "one was, and nothing is told of it"
+    assert told.count({None, Reason.INVALID_NONCE}) > 2, "none was: both are answered"
+    assert len(trader.of(Replied)) == sum(map(len, told)), "and nothing twice"
+
+
 # --- other hands on the account -------------------------------------------------------------------
 
 

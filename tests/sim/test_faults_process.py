@@ -112,7 +112,7 @@ class Keeper(Process):
     """It withdraws for so long."""
 
     def end(self):
-        self.is_running, self.has_lost_journal = False, True
+        self.is_running = False
         self.write()
 
     def write(self):
@@ -123,6 +123,7 @@ class Keeper(Process):
                     self.disk.sync()
             except OSError:
                 self.note("lost")
+                self.has_lost_journal = True
                 self.world.env.call_in(round(self.ends_after_s * NS_PER_S), self.end)
                 return
         self.world.env.call_in(100_000_000, self.write)
@@ -171,6 +172,24 @@ def test_who_still_takes_its_orders_back_when_there_is_room_again_is_started_whe
     trader.until(40)
     assert process.notes == [(12.4, "lost"), (19.05, "start")]
     assert trader.injected[0].counts["restarts"] == 1
+
+
+def test_who_takes_long_to_end_is_waited_for():
+    """Seed 3028 of a search: it stood still for a minute while it withdrew, and nobody ever started it again."""
+    trader = Trader(JournalFull(at_s=12.05, duration_s=1, room_kb=0.035), start=8)
+    process = trader.session.process = Keeper(trader.world)
+    process.ends_after_s = 60
+    trader.until(70)
+    assert trader.injected[0].will_restart
+    trader.until(80)
+    assert process.notes == [(12.4, "lost"), (73.05, "start")]
+    assert not trader.injected[0].will_restart
+
+
+def test_who_has_not_lost_its_journal_is_not_waited_for():
+    """Protects S28: what ends it later is another's to start again, or nobody's."""
+    (injected,), process = keep(JournalFull(at_s=12.05, duration_s=1, room_kb=9), until=14)
+    assert (process.notes, injected.will_restart) == ([], False)
 
 
 def test_a_failing_sync_ends_a_process_and_the_last_fault_to_go_brings_it_back():
