@@ -220,12 +220,16 @@ class Desk:
     def on_bbo(self, event: BboChanged, now: Ns) -> None:
         """The top changed."""
         if self.market.on_bbo(event):
+            if self.planner.places is not None:
+                self.planner.places.on_top(event)
             self._on_market(now)
         self._check_data(now)
 
     def on_book(self, event: BookReported, now: Ns) -> None:
         """A snapshot arrived."""
         if self.market.on_book(event):
+            if self.planner.places is not None:
+                self.planner.places.on_book(event)
             self._on_market(now)
         self._check_data(now)
 
@@ -234,6 +238,8 @@ class Desk:
         market = self.market
         mid = market.mid
         for trade in market.new_trades(event):
+            if self.planner.places is not None:
+                self.planner.places.on_trade(trade)
             if mid is not None and trade.exch_time >= market.exch_time - HISTORY:
                 self.engine.on_trade(trade.px, mid, market.estimator_time(trade.exch_time))
                 self.accumulator.on_trade(trade.side.opposite, now)
@@ -247,6 +253,8 @@ class Desk:
     def on_market_gap(self) -> None:
         """The market feed was lost: nothing is known until data of the new connection arrives."""
         self.market.forget()
+        if self.planner.places is not None:
+            self.planner.places.on_gap()
         self.engine.on_gap(self.market.time)
         self._analytics.call("mid_gap", self.fill_tracker.on_gap)
 
@@ -337,6 +345,8 @@ class Desk:
         if order is not None and event.status is OrderStatus.REJECTED:
             self.outcomes.on_rejected(event, order, now)
         known = self.tracker.on_update(event, now, is_answer=is_answer)
+        if order is not None and order.oid == event.oid:
+            self._note_place(order, event)
         self._uptime_is_due = True
         if event.status is OrderStatus.OPEN:
             if self.gate is not None or is_answer:
@@ -346,6 +356,15 @@ class Desk:
         else:
             self.outcomes.retry_held_back(now)
         return known
+
+    def _note_place(self, order: TrackedOrder, event: OrderUpdate) -> None:
+        places = self.planner.places
+        if places is None:
+            return
+        if event.status is not OrderStatus.OPEN:
+            places.on_gone(order.cloid)
+        elif order.state in ON_BOOK:
+            places.on_rest(order, event.exch_time, self.tracker.orders)
 
     def on_fill(self, fill: Fill, now: Ns) -> None:
         """A new fill, which position and order have taken in already: a cycle is due."""

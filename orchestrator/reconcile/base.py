@@ -9,8 +9,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from domain.orders import Certainty, InFlight, OrderState, TrackedOrder
-from domain.units import Ns, Px, Side, Tif
-from orchestrator.reconcile.band import NO_BAND, Band
+from domain.units import Cloid, Ns, Px, Side, Tif
+from orchestrator.reconcile.band import NO_BAND, NO_CLAIM, Band, Claim
 from orchestrator.reconcile.table import KEEPS, Row, Rules, distance
 from strategy.ladder import LadderLevel
 
@@ -47,6 +47,7 @@ class Replace:
 
 
 NO_BANDS: Mapping[Px, Band] = {}
+NO_CLAIMS: Mapping[Cloid, Claim] = {}
 
 LadderAction = PlaceNew | CancelOrder | ModifyOrder | Replace
 
@@ -67,7 +68,7 @@ class Plan:
     """When the first of them may go, where they are waited for."""
 
 
-def reconcile(
+def reconcile(  # noqa: PLR0913 - everything that a pure decision reads
     targets: Sequence[LadderLevel],
     orders: Iterable[TrackedOrder],
     side: Side,
@@ -75,12 +76,14 @@ def reconcile(
     rules: Rules,
     now: Ns,
     bands: Mapping[Px, Band] = NO_BANDS,
+    claims: Mapping[Cloid, Claim] = NO_CLAIMS,
     *,
     reduce_only: bool = False,
 ) -> None:
     """Add to ``plan`` what makes the orders of one side serve its targets (best first).
 
     ``bands``: how far an order may be from the target at a price, where that is not the same for all of them.
+    ``claims``: what the places of orders in their queues speak for.
     ``reduce_only``: whether orders should say so; one that does not is replaced. What takes serves no target.
     """
     free: list[TrackedOrder] = []
@@ -96,11 +99,11 @@ def reconcile(
         plan.actions.extend(CancelOrder(order) for order in free)
         return
     left = list(targets)
-    unmatched = _match_same_price(left, free, plan, rules, now, bands, reduce_only=reduce_only)
+    unmatched = _match_same_price(left, free, plan, rules, now, bands, claims, reduce_only=reduce_only)
     _hold(left, holding, plan)
     unmatched.sort(key=lambda order: -side * order.px)
     if left and unmatched and (bands or rules.reach or rules.latch != NO_BAND):
-        _match_nearest(left, unmatched, plan, rules, now, bands, reduce_only=reduce_only)
+        _match_nearest(left, unmatched, plan, rules, now, bands, claims, reduce_only=reduce_only)
     for order in unmatched:
         if left:
             plan.actions.append(Replace(order, left.pop(0)))
@@ -116,6 +119,7 @@ def _match_same_price(
     rules: Rules,
     now: Ns,
     bands: Mapping[Px, Band],
+    claims: Mapping[Cloid, Claim],
     *,
     reduce_only: bool,
 ) -> list[TrackedOrder]:
@@ -134,7 +138,7 @@ def _match_same_price(
             continue
         del by_px[order.px]
         left.remove(level)
-        row = rules.row(order, level, bands.get(level.px, rules.latch))
+        row = rules.row(order, level, bands.get(level.px, rules.latch), claims.get(order.cloid, NO_CLAIM))
         _serve(order, level, row, plan, rules, now)
     return unmatched
 
@@ -146,6 +150,7 @@ def _match_nearest(
     rules: Rules,
     now: Ns,
     bands: Mapping[Px, Band],
+    claims: Mapping[Cloid, Claim],
     *,
     reduce_only: bool,
 ) -> None:
@@ -155,7 +160,7 @@ def _match_nearest(
         if not usable:
             return
         order = min(usable, key=lambda order: distance(order, level))
-        row = rules.row(order, level, bands.get(level.px, rules.latch))
+        row = rules.row(order, level, bands.get(level.px, rules.latch), claims.get(order.cloid, NO_CLAIM))
         if row is Row.REPLACE:
             continue
         left.remove(level)
@@ -167,7 +172,7 @@ def _serve(order: TrackedOrder, level: LadderLevel, row: Row, plan: Plan, rules:
     """Keep or modify; a modify that comes too soon after the last one leaves the order where it is."""
     if row in KEEPS:
         plan.kept += 1
-        plan.latched += row is Row.LATCH
+        plan.latched += row is not Row.SAME
         return
     at = rules.may_modify_at(order)
     if now >= at:

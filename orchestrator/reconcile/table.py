@@ -13,7 +13,7 @@ from annotated_types import Ge, Gt
 
 from domain.orders import TrackedOrder
 from domain.units import Bps, Ns, millis
-from orchestrator.reconcile.band import NO_BAND, Band, ToleranceConfig
+from orchestrator.reconcile.band import FULL, NO_BAND, NO_CLAIM, Band, Claim, ToleranceConfig
 from strategy.ladder import LadderLevel
 
 BPS = 1e4
@@ -24,17 +24,20 @@ class Row(IntEnum):
 
     SAME = 1
     """Same price, and a size within the tolerance: it stays."""
-    LATCH = 2
+    QUEUE = 2
+    """A place in the queue that is worth more than a modify, a price within some latches, and a size within the
+    tolerance: it stays."""
+    LATCH = 3
     """A price within the latch, and a size within the tolerance: it stays, and keeps its place in the queue."""
-    SIZE = 3
+    SIZE = 4
     """Same price, other size: modify."""
-    PRICE = 4
+    PRICE = 5
     """A price within reach of a modify: modify price and size."""
-    REPLACE = 5
+    REPLACE = 6
     """Anything else: cancel and place."""
 
 
-KEEPS = frozenset((Row.SAME, Row.LATCH))
+KEEPS = frozenset((Row.SAME, Row.QUEUE, Row.LATCH))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,14 +88,27 @@ class Rules:
         reach, interval = Bps(first.max_price_bps), millis(first.interval_ms)
         return cls(size_tolerance, plain, reach, interval, waits=True)
 
-    def row(self, order: TrackedOrder, target: LadderLevel, band: Band) -> Row:
-        """The first row that fits; ``band``: how far from this target an order may stay."""
+    def row(self, order: TrackedOrder, target: LadderLevel, band: Band, claim: Claim = NO_CLAIM) -> Row:
+        """The first row that fits; ``band``: how far from this target it may stay; ``claim``: what its place adds.
+
+        The bonus and the value of a place are the same thing: they are not added up.
+        """
         off = order.side * (order.px - target.px) / target.px * BPS
-        if self.is_size_right(order, target) and -band.away <= off <= band.toward:
-            return Row.LATCH if off else Row.SAME
+        if self.is_size_right(order, target):
+            if not off:
+                return Row.SAME
+            if claim.queue_factor and self._is_inside(off, band.times(claim.queue_factor)):
+                return Row.QUEUE
+            if self._is_inside(off, band if claim.factor == FULL else band.times(claim.factor)):
+                return Row.LATCH
         if not off:
             return Row.SIZE
         return Row.PRICE if abs(off) <= self.reach else Row.REPLACE
+
+    def _is_inside(self, off: float, band: Band) -> bool:
+        """Whether an order so far off its target (+: toward the market) may stay; beyond a modify's reach none may."""
+        away = min(band.away, self.reach) if self.reach else band.away
+        return -away <= off <= band.toward
 
     def is_size_right(self, order: TrackedOrder, target: LadderLevel) -> bool:
         """Whether what remains of an order is what its target wants, within the tolerance."""

@@ -23,8 +23,8 @@ from orchestrator.desk import planning
 from orchestrator.desk.desk import Desk
 from orchestrator.desk.order_tracker import OrderTracker
 from orchestrator.desk.outcomes import Outcomes
-from orchestrator.reconcile.band import Band
-from orchestrator.reconcile.base import Plan
+from orchestrator.reconcile.band import Band, Claim
+from orchestrator.reconcile.base import NO_BANDS, NO_CLAIMS, Plan
 from orchestrator.reconcile.table import Rules
 from orchestrator.risk.position_limit import PositionLimit
 from orchestrator.sync import resolver as resolver_module
@@ -239,19 +239,20 @@ CANCELS_LAST = sabotage(
 
 
 def _doubts_hold_nothing(original: Callable[..., None]) -> Callable[..., None]:
-    def reconcile(
+    def reconcile(  # noqa: PLR0913 - everything that a pure decision reads
         targets: Sequence[LadderLevel],
         orders: Iterable[TrackedOrder],
         side: Side,
         plan: Plan,
         rules: Rules,
         now: Ns,
-        bands: Mapping[Px, Band],
+        bands: Mapping[Px, Band] = NO_BANDS,
+        claims: Mapping[Cloid, Claim] = NO_CLAIMS,
         *,
         reduce_only: bool = False,
     ) -> None:
         known = [order for order in orders if order.certainty is Certainty.KNOWN]
-        original(targets, known, side, plan, rules, now, bands, reduce_only=reduce_only)
+        original(targets, known, side, plan, rules, now, bands, claims, reduce_only=reduce_only)
 
     return reconcile
 

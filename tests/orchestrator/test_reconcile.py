@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from domain.orders import Certainty, InFlight, OrderState, TrackedOrder
 from domain.units import Bps, Ns, Oid, Px, Side, Sz, Tid, Tif, millis
-from orchestrator.reconcile.band import Band
+from orchestrator.reconcile.band import NO_CLAIM, Band, Claim
 from orchestrator.reconcile.base import CancelOrder, ModifyOrder, PlaceNew, Plan, Replace, reconcile
 from orchestrator.reconcile.table import ModifyFirstConfig, ReconcileConfig, Row, Rules, distance
 from strategy.ladder import LadderLevel
@@ -39,9 +39,10 @@ LATCHED = Rules(0.2, latch=WIDE)
 MODIFIED = Rules(0.2, latch=WIDE, reach=Bps(400.0), interval=millis(500), waits=True)
 
 
-def plan_of(targets, orders, side=BUY, rules=EXACT, now=Ns(0)) -> Plan:
+def plan_of(targets, orders, side=BUY, rules=EXACT, now=Ns(0), claim=NO_CLAIM) -> Plan:
     plan = Plan()
-    reconcile(targets, orders, side, plan, rules, now)
+    bands = {target.px: rules.latch for target in targets if rules.latch.spare}
+    reconcile(targets, orders, side, plan, rules, now, bands, {order.cloid: claim for order in orders})
     return plan
 
 
@@ -183,6 +184,51 @@ def test_the_first_row_that_fits(px, sz, row):
     kinds = {Row.SIZE: ModifyOrder, Row.PRICE: ModifyOrder, Row.REPLACE: Replace}
     assert [type(action) for action in plan.actions] == ([kinds[row]] if row in kinds else [])
     assert (plan.kept, plan.latched) == (row in (Row.SAME, Row.LATCH), row is Row.LATCH)
+
+
+SPARE = Band(Bps(3.0), Bps(3.0), Bps(4.0))
+"""Toward the market a fill pays 1 bps beyond the band."""
+BANDED = Rules(0.2, latch=SPARE, reach=Bps(50.0))
+FRONT, WORTH = Claim(1.5), Claim(1.25, 1.5)
+
+
+@pytest.mark.parametrize(
+    ("px", "sz", "claim", "row"),
+    [
+        (10_000, 10, WORTH, Row.SAME),
+        (10_000, 10, FRONT, Row.SAME),
+        (9_997, 10, WORTH, Row.QUEUE),
+        (9_996, 12, WORTH, Row.QUEUE),
+        (9_995, 10, WORTH, Row.PRICE),
+        (10_004, 10, WORTH, Row.QUEUE),
+        (10_005, 10, WORTH, Row.PRICE),
+        (10_004, 7, WORTH, Row.PRICE),
+        (10_000, 7, WORTH, Row.SIZE),
+        (9_996, 10, FRONT, Row.LATCH),
+        (9_995, 10, FRONT, Row.PRICE),
+        (10_004, 10, FRONT, Row.LATCH),
+        (10_005, 10, FRONT, Row.PRICE),
+        (10_000, 13, FRONT, Row.SIZE),
+        (9_996, 10, NO_CLAIM, Row.PRICE),
+        (9_900, 10, WORTH, Row.REPLACE),
+    ],
+)
+def test_the_first_row_that_fits_a_place_in_a_queue(px, sz, claim, row):
+    """C-02, CH-23: same drift, the front is kept and the back is moved; toward the market the edge bounds both."""
+    assert BANDED.row(bid(px, sz), TARGET, SPARE, claim) is row
+    plan = plan_of([TARGET], [bid(px, sz)], rules=BANDED, claim=claim)
+    kinds = {Row.SIZE: ModifyOrder, Row.PRICE: ModifyOrder, Row.REPLACE: Replace}
+    assert [type(action) for action in plan.actions] == ([kinds[row]] if row in kinds else [])
+    is_kept = row in (Row.SAME, Row.QUEUE, Row.LATCH)
+    assert (plan.kept, plan.latched) == (is_kept, is_kept and row is not Row.SAME)
+
+
+@pytest.mark.parametrize(("rules", "row"), [(BANDED, Row.REPLACE), (Rules(0.2), Row.LATCH)])
+def test_an_order_that_no_modify_reaches_is_not_kept_either(rules, row):
+    """C-12: away from the market a band ends where modifies end, if there are any."""
+    wide = Band(Bps(60.0), Bps(3.0), Bps(4.0))
+    assert rules.row(bid(9_945), TARGET, wide) is row
+    assert rules.row(bid(9_951), TARGET, wide) is Row.LATCH
 
 
 def test_distances_are_not_rounded_to_whole_points():
