@@ -169,6 +169,18 @@ def _churn(metrics: Metrics) -> Iterable[Row]:
         yield Row("cancels per fill", f"{metrics.cancel_fill_ratio:,.2f}", f"{metrics.calls_per_fill:,.2f} calls")
     else:
         yield Row("cancels per fill", "no fills")
+    if metrics.quote_error_bps is not None:
+        beyond = f"{metrics.quote_error_beyond_bps or 0.0:,.2f} bps of it beyond the latch"
+        yield Row("from order to target", f"{metrics.quote_error_bps:,.2f} bps", beyond)
+    if metrics.queue_kept_share is not None:
+        share = f"{100 * metrics.queue_kept_share:.1f} %"
+        yield Row("places kept", share, "of orders that a latch of 1 bp would have replaced")
+    if metrics.edge_least_bps is not None:
+        yield Row("least edge kept", f"{metrics.edge_least_bps:,.2f} bps", "from the mid, fee not taken off")
+    if metrics.queue_place_unknown_share is not None:
+        known = metrics.queue_place_error
+        error = "" if known is None else f"the others {100 * known:.1f} % of their level off"
+        yield Row("places unknown", f"{100 * metrics.queue_place_unknown_share:.1f} %", error)
     *before, last = metrics.timeline
     shown = before[:: max(-(-len(before) // _SHOWN), 1)]
     earlier = ", ".join(f"{_sums(row)} at {row.t_s:,.0f} s" for row in shown)

@@ -32,6 +32,7 @@ from scenarios.figures import (
 )
 from scenarios.healing import Healing
 from scenarios.invariants.base import Block, TruthView
+from scenarios.lag import Lag
 from scenarios.memory import keep
 from scenarios.result import Metrics
 from scenarios.trace import MAX_MARKS, MAX_SAMPLES, FillMark, Lifetime, MarketTrace, Span, Trace
@@ -110,6 +111,8 @@ class Observer:
         self._traffic = Traffic()
         self.churn = Churn(self._traffic, duration)
         """What was sent only to replace something."""
+        self.lag = Lag(truth, instruments)
+        """How far what rests is from what is wanted."""
         self._earnings = Earnings()
         self._healing = Healing()
         self._fresh = self._two_sided = self._two_sided_fresh = 0
@@ -130,6 +133,7 @@ class Observer:
         self._blocks += 1
         self._measure_to(now)
         self.churn.pass_to(now)
+        self.lag.on_block(block.resting if block.updates or block.fills else None, now)
         for fill in block.fills:
             self._on_fill(fill)
         if block.fills and self._began is not None and self._stopped is None:
@@ -289,11 +293,14 @@ class Observer:
         self._sent_in_time = (self._traffic.requests, self._traffic.actions)
         self._stopped = now
         self.churn.on_stop(now)
+        self.lag.on_stop(now)
         self.disagreement.end(now)
         self.trace.stopped_s = now / NS_PER_S
 
     def on_life(self, now: Ns, *, is_running: bool) -> None:
         """Whether the trader's process lives; one that is asked to stop is no death."""
+        if not is_running:
+            self.lag.on_death(now)
         self._healing.on_life(now, is_running=is_running or self._stopped is not None)
 
     def on_fault(self) -> None:
@@ -356,7 +363,7 @@ class Observer:
         duration_s = self._ran() / NS_PER_S
         requests, actions = self._sent_in_time
         minutes = duration_s / 60
-        traffic, healing, churn = self._traffic, self._healing, self.churn.figures()
+        traffic, healing, churn, lag = self._traffic, self._healing, self.churn.figures(), self.lag.figures()
         markets = {str(name): self._figures(market) for name, market in self._markets.items()}
         return Metrics(
             duration_s=duration_s,
@@ -374,6 +381,12 @@ class Observer:
             cancel_fill_ratio=churn.cancel_fill_ratio,
             calls_per_fill=churn.calls_per_fill,
             calls_per_min=churn.calls_per_min,
+            quote_error_bps=lag.quote_error_bps,
+            quote_error_beyond_bps=lag.quote_error_beyond_bps,
+            queue_kept_share=lag.queue_kept_share,
+            edge_least_bps=lag.edge_least_bps,
+            queue_place_error=lag.queue_place_error,
+            queue_place_unknown_share=lag.queue_place_unknown_share,
             races=traffic.races,
             race_fills=traffic.race_fills,
             requests=traffic.requests,

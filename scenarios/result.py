@@ -119,6 +119,23 @@ class Metrics:
     """Placements, modifies and cancels that were sent, up to the shutdown, for each fill; null without fills."""
     calls_per_min: float | None = None
     """The same for each minute since the first placement; null without any."""
+    quote_error_bps: float | None = None
+    """How far orders at the venue were from what the strategy wanted there, before grid and tick, in bps: best from
+    best and so on, over time and levels. Null where nothing rested that was wanted."""
+    quote_error_beyond_bps: float | None = None
+    """What of it was beyond the latch, the place in the queue apart."""
+    queue_kept_share: float | None = None
+    """Of the orders that a plain rule (a latch of 1 bp) would have replaced in a cycle of both sides, the share that
+    was left where it was. Null without any."""
+    edge_least_bps: float | None = None
+    """Least distance, in bps, from the mid that the trader saw of an order that it left where it was in a cycle of both
+    sides; that mid is not smoothed, and negative is beyond it. Null where none was left."""
+    queue_place_error: float | None = None
+    """Where the trader estimates places in queues: median difference between the lots ahead of an order by its
+    reckoning and the venue's, once a cycle, as a share of the level. Null where it does not, or where the venue has no
+    queue."""
+    queue_place_unknown_share: float | None = None
+    """Share of the resting orders, counted once a cycle, of which it could not tell the place."""
     races: int = 0
     """Cancels and modifies that a fill overtook between their sending and their taking effect."""
     race_fills: int = 0

@@ -4,6 +4,7 @@
 desk's. Any step may end the cycle, and says so with its reason (QE-08).
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from math import isfinite, isinf, sqrt
@@ -111,6 +112,8 @@ class Targets:
     asks: tuple[LadderLevel, ...]
     quote: Quote
     confidence: float
+    raws: Mapping[Px, float]
+    """What the level at each price stands for: the price that the formula gave, before grid and tick."""
 
     def of(self, side: Side) -> tuple[LadderLevel, ...]:
         """The levels of one side."""
@@ -267,7 +270,7 @@ class QuoteEngine:
         ladder = self._ladder(quote, inventory, limit, mid, stance.size_factor, leaving, headroom, unsure=unsure)
         if not ladder.bids and not ladder.asks:
             return Stop(Step.LADDER, "no_level")
-        return Targets(ladder.bids, ladder.asks, quote, confidence)
+        return Targets(ladder.bids, ladder.asks, quote, confidence, ladder.raws)
 
     def _quote(
         self,

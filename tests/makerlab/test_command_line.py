@@ -172,6 +172,20 @@ def test_the_table_tells_of_churn_in_a_few_rows():
     earlier = "10/9/1 at 60 s, 130/117/13 at 780 s, 250/225/25 at 1,500 s, 370/333/37 at 2,220 s, 490/441/49 at 2,940 s"
     assert rows["placed/cancelled/filled"] == ("600/540/60", earlier)
     assert "cycles that sent nothing" not in rows
+    lag = churn_rows(
+        timeline=timeline,
+        calls_per_min=20.0,
+        quote_error_bps=3.456,
+        quote_error_beyond_bps=0.02,
+        queue_kept_share=0.951,
+        edge_least_bps=2.5,
+        queue_place_error=0.125,
+        queue_place_unknown_share=0.4,
+    )
+    assert lag["from order to target"] == ("3.46 bps", "0.02 bps of it beyond the latch")
+    assert lag["places kept"] == ("95.1 %", "of orders that a latch of 1 bp would have replaced")
+    assert lag["least edge kept"][0] == "2.50 bps"
+    assert lag["places unknown"] == ("40.0 %", "the others 12.5 % of their level off")
     assert churn_rows(timeline=timeline[:1], calls_per_min=20.0) == {
         "calls per minute": ("20.0", "placements, modifies and cancels since the first"),
         "cancels per fill": ("no fills", ""),
