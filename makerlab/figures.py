@@ -146,6 +146,8 @@ def _orders(metrics: Metrics) -> Iterable[Row]:
     if used.refused:
         refused = ", ".join(f"{count} {limit}" for limit, count in used.refused.items())
         yield Row("turned away by limits", f"{sum(used.refused.values()):,}", refused)
+    off = ", ".join(f"{count:+,} {name}" for name, count in used.prediction_off.items())
+    yield Row("counted by the trader", "otherwise" if off else "the same", off and f"{off} against the venue's meters")
 
 
 def _sent(what: str, sent: int, refused: int) -> str:
@@ -256,6 +258,8 @@ def _decisions(metrics: Metrics) -> Iterable[Row]:
     yield Row("quote cycles", f"{metrics.cycles:,}", _ranked(trader.cycles_by_cause))
     yield Row("  ended early", f"{sum(trader.stops_by_reason.values()):,}", _ranked(trader.stops_by_reason))
     yield Row("held back", f"{sum(trader.actions_gated.values()):,}", _ranked(trader.actions_gated))
+    if trader.actions_paced:
+        yield Row("  by the pace", f"{sum(trader.actions_paced.values()):,}", _ranked(trader.actions_paced))
     unclear = f"{trader.requests_late:,} answered late, {trader.requests_not_sent:,} never left"
     patience = f"patience {trader.request_timeout_ms:,.0f} ms"
     yield Row("requests unanswered", f"{trader.requests_silent:,}", f"{unclear}; {patience}")

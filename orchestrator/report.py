@@ -204,6 +204,7 @@ def _cycles(desk: Desk, now: Ns) -> dict[str, Any]:
         "actions_gated": {str(k): n for k, n in execution.actions_gated.items()},
         "churn_spirals": 0 if desk.churn is None else desk.churn.spirals,
         "actions_latched": execution.actions_latched,
+        "actions_paced": {} if execution.policy is None else execution.policy.by_name(),
         "actions_refused": {str(k): n for k, n in desk.outcomes.refusals.items()},
         "two_sided_ns": labels.get(TWO_SIDED, Ns(0)),
         "one_sided_ns": labels.get(ONE_SIDED, Ns(0)),

@@ -45,6 +45,7 @@ ALERT_NAMES = frozenset(
         "position_drift",
         "position_stuck",
         "quota_low",
+        "quota_report",
         "recovery_exhausted",
         "risk_recovered",
         "shutdown_incomplete",

@@ -233,6 +233,12 @@ class TraderFigures:
     """Changes of volatility that made these inputs follow at once."""
     grid_epochs: int = 0
     """How often the grid under the ladder got a new step or anchor."""
+    actions_paced: dict[str, int] = field(default_factory=dict)
+    """Actions that the pace of the account held back, by how urgent they were."""
+    quota_reports: int = 0
+    """Statements of the venue about the account's allowance that were believed."""
+    quota_reports_kept_out: int = 0
+    """Those that cannot be true: the trader's own count went on."""
     actions_latched: int = 0
     """Orders that stayed where they were although their targets had moved a little, over all quote cycles."""
     halts: int = 0
@@ -369,10 +375,14 @@ class TraderFigures:
 class AllowanceFigures:
     """What the trader's account and its IP address used of what the venue allows."""
 
+    rest_weight: int = 0
+    """Weight of all requests by REST."""
     rest_weight_peak: int = 0
     """Most weight of REST requests within a minute."""
     rest_weight_limit: int = 0
     """Weight that is allowed."""
+    messages: int = 0
+    """All messages by socket: requests and subscriptions."""
     messages_peak: int = 0
     """Most messages by socket within a minute."""
     messages_limit: int = 0
@@ -391,6 +401,8 @@ class AllowanceFigures:
     """Orders that may, at the end."""
     refused: dict[str, int] = field(default_factory=dict)
     """What was turned away, by the limit that did it."""
+    prediction_off: dict[str, int] = field(default_factory=dict)
+    """The trader's count less the venue's, of `actions`, `messages` and `weight`; nothing where they agree."""
 
 
 @dataclass(slots=True)

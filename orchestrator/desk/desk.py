@@ -40,6 +40,7 @@ from orchestrator.desk.inventory import Inventory
 from orchestrator.desk.market import Market
 from orchestrator.desk.order_tracker import MAX_IN_VAIN, OrderTracker, TrackerConfig, is_cancel_futile
 from orchestrator.desk.outcomes import Outcomes
+from orchestrator.desk.pacing import QuotaPolicy
 from orchestrator.desk.planning import Bands, Planner
 from orchestrator.desk.quote_engine import QuoteEngine, QuoteEngineConfig, Step, Stop, Targets
 from orchestrator.desk.sanity import DataQualityConfig
@@ -70,6 +71,7 @@ what a modify without one was to replace."""
 STARTING = "starting"
 WARMING = "warming"
 """Gates of the account before the first quote: behind the second, each desk names the input that it waits for."""
+UNCHANGED, PACED = Stop(Step.RECONCILE, "unchanged"), Stop(Step.EXECUTE, "paced")
 LADDER = StalenessConfig()
 NO_NEWS = frozenset(
     (
@@ -187,6 +189,7 @@ class Desk:
             self.outcomes,
             self.rejections,
             futile=self.futile,
+            policy=QuotaPolicy.of(ledger.pacing, config.reconcile.tolerance, self.market, self.tracker, self.limit),
             max_actions=config.max_actions,
         )
         self.unwinding = Unwinding(
@@ -549,6 +552,7 @@ class Desk:
             self.accumulator.throttle = cycle_interval(room, self.config.quota_aware)
         plan = self.planner.plan(self.targets, trigger.scope, now, room)
         self.execution.leave_alone(plan)
+        is_held = self.targets is not None and self.execution.pace(plan, self.targets, self.stance, now)
         if self.gate is not None:
             plan.actions.extend(CancelOrder(order) for order in self._doubtful(now))
             plan.actions.extend(CancelOrder(order) for order in self._unanswered(now))
@@ -556,7 +560,7 @@ class Desk:
             if not self.execution.execute(plan, now):
                 self._stopped(Stop(Step.EXECUTE, "all_gated"))
         elif self.targets is not None:
-            self._stopped(Stop(Step.RECONCILE, "unchanged"))
+            self._stopped(PACED if is_held else UNCHANGED)
         if self.churn is not None and (plan.actions or self.targets is not None):
             self.churn.on_cycle(self.execution.take_work())
 
