@@ -149,6 +149,17 @@ def test_trade_and_snapshot_of_one_block_in_either_order(level, is_late):
     assert level.standing == (10, 50)
 
 
+def test_the_same_said_twice_is_heard_once(level):
+    """Top and snapshot of one block, then its trades: they are still those of before both."""
+    level.book(1, 30)
+    level.rest(2)
+    level.book(3, 70)
+    level.top(4, PX, 50)
+    level.book(4, 50)
+    level.trade(4, 20)
+    assert level.standing == (10, 50)
+
+
 def test_trades_of_before_what_was_seen_count_for_nothing(level):
     level.book(5, 30)
     level.rest(6)
