@@ -36,7 +36,7 @@ class QuotaQuestion:
             if self._missing_at is None:
                 self._missing_at = Ns(now + MISSED * self._every)
         if self._missing_at is not None and now >= self._missing_at:
-            self._tell(f"none for {MISSED * self._every // NS_PER_S} s")
+            self._tell(f"no report of the allowance for {MISSED * self._every // NS_PER_S} s")
             self._missing_at = Ns(now + MISSED * self._every)
         is_low = self._tracker.is_low
         if is_low and not self._was_low:
@@ -64,7 +64,7 @@ class QuotaQuestion:
             self._is_told = False
         else:
             self._ask_at = Ns(now + min(self._every, DOUBTED))
-            self._tell(doubt)
+            self._tell(f"a report of the allowance is not believed: {doubt}")
 
     def on_not_sent(self, pending: Pending, event: NotSent, now: Ns) -> None:
         """Another time."""
@@ -78,6 +78,5 @@ class QuotaQuestion:
 
     def _tell(self, what: str) -> None:
         if not self._is_told:
-            text = f"the report of the allowance is not believed: {what}; our own count goes on"
-            self._alert(Alert(Severity.WARNING, "quota_report", text))
+            self._alert(Alert(Severity.WARNING, "quota_report", f"{what}; our own count goes on"))
         self._is_told = True
