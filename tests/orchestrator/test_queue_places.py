@@ -208,6 +208,9 @@ def test_what_is_older_than_what_we_know_changes_nothing(level):
     level.rest(5)
     level.book(4, 32)
     assert level.standing == (30, 40)
+    level.book(8, 35)
+    level.book(7, 90)
+    assert level.standing == (25, 35)
 
 
 def test_orders_that_are_gone_are_forgotten():
