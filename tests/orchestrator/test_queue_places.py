@@ -177,6 +177,14 @@ def test_a_top_tells_as_much_as_a_snapshot(level):
     assert level.standing == (15, 25)
 
 
+@pytest.mark.parametrize(("top_at", "ahead"), [(1, 40), (3, 30)])
+def test_of_top_and_snapshot_the_newer_counts_at_the_acknowledgement(level, top_at, ahead):
+    level.top(top_at, PX, 30)
+    level.book(2, 40)
+    level.rest(4)
+    assert level.standing.ahead == ahead
+
+
 def test_beyond_what_is_seen_nobody_knows(level):
     """No place is made up: not at the acknowledgement, and not while a level is out of sight."""
     level.far_book(1)

@@ -198,3 +198,10 @@ def test_a_file_with_a_wrong_path_does_not_load():
     assert any("expect.least: found modifed: none of" in line for line in lines)
     assert any("crash: no fault of the scenario (none)" in line for line in lines)
     assert any('covers[0]: found "A99"' in line for line in lines)
+
+
+def test_a_figure_keeps_its_whole_name():
+    """`calls_per_min` is a figure and no bound: its last word stays; a bound's own name says what was measured."""
+    result = RunResult("x", 0, metrics=Metrics(calls_per_min=4.0, fills=3))
+    found = evaluate(Expect(fills_min=1, most={"calls_per_min": 5}), result)
+    assert [(each.name, each.holds) for each in found[-2:]] == [("fills", True), ("calls_per_min", True)]
