@@ -508,12 +508,16 @@ def flows() -> str:
     rows = (
         (
             code(key),
-            *(f"{getattr(profile, key):.10g}" for profile in PROFILES.values()),
+            *(_number(getattr(profile, key)) for profile in PROFILES.values()),
             prose(notes(SyntheticFlowConfig).get(key, "")),
         )
         for key in keys
     )
     return table(("key of `market.flow`", *map(code, PROFILES), "meaning"), rows)
+
+
+def _number(value: float | None) -> str:
+    return "off" if value is None else f"{value:.10g}"
 
 
 # --- results -------------------------------------------------------------------------------------
@@ -555,9 +559,9 @@ def result() -> str:
     )
     parts = (
         *(result_module.Outcome, result_module.Violation, result_module.Metrics),
-        *(figures.Pnl, figures.Markout, figures.OrderCounts, figures.AllowanceFigures, figures.TraderFigures),
-        *(figures.Quoting, figures.MarketFigures, figures.Belief, figures.InventoryStats, figures.FaultFigures),
-        *(figures.Recoveries, figures.EnduranceFigures, figures.Growth, result_module.Wall),
+        *(figures.Pnl, figures.Markout, figures.OrderCounts, figures.TimelineRow, figures.AllowanceFigures),
+        *(figures.TraderFigures, figures.Quoting, figures.MarketFigures, figures.Belief, figures.InventoryStats),
+        *(figures.FaultFigures, figures.Recoveries, figures.EnduranceFigures, figures.Growth, result_module.Wall),
     )
     for cls in parts:
         out.append(f"\n## {cls.__name__}\n")

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 from domain.alerts import STOPPED
-from scenarios.figures import SPLIT_HORIZON_S, Belief, Growth, Markout, TraderFigures
+from scenarios.figures import SPLIT_HORIZON_S, Belief, Growth, Markout, TimelineRow, TraderFigures
 from scenarios.result import Metrics, Outcome, RunResult
 
 _SHOWN = 5
@@ -65,6 +65,7 @@ def _trader(metrics: Metrics, resident: Growth | None) -> list[Section]:
         Section("P&L, USD", list(_pnl(metrics))),
         Section("Fills and inventory", list(_fills(metrics))),
         Section("Orders", list(_orders(metrics))),
+        Section("Churn", list(_churn(metrics))),
         Section("Quoting", list(_quoting(metrics))),
         Section("The trader's decisions", list(_decisions(metrics))),
         *([Section("Faults", list(_faults(metrics)))] if metrics.faults else []),
@@ -153,6 +154,8 @@ def _orders(metrics: Metrics) -> Iterable[Row]:
     if used.refused:
         refused = ", ".join(f"{count} {limit}" for limit, count in used.refused.items())
         yield Row("turned away by limits", f"{sum(used.refused.values()):,}", refused)
+    off = ", ".join(f"{count:+,} {name}" for name, count in used.prediction_off.items())
+    yield Row("counted by the trader", "otherwise" if off else "the same", off and f"{off} against the venue's meters")
 
 
 def _trials(metrics: Metrics) -> Iterable[Row]:
@@ -164,6 +167,44 @@ def _trials(metrics: Metrics) -> Iterable[Row]:
 def _sent(what: str, sent: int, refused: int) -> str:
     """What was sent for an outcome: the venue ends orders on its own, too, and refuses what comes too late."""
     return f"{what} sent {sent:,}, {refused:,} refused" if sent else ""
+
+
+def _churn(metrics: Metrics) -> Iterable[Row]:
+    """How much of what was sent only replaced something."""
+    if metrics.calls_per_min is None:
+        yield Row("calls per minute", "0", "nothing was placed")
+        return
+    yield Row("calls per minute", f"{metrics.calls_per_min:,.1f}", "placements, modifies and cancels since the first")
+    if metrics.zero_action_share is not None:
+        yield Row("cycles that sent nothing", f"{100 * metrics.zero_action_share:.1f} %", "while quotes were allowed")
+    if metrics.modify_share is not None:
+        yield Row(
+            "replaced by a modify", f"{100 * metrics.modify_share:.1f} %", "the others by a cancel and a placement"
+        )
+    if metrics.cancel_fill_ratio is not None and metrics.calls_per_fill is not None:
+        yield Row("cancels per fill", f"{metrics.cancel_fill_ratio:,.2f}", f"{metrics.calls_per_fill:,.2f} calls")
+    else:
+        yield Row("cancels per fill", "no fills")
+    if metrics.quote_error_bps is not None:
+        beyond = f"{metrics.quote_error_beyond_bps or 0.0:,.2f} bps of it beyond the latch"
+        yield Row("from order to target", f"{metrics.quote_error_bps:,.2f} bps", beyond)
+    if metrics.queue_kept_share is not None:
+        share = f"{100 * metrics.queue_kept_share:.1f} %"
+        yield Row("places kept", share, "of orders that a latch of 1 bp would have replaced")
+    if metrics.edge_least_bps is not None:
+        yield Row("least edge kept", f"{metrics.edge_least_bps:,.2f} bps", "from the mid, fee not taken off")
+    if metrics.queue_place_unknown_share is not None:
+        known = metrics.queue_place_error
+        error = "" if known is None else f"the others {100 * known:.1f} % of their level off"
+        yield Row("places unknown", f"{100 * metrics.queue_place_unknown_share:.1f} %", error)
+    *before, last = metrics.timeline
+    shown = before[:: max(-(-len(before) // _SHOWN), 1)]
+    earlier = ", ".join(f"{_sums(row)} at {row.t_s:,.0f} s" for row in shown)
+    yield Row("placed/cancelled/filled", _sums(last), earlier)
+
+
+def _sums(row: TimelineRow) -> str:
+    return f"{row.placed}/{row.cancelled}/{row.filled}"
 
 
 def _quoting(metrics: Metrics) -> Iterable[Row]:
@@ -231,6 +272,8 @@ def _decisions(metrics: Metrics) -> Iterable[Row]:
     yield Row("quote cycles", f"{metrics.cycles:,}", _ranked(trader.cycles_by_cause))
     yield Row("  ended early", f"{sum(trader.stops_by_reason.values()):,}", _ranked(trader.stops_by_reason))
     yield Row("held back", f"{sum(trader.actions_gated.values()):,}", _ranked(trader.actions_gated))
+    if trader.actions_paced:
+        yield Row("  by the pace", f"{sum(trader.actions_paced.values()):,}", _ranked(trader.actions_paced))
     unclear = f"{trader.requests_late:,} answered late, {trader.requests_not_sent:,} never left"
     patience = f"patience {trader.request_timeout_ms:,.0f} ms"
     yield Row("requests unanswered", f"{trader.requests_silent:,}", f"{unclear}; {patience}")

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 from domain.account_gate import AccountGate
-from domain.commands import Alert, AnyCommand, RecordAdjustments, RecordForgiven, Severity
+from domain.commands import Alert, AnyCommand, RecordAdjustments, RecordForgiven, Severity, Subscribe
 from domain.events import (
     AnyEvent,
     BboChanged,
@@ -250,8 +250,7 @@ class Orchestrator:
         return out
 
     def _decide_parts(self, now: Ns, out: list[AnyCommand]) -> None:
-        for feed in (self.market_feed, self.user_feed):
-            feed.decide(now, out)
+        self._decide_feeds(now, out)
         if self.supervisor is not None:
             for feed in self.supervisor.decide(now, out):
                 self._on_feed_lost(feed, now)
@@ -272,6 +271,15 @@ class Orchestrator:
         self._decide_quotes(now)
         if settles_doubts:
             self.resolver.close_clear()
+
+    def _decide_feeds(self, now: Ns, out: list[AnyCommand]) -> None:
+        """Connections and subscriptions; each of these is a message to the venue."""
+        for feed in (self.market_feed, self.user_feed):
+            feed.decide(now, out)
+        if self.budget is not None:
+            for command in out:
+                if type(command) is Subscribe:
+                    self.budget.on_message(now)
 
     def _decide_quotes(self, now: Ns) -> None:
         """What risk leaves of them, what they are, and the switch that must be ahead of them."""
@@ -321,6 +329,10 @@ class Orchestrator:
             **connection_figures(self.market_feed, self.user_feed, self.supervisor, self.ledger, at),
             quota_used=0 if self.budget is None else self.budget.used,
             quota_left=0 if self.budget is None else self.budget.headroom,
+            quota_reports=0 if self.budget is None else self.budget.quota.reports,
+            quota_reports_kept_out=0 if self.budget is None else self.budget.quota.kept_out,
+            messages_counted=0 if self.budget is None else self.budget.messages,
+            weight_counted=0 if self.budget is None else self.budget.weight,
             fills_applied=self.fills.applied,
             fills_duplicate=self.fills.duplicates,
             fills_crowded_out=self.fills.crowded_out,

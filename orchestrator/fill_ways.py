@@ -44,10 +44,9 @@ class FillWays:
         fills.subscribe_before_opening(self._before_opening)
 
     def _to_position(self, fill: Fill, now: Ns) -> None:
-        del now
         self._desks[fill.instrument].inventory.apply(fill)
         if self._budget is not None:
-            self._budget.on_traded(Usd(fill.px * fill.sz))
+            self._budget.on_traded(Usd(fill.px * fill.sz), now)
 
     def _to_order(self, fill: Fill, now: Ns) -> None:
         if self._desks[fill.instrument].tracker.on_fill(fill, now) is None:

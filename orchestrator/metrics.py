@@ -83,6 +83,12 @@ class DeskSnapshot:
     """Those whose half-spread was the least allowed one, not the formula's."""
     quotes_kappa_capped: int
     """Those for which the estimate of kappa was cut at its ceiling."""
+    inputs_suppressed: dict[str, int]
+    """Cycles in which an input of the quote had changed and was held where it was, by input."""
+    regime_changes: int
+    """Changes of volatility that made the inputs follow at once."""
+    grid_epochs: int
+    """How often the grid under the ladder got a new step or anchor."""
     gate: str | None
     """Why nothing is quoted; None while quoting."""
     risk_level: str
@@ -176,6 +182,12 @@ class DeskSnapshot:
     """Of quote cycles; each is sent or gated (MT-36)."""
     actions_sent: int
     actions_gated: dict[str, int]
+    churn_spirals: int
+    """How often orders moved much and filled little for many cycles (CH-40)."""
+    actions_latched: int
+    """Orders that stayed although their targets had moved a little; none of them is an action."""
+    actions_paced: dict[str, int]
+    """Those that the pace of the account held back, by how urgent they were (RL-18)."""
     actions_refused: dict[str, int]
     two_sided_ns: Ns
     one_sided_ns: Ns
@@ -206,6 +218,14 @@ class Snapshot:
     quota_used: int
     """Actions of the account's allowance, as far as we know; 0 without a budget."""
     quota_left: int
+    quota_reports: int
+    """The venue's statements of it that were believed."""
+    quota_reports_kept_out: int
+    """Those that cannot be true."""
+    messages_counted: int
+    """All messages by socket of this life, as the venue should have counted them."""
+    weight_counted: int
+    """All weight by REST of this life, as the venue should have counted it."""
     fills_applied: int
     fills_duplicate: int
     fills_crowded_out: int

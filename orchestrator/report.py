@@ -101,6 +101,7 @@ def _estimates(desk: Desk) -> dict[str, Any]:
     """What the strategy is told."""
     engine, time, targets = desk.engine, desk.market.time, desk.targets
     intensity = engine.intensity
+    smoother = engine.smoother
     return {
         "kappa": engine.kappa_effective(time),
         "kappa_sd": engine.kappa.sd(time),
@@ -112,6 +113,9 @@ def _estimates(desk: Desk) -> dict[str, Any]:
         "quotes": engine.quotes,
         "quotes_at_floor": engine.quotes_at_floor,
         "quotes_kappa_capped": engine.quotes_kappa_capped,
+        "inputs_suppressed": {} if smoother is None else dict(smoother.suppressed),
+        "regime_changes": 0 if smoother is None else smoother.regime_changes,
+        "grid_epochs": 0 if engine.grid is None else engine.grid.epoch,
     }
 
 
@@ -198,6 +202,9 @@ def _cycles(desk: Desk, now: Ns) -> dict[str, Any]:
         "actions_generated": execution.actions_generated,
         "actions_sent": execution.actions_sent,
         "actions_gated": {str(k): n for k, n in execution.actions_gated.items()},
+        "churn_spirals": 0 if desk.churn is None else desk.churn.spirals,
+        "actions_latched": execution.actions_latched,
+        "actions_paced": {} if execution.policy is None else execution.policy.by_name(),
         "actions_refused": {str(k): n for k, n in desk.outcomes.refusals.items()},
         "two_sided_ns": labels.get(TWO_SIDED, Ns(0)),
         "one_sided_ns": labels.get(ONE_SIDED, Ns(0)),

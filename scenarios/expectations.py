@@ -150,8 +150,6 @@ KINDS = (
 )
 """Everything that has a bound; `halted` and the standing expectations are below."""
 
-_SUFFIXES = ("_min", "_max")
-
 
 def evaluate(expect: Expect, result: RunResult) -> list[Outcome]:
     """Return what was expected of a run and whether it holds, the standing expectations first."""
@@ -163,11 +161,12 @@ def evaluate(expect: Expect, result: RunResult) -> list[Outcome]:
     for kind in KINDS:
         bound = getattr(expect, kind.field)
         if bound is not None:
-            outcomes.append(_compare(kind, bound, result))
+            name = kind.field.removesuffix("_min").removesuffix("_max")
+            outcomes.append(_compare(kind, name, bound, result))
     for paths, sense in ((expect.least, Sense.AT_LEAST), (expect.most, Sense.AT_MOST)):
         for path, bound in paths.items():
             figure = Kind(path, sense, partial(figures_by_path.measure, path=path))
-            outcomes.append(_compare(figure, bound, result))
+            outcomes.append(_compare(figure, path, bound, result))
     return outcomes
 
 
@@ -212,7 +211,7 @@ def _alerted(wanted: tuple[str, ...], result: RunResult) -> Outcome:
     return Outcome("alerted", ", ".join(wanted), f"without {', '.join(missing)}" if missing else "all", not missing)
 
 
-def _compare(kind: Kind, bound: float, result: RunResult) -> Outcome:
+def _compare(kind: Kind, name: str, bound: float, result: RunResult) -> Outcome:
     try:
         measured = kind.measure(result.metrics)
     except (AttributeError, KeyError):
@@ -223,7 +222,4 @@ def _compare(kind: Kind, bound: float, result: RunResult) -> Outcome:
         holds = measured >= bound
     else:
         holds = measured <= bound
-    name = kind.field
-    for suffix in _SUFFIXES:
-        name = name.removesuffix(suffix)
     return Outcome(name, f"{kind.sense.value} {bound:g}", measured, holds)

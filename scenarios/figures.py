@@ -58,6 +58,20 @@ class InventoryStats:
 
 
 @dataclass(slots=True)
+class TimelineRow:
+    """What had been sent, and what had traded, by a moment of the run: sums from its begin."""
+
+    t_s: float = 0.0
+    """The moment, in seconds of the run; what happened at it counts."""
+    placed: int = 0
+    """New orders that were sent, those of modifies not counted."""
+    cancelled: int = 0
+    """Cancels that were sent."""
+    filled: int = 0
+    """Matches of our orders at the venue."""
+
+
+@dataclass(slots=True)
 class OrderCounts:
     """Actions that we sent, what the venue refused of them, and how orders ended.
 
@@ -220,6 +234,22 @@ class TraderFigures:
     """Those of them that were handed to the connection."""
     actions_gated: dict[str, int] = field(default_factory=dict)
     """Those that were held back, by reason; with the ones that were sent they are all."""
+    churn_spirals: int = 0
+    """How often the trader found that orders moved much and filled little for many cycles."""
+    inputs_suppressed: dict[str, int] = field(default_factory=dict)
+    """Cycles in which an input of the quote had changed and was held where it was, by input."""
+    regime_changes: int = 0
+    """Changes of volatility that made these inputs follow at once."""
+    grid_epochs: int = 0
+    """How often the grid under the ladder got a new step or anchor."""
+    actions_paced: dict[str, int] = field(default_factory=dict)
+    """Actions that the pace of the account held back, by how urgent they were."""
+    quota_reports: int = 0
+    """Statements of the venue about the account's allowance that were believed."""
+    quota_reports_kept_out: int = 0
+    """Those that cannot be true: the trader's own count went on."""
+    actions_latched: int = 0
+    """Orders that stayed where they were although their targets had moved a little, over all quote cycles."""
     halts: int = 0
     """How often a risk monitor pulled the quotes of an instrument."""
     side_rejections: dict[str, int] = field(default_factory=dict)
@@ -354,10 +384,14 @@ class TraderFigures:
 class AllowanceFigures:
     """What the trader's account and its IP address used of what the venue allows."""
 
+    rest_weight: int = 0
+    """Weight of all requests by REST."""
     rest_weight_peak: int = 0
     """Most weight of REST requests within a minute."""
     rest_weight_limit: int = 0
     """Weight that is allowed."""
+    messages: int = 0
+    """All messages by socket: requests and subscriptions."""
     messages_peak: int = 0
     """Most messages by socket within a minute."""
     messages_limit: int = 0
@@ -376,6 +410,8 @@ class AllowanceFigures:
     """Orders that may, at the end."""
     refused: dict[str, int] = field(default_factory=dict)
     """What was turned away, by the limit that did it."""
+    prediction_off: dict[str, int] = field(default_factory=dict)
+    """The trader's count less the venue's, of `actions`, `messages` and `weight`; nothing where they agree."""
 
 
 @dataclass(slots=True)

@@ -11,6 +11,7 @@ from typing import Any
 
 from domain.errors import ConfigError, Problem
 from domain.units import Sz, seconds
+from orchestrator.contradictions import allowance_problems, limits_problems
 from runtime import config
 from runtime.config import EXTENDS, Shelf, Tree
 from runtime.config_check import FIT, show, suggestion
@@ -86,6 +87,7 @@ def _checked(given: Tree, source: str, problems: list[Problem], lost: list[Probl
             *passing_company(scenario, seconds(scenario.duration_s)),
             *_limits_without_a_lot(scenario),
             *_cycles_too_far_apart(scenario),
+            *_contradictions(scenario),
             *_faults_of_nothing(scenario),
             *_unknown_figures(scenario),
         ]
@@ -294,6 +296,12 @@ def _cycles_too_far_apart(scenario: Scenario) -> list[Problem]:
         return []
     path = "trader.desk.accumulator.debounce_ms"
     return [Problem(path, f"{config.debounce_ms:g}", f"at most {name} ({allowed:g})")]
+
+
+def _contradictions(scenario: Scenario) -> list[Problem]:
+    """Limits that cannot be meant together: the trader's own, and the allowance of its account at the venue."""
+    trader = [Problem(f"trader.{p.path}", p.found, p.want) for p in limits_problems(scenario.trader)]
+    return [*trader, *allowance_problems("venue.limits", scenario.venue.limits)]
 
 
 def _table(data: Mapping[str, Any], key: str) -> dict[str, Any]:

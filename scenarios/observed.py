@@ -33,7 +33,7 @@ class ObservedTrader:
         self._checker = checker
         self._scope = scope
         self._observer = observer
-        self._cycles = 0
+        self._cycles = dict.fromkeys(core.desks, 0)
 
     # --- the four calls -------------------------------------------------------------------------
 
@@ -54,13 +54,14 @@ class ObservedTrader:
         started = perf_counter_ns()
         commands = self.core.decide(now)
         spent = perf_counter_ns() - started
-        cycles = sum(desk.cycles for desk in self.core.desks.values())
-        if cycles != self._cycles:
-            self._cycles = cycles
+        cycled = [name for name, desk in self.core.desks.items() if desk.cycles != self._cycles[name]]
+        full: Sequence[InstrumentId] = ()
+        if cycled:
+            full = self._note_cycles(cycled, commands, now)
             if len(self._cycle_times) < CYCLES_KEPT:
                 self._cycle_times.append(spent)
         self._scope.now = self._scope.decided_at = now
-        self._checker.step(Step(now, None, commands))
+        self._checker.step(Step(now, None, commands, cycled=full))
         self._observer.on_gate(self._gate(), self._limits, now)
         return commands
 
@@ -78,6 +79,18 @@ class ObservedTrader:
         return self.core.is_stopped
 
     # --- inside ---------------------------------------------------------------------------------
+
+    def _note_cycles(
+        self, cycled: Sequence[InstrumentId], commands: Sequence[AnyCommand], now: Ns
+    ) -> Sequence[InstrumentId]:
+        """Returns those that looked at both sides."""
+        desks = self.core.desks
+        full = [name for name in cycled if desks[name].accumulator.last_full == now]
+        for name in cycled:
+            self._cycles[name] = desks[name].cycles
+            self._observer.lag.on_cycle(name, desks[name], commands, now, is_full=name in full)
+        self._observer.churn.on_cycles([name for name in cycled if desks[name].gate is None], commands, now)
+        return full
 
     def _gate(self) -> str | None:
         for desk in self.core.desks.values():

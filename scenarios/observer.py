@@ -21,6 +21,7 @@ from domain.events import (
 )
 from domain.instrument import Instrument
 from domain.units import NS_PER_S, USD, FeeRate, InstrumentId, Ns, Oid, Side, Tid
+from scenarios.churn import Churn
 from scenarios.disagreement import Disagreement
 from scenarios.earnings import Earnings, MarkoutQueue
 from scenarios.figures import (
@@ -31,6 +32,7 @@ from scenarios.figures import (
 )
 from scenarios.healing import Healing
 from scenarios.invariants.base import Block, TruthView
+from scenarios.lag import Lag
 from scenarios.memory import keep
 from scenarios.result import Metrics
 from scenarios.trace import MAX_MARKS, MAX_SAMPLES, FillMark, Lifetime, MarketTrace, Span, Trace
@@ -107,6 +109,10 @@ class Observer:
         self._sent_in_time = (0, 0)
         """Requests and actions up to the shutdown."""
         self._traffic = Traffic()
+        self.churn = Churn(self._traffic, duration)
+        """What was sent only to replace something."""
+        self.lag = Lag(truth, instruments)
+        """How far what rests is from what is wanted."""
         self._earnings = Earnings()
         self._healing = Healing()
         self._fresh = self._two_sided = self._two_sided_fresh = 0
@@ -126,6 +132,8 @@ class Observer:
         now = block.now
         self._blocks += 1
         self._measure_to(now)
+        self.churn.pass_to(now)
+        self.lag.on_block(block.resting if block.updates or block.fills else None, now)
         for fill in block.fills:
             self._on_fill(fill)
         if block.fills and self._began is not None and self._stopped is None:
@@ -262,8 +270,9 @@ class Observer:
         if is_answer or (self._user_up_since is not None and fill.exch_time < self._user_up_since):
             self._recovered += 1
 
-    def on_sent(self, command: AnyCommand, _now: Ns) -> None:
+    def on_sent(self, command: AnyCommand, now: Ns) -> None:
         """A command leaves the trader."""
+        self.churn.pass_to(now)
         self._traffic.on_sent(command)
 
     def on_gate(self, gate: str | None, limits: Callable[[], Mapping[InstrumentId, int]], now: Ns) -> None:
@@ -283,11 +292,15 @@ class Observer:
         self._measure_to(now)
         self._sent_in_time = (self._traffic.requests, self._traffic.actions)
         self._stopped = now
+        self.churn.on_stop(now)
+        self.lag.on_stop(now)
         self.disagreement.end(now)
         self.trace.stopped_s = now / NS_PER_S
 
     def on_life(self, now: Ns, *, is_running: bool) -> None:
         """Whether the trader's process lives; one that is asked to stop is no death."""
+        if not is_running:
+            self.lag.on_death(now)
         self._healing.on_life(now, is_running=is_running or self._stopped is not None)
 
     def on_fault(self) -> None:
@@ -350,7 +363,7 @@ class Observer:
         duration_s = self._ran() / NS_PER_S
         requests, actions = self._sent_in_time
         minutes = duration_s / 60
-        traffic, healing = self._traffic, self._healing
+        traffic, healing, churn, lag = self._traffic, self._healing, self.churn.figures(), self.lag.figures()
         markets = {str(name): self._figures(market) for name, market in self._markets.items()}
         return Metrics(
             duration_s=duration_s,
@@ -362,6 +375,18 @@ class Observer:
             forced_fills=self._earnings.forced,
             volume_usd=sum(figures.volume_usd for figures in markets.values()),
             orders=traffic.figures(),
+            timeline=churn.timeline,
+            zero_action_share=churn.zero_action_share,
+            modify_share=churn.modify_share,
+            cancel_fill_ratio=churn.cancel_fill_ratio,
+            calls_per_fill=churn.calls_per_fill,
+            calls_per_min=churn.calls_per_min,
+            quote_error_bps=lag.quote_error_bps,
+            quote_error_beyond_bps=lag.quote_error_beyond_bps,
+            queue_kept_share=lag.queue_kept_share,
+            edge_least_bps=lag.edge_least_bps,
+            queue_place_error=lag.queue_place_error,
+            queue_place_unknown_share=lag.queue_place_unknown_share,
             races=traffic.races,
             race_fills=traffic.race_fills,
             requests=traffic.requests,

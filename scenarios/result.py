@@ -22,8 +22,10 @@ from scenarios.figures import (
     Pnl,
     Quoting,
     Recoveries,
+    TimelineRow,
     TraderFigures,
 )
+from scenarios.medians import medians
 from scenarios.trace import Trace
 
 SCHEMA_VERSION = 1
@@ -108,6 +110,36 @@ class Metrics:
     """Price times size of all fills."""
     orders: OrderCounts = field(default_factory=OrderCounts)
     """What we sent and what was refused."""
+    timeline: list[TimelineRow] = field(default_factory=list)
+    """Placed, cancelled and filled at each minute and at the stop; of runs beyond an hour 60 moments, evenly spaced."""
+    zero_action_share: float | None = None
+    """Share of the quote cycles, from the first placement on, in which nothing was sent for their instrument; cycles in
+    which nothing may be quoted do not count. Null without any."""
+    modify_share: float | None = None
+    """Modifies as a share of modifies and pairs: a cancel and a placement of one side in one decision. Null without."""
+    cancel_fill_ratio: float | None = None
+    """Cancels that were sent, up to the shutdown, for each fill; null without fills."""
+    calls_per_fill: float | None = None
+    """Placements, modifies and cancels that were sent, up to the shutdown, for each fill; null without fills."""
+    calls_per_min: float | None = None
+    """The same for each minute since the first placement; null without any."""
+    quote_error_bps: float | None = None
+    """How far orders at the venue were from what the strategy wanted there, before grid and tick, in bps: best from
+    best and so on, over time and levels. Null where nothing rested that was wanted."""
+    quote_error_beyond_bps: float | None = None
+    """What of it was beyond the latch, the place in the queue apart."""
+    queue_kept_share: float | None = None
+    """Of the orders that a plain rule (a latch of 1 bp) would have replaced in a cycle of both sides, the share that
+    was left where it was. Null without any."""
+    edge_least_bps: float | None = None
+    """Least distance, in bps, from the mid that the trader saw of an order that it left where it was in a cycle of both
+    sides; that mid is not smoothed, and negative is beyond it. Null where none was left."""
+    queue_place_error: float | None = None
+    """Where the trader estimates places in queues: median difference between the lots ahead of an order by its
+    reckoning and the venue's, once a cycle, as a share of the level. Null where it does not, or where the venue has no
+    queue."""
+    queue_place_unknown_share: float | None = None
+    """Share of the resting orders, counted once a cycle, of which it could not tell the place."""
     races: int = 0
     """Cancels and modifies that a fill overtook between their sending and their taking effect."""
     race_fills: int = 0
@@ -262,11 +294,21 @@ class RunResult:
 
 
 def envelope(results: list[RunResult]) -> dict[str, Any]:
-    """Return the one document of several runs: a summary and each run's own document."""
+    """Return the one document of several runs: a summary, the medians of their figures, and each run's own document.
+
+    The medians of one scenario stand under ``metrics``, as in the document of one run; those of several under
+    ``medians``, by scenario.
+    """
+    runs = [result.document() for result in results]
+    figures: dict[str, list[dict[str, Any]]] = {}
+    for run in runs:
+        figures.setdefault(run["scenario"], []).append(run["metrics"])
+    by_scenario = {scenario: medians(of_one) for scenario, of_one in figures.items()}
     return {
         "schema_version": SCHEMA_VERSION,
         "holds": all(result.holds for result in results),
         "total": len(results),
         "failed": sum(not result.holds for result in results),
-        "runs": [result.document() for result in results],
+        **({"medians": by_scenario} if len(by_scenario) > 1 else {"metrics": by_scenario[results[0].scenario]}),
+        "runs": runs,
     }

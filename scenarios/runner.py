@@ -171,7 +171,17 @@ def _add_gates(lives: Sequence[Snapshot], metrics: Metrics) -> None:
 def _allowances(running: Running) -> AllowanceFigures:
     session = running.session
     usage = running.world.venue.usage(session.account, session.ip)
-    return AllowanceFigures(**asdict(usage))
+    figures = AllowanceFigures(**asdict(usage))
+    budget = None if running.trader is None else running.trader.core.budget
+    if budget is not None:
+        earlier = running.snapshots[:-1] if running.driver.failure is None else running.snapshots
+        counted = {
+            "actions": budget.used - figures.actions_used,
+            "messages": budget.messages + sum(life.messages_counted for life in earlier) - figures.messages,
+            "weight": budget.weight + sum(life.weight_counted for life in earlier) - figures.rest_weight,
+        }
+        figures.prediction_off = {name: off for name, off in counted.items() if off}
+    return figures
 
 
 def _compare_views(running: Running, metrics: Metrics) -> None:

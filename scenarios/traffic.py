@@ -29,7 +29,7 @@ class Traffic:
     def __init__(self) -> None:
         """Nothing was sent."""
         self.counts = OrderCounts()
-        self.requests = self.actions = 0
+        self.requests = self.actions = self.fills = 0
         self.races = self.race_fills = 0
         """Orders that traded while a cancel or modify of ours was under way, and their fills."""
         self._rejections: Counter[str] = Counter()
@@ -83,6 +83,7 @@ class Traffic:
 
     def on_fill(self, cloid: Cloid | None) -> None:
         """An order of ours traded at the venue."""
+        self.fills += 1
         if cloid is None or cloid not in self._leaving:
             return
         self.race_fills += 1

@@ -12,7 +12,7 @@ from domain.errors import InvariantViolation
 from domain.events import Channel, Feed, Fill, InstrumentLimits, OpenOrder, OrderUpdate, PublicTrade
 from domain.instrument import Instrument
 from domain.limits import VenueLimits
-from domain.units import AccountId, Cloid, InstrumentId, Ns, Oid, Px, Usd
+from domain.units import AccountId, Cloid, InstrumentId, Ns, Oid, Px, Sz, Usd
 from scenarios.invariants.base import Block, OrderTruth, Published, Ran
 from scenarios.memory import keep
 from sim.envelope import LinkName
@@ -194,6 +194,13 @@ class VenueTruth:
                 break
             ahead.append(other.oid)
         return tuple(ahead)
+
+    def place_of(self, instrument: InstrumentId, oid: Oid) -> tuple[Sz, Sz] | None:
+        """Lots ahead of an order of ours and lots of its level; None where it does not rest, or nobody knows."""
+        book, order = self._books[instrument], self._venue.order(self.account, oid)
+        if order is None or not isinstance(book, Book) or book.get(order.book_oid) is None:
+            return None
+        return book.depth_ahead(order.book_oid), book.level(order.side, order.px)[0]
 
     def rests(self, instrument: InstrumentId, oid: Oid) -> bool:
         """Whether any order (of anybody) rests."""

@@ -5,6 +5,7 @@ time they were exposed for measure where we quoted (T-06). Both start from a pri
 without trades still has a value (QE-13). O(1) per event and per reading; reading changes nothing.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import exp, inf, log, sqrt
 from typing import Annotated
@@ -86,6 +87,48 @@ class TradeKappa:
     def _keep(self, now: Ns) -> float:
         # a late event counts as of the newest one: time never runs backwards here
         return exp(-self._per_ns * (now - self._last)) if now > self._last else 1.0
+
+
+class RecordedKappa:
+    """A sequence of kappa that somebody wrote down, replayed over and over: a study puts it in `TradeKappa`'s place.
+
+    It answers the same questions. Trades teach it nothing, and it never doubts what it says.
+    """
+
+    __slots__ = ("_next", "_now", "_readings")
+
+    def __init__(self, readings: Sequence[float]) -> None:
+        """Start with the first of them."""
+        self._readings = tuple(readings)
+        self._now, self._next = self._readings[0], 0
+
+    def take(self) -> None:
+        """Go on to the next reading, after the last one to the first; the first call stays at the first one."""
+        self._now = self._readings[self._next]
+        self._next = (self._next + 1) % len(self._readings)
+
+    def observe(self, depth: Frac, now: Ns) -> None:
+        """One market trade, of which nothing is learned."""
+
+    def value(self, now: Ns) -> float:
+        """The present reading, 1/fraction."""
+        del now
+        return self._now
+
+    def sd(self, now: Ns) -> float:
+        """Return no deviation at all."""
+        del now
+        return 0.0
+
+    def n_effective(self, now: Ns) -> float:
+        """As if seen without end."""
+        del now
+        return inf
+
+    def is_ready(self, min_trades: int) -> bool:
+        """From the start."""
+        del min_trades
+        return True
 
 
 @dataclass(frozen=True, slots=True)

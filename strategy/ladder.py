@@ -6,7 +6,7 @@ In this order, because prices decide what a level is worth: depths, shift, floor
 weights, cap, minimum notional, cap again. One pass over the levels for each.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import ceil, exp, floor
 from typing import Annotated, NamedTuple, Protocol
@@ -83,6 +83,9 @@ class Dropped(NamedTuple):
     """The side may hold nothing."""
 
 
+NO_RAWS: Mapping[Px, float] = {}
+
+
 class Ladder(NamedTuple):
     """Bids and asks, best first, prices strictly outward, sizes positive."""
 
@@ -90,6 +93,8 @@ class Ladder(NamedTuple):
     asks: tuple[LadderLevel, ...]
     bids_dropped: Dropped
     asks_dropped: Dropped
+    raws: Mapping[Px, float] = NO_RAWS
+    """The price that each level stands for, before it was snapped; of merged ones that of the innermost."""
 
 
 def build_ladder(
@@ -111,15 +116,16 @@ def build_ladder(
     depths = geometric_depths(Frac(inner), Frac(outer), config.levels)
     weights = level_weights(depths, quote.kappa, quote.fee, config)
     pairs = [side_distances(depth, quote) for depth in depths]
+    raws: dict[Px, float] = {}
     bids, bids_dropped = _build_side(
         Side.BUY, [bid for bid, _ in pairs], weights, quote.fair, config, grid,
-        Sz(min(size, bid_capacity)),
+        Sz(min(size, bid_capacity)), raws,
     )  # fmt: skip
     asks, asks_dropped = _build_side(
         Side.SELL, [ask for _, ask in pairs], weights, quote.fair, config, grid,
-        Sz(min(size, ask_capacity)),
+        Sz(min(size, ask_capacity)), raws,
     )  # fmt: skip
-    return Ladder(bids, asks, bids_dropped, asks_dropped)
+    return Ladder(bids, asks, bids_dropped, asks_dropped, raws)
 
 
 def geometric_depths(inner: Frac, outer: Frac, levels: int) -> list[Frac]:
@@ -169,7 +175,9 @@ def _build_side(
     config: LadderConfig,
     grid: Grid,
     total: Sz,
+    raws: dict[Px, float],
 ) -> tuple[tuple[LadderLevel, ...], Dropped]:
+    """``raws`` gets what each level stands for."""
     if total <= 0:
         return (), Dropped(no_capacity=len(distances))
     snapped = _snap(side, distances, weights, fair, grid)
@@ -179,6 +187,8 @@ def _build_side(
     sizes = split_size(total, [w for _, w in live], config.max_level_share)
     sizes = give_inward(prices, sizes, config.max_level_share, grid)
     levels = tuple(LadderLevel(px, Sz(sz)) for px, sz in zip(prices, sizes, strict=True) if sz > 0)
+    stands = {level.px for level in levels}
+    raws.update((px, raw) for px, raw in zip(snapped.prices, snapped.raws, strict=True) if px in stands)
     return levels, Dropped(
         merged=merged_or_off - snapped.off_grid,
         unprofitable=len(snapped.prices) - len(live),
@@ -189,6 +199,7 @@ def _build_side(
 
 class _Snapped(NamedTuple):
     prices: list[Px]
+    raws: list[float]
     weights: list[float]
     off_grid: int
 
@@ -196,25 +207,28 @@ class _Snapped(NamedTuple):
 def _snap(side: Side, distances: Sequence[float], weights: Sequence[float], fair: float, grid: Grid) -> _Snapped:
     """Prices away from the market, strictly outward; a level that is not joins the one before."""
     prices: list[Px] = []
+    raws: list[float] = []
     kept: list[float] = []
     last = 0
     for index, distance in enumerate(distances):
         if side is Side.BUY:
             raw = fair * (1.0 - distance)
             if raw < 1.0:
-                return _Snapped(prices, kept, len(distances) - index)
+                return _Snapped(prices, raws, kept, len(distances) - index)
             px = grid.snap_down(raw + SNAP_TOLERANCE_TICKS)
             is_outward = px < last
         else:
-            px = grid.snap_up(fair * (1.0 + distance) - SNAP_TOLERANCE_TICKS)
+            raw = fair * (1.0 + distance)
+            px = grid.snap_up(raw - SNAP_TOLERANCE_TICKS)
             is_outward = px > last
         if prices and not is_outward:
             kept[-1] += weights[index]
         else:
             prices.append(px)
+            raws.append(raw)
             kept.append(weights[index])
             last = px
-    return _Snapped(prices, kept, 0)
+    return _Snapped(prices, raws, kept, 0)
 
 
 def split_size(total: Sz, weights: Sequence[float], max_share: float) -> list[int]:

@@ -4,7 +4,6 @@ Cancels are never held back: only what places or modifies is asked here. The ven
 them, replace ours.
 """
 
-from collections import deque
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Annotated
@@ -14,11 +13,12 @@ from annotated_types import Interval
 from domain.commands import TRADING, Cancel, QueryQuota, Request, Route
 from domain.events import AnyResult, Executed, FillsReport, QuotaReport, Reason, Refused, Replied, Resting
 from domain.limits import VenueLimits
-from domain.units import Ns, Usd, seconds
+from domain.units import Ns, Usd
 from orchestrator.budget.backoff import Backoff, BackoffConfig
+from orchestrator.budget.pacer import Allowance, BudgetPacer, Draft, PacingConfig
+from orchestrator.budget.quota_state import CumulativeQuotaState
+from orchestrator.budget.sliding import SlidingSum
 
-ON_ITS_WAY = seconds(10)
-"""What was sent so long before a question may reach the venue after it."""
 SLACK = 10
 """Beyond the allowance we wait a tenth longer than the venue asks: messages do not all take the same time."""
 
@@ -42,6 +42,8 @@ class BudgetConfig:
         default_factory=lambda: BackoffConfig(first_s=30.0, factor=2.0, max_s=600.0, jitter=0.5)
     )
     """The same for the account's allowance, where the venue knows of less than we do."""
+    pacing: PacingConfig | None = None
+    """How the allowance is spread over time and over what is urgent; off: it is spent as it is wanted."""
 
 
 class BudgetGate(StrEnum):
@@ -55,41 +57,6 @@ class BudgetGate(StrEnum):
     """Whatever way it could take has failed again and again, and is left alone."""
 
 
-class SlidingSum:
-    """A sum over the latest stretch of time, exact to the nanosecond."""
-
-    __slots__ = ("_entries", "_length", "_sum")
-
-    def __init__(self, length: Ns) -> None:
-        """Empty."""
-        self._length = length
-        self._entries: deque[tuple[Ns, int]] = deque()
-        self._sum = 0
-
-    def add(self, amount: int, now: Ns) -> None:
-        """Count something that happens now, and forget what is too old: nobody may ask for a long time."""
-        self.used(now)
-        self._entries.append((now, amount))
-        self._sum += amount
-
-    def used(self, now: Ns) -> int:
-        """What is younger than the stretch."""
-        entries = self._entries
-        while entries and now - entries[0][0] >= self._length:
-            self._sum -= entries.popleft()[1]
-        return self._sum
-
-    def fits_at(self, room: int, now: Ns) -> Ns:
-        """When no more than ``room`` of it will be left, if nothing is added."""
-        left = self.used(now)
-        for time, amount in self._entries:
-            if left <= room:
-                break
-            left -= amount
-            now = Ns(time + self._length)
-        return now
-
-
 class ProactiveRateTracker:
     """One account behind one IP address."""
 
@@ -97,10 +64,12 @@ class ProactiveRateTracker:
         """Nothing sent."""
         self.config = config
         self.limits = limits = config.limits or VenueLimits()
-        self.used = 0
-        """Actions of the account, as far as we know."""
-        self.traded = Usd(0)
-        """Its volume in this life, and what the venue said was before."""
+        self.quota = CumulativeQuotaState(limits.address)
+        """What the account has used of its allowance."""
+        self.pacer = None if config.pacing is None else BudgetPacer(config.pacing, limits)
+        """How fast the rest of it may be spent; None: as fast as somebody wants to."""
+        self.messages = self.weight = 0
+        """All messages by socket and all weight by REST of this life, as the venue should have counted them."""
         self.rate_limited = Backoff(config.rate_limited, "backoff/rate_limited")
         self.exhausted = Backoff(config.exhausted, "backoff/exhausted")
         self._messages = SlidingSum(limits.socket.window)
@@ -111,16 +80,21 @@ class ProactiveRateTracker:
         """With so many requests by socket under way quotes wait for an answer."""
         self._trickle_at = Ns(0)
         """When the next action beyond the allowance may go."""
-        self._recent = SlidingSum(ON_ITS_WAY)
-        self._told = 0
-        """The venue's count as of its last report."""
-        self._since = 0
-        """Actions that this report may not hold: sent after we asked for the next one, or shortly before."""
+
+    @property
+    def used(self) -> int:
+        """Actions of the account, as far as we know."""
+        return self.quota.used
+
+    @property
+    def traded(self) -> Usd:
+        """Its volume in this life, and what the venue said was before."""
+        return self.quota.traded
 
     @property
     def cap(self) -> int:
         """Actions that the account is allowed."""
-        return self.limits.address.cap(self.traded)
+        return self.quota.cap
 
     @property
     def headroom(self) -> int:
@@ -138,29 +112,41 @@ class ProactiveRateTracker:
         """Count a request as the venue will."""
         actions = request.actions
         if request.route is Route.SOCKET:
-            self._messages.add(1, now)
+            self.on_message(now)
         else:
-            self._weight.add(self.limits.ip.weight_of(actions), now)
+            self._add_weight(self.limits.ip.weight_of(actions), now)
         if isinstance(actions[0], QueryQuota):
-            self._since = self._recent.used(now)
+            self.quota.on_asked(now)
         if isinstance(actions[0], TRADING):
             is_cancel = isinstance(actions[0], Cancel)
-            self._recent.add(len(actions), now)
-            self._since += len(actions)
             if self.used >= (self.limits.address.cancel_cap_of(self.cap) if is_cancel else self.cap):
                 interval = self.limits.address.limited_interval
                 self._trickle_at = Ns(now + len(actions) * (interval + interval // SLACK))
-            self.used += len(actions)
+            self.quota.on_sent(len(actions), now)
+            if self.pacer is not None:
+                self.pacer.on_sent(request, now)
 
-    def on_not_sent(self, request: Request) -> None:
+    def on_message(self, now: Ns) -> None:
+        """Count a message by socket: a request, or a subscription."""
+        self.messages += 1
+        self._messages.add(1, now)
+
+    def on_not_sent(self, request: Request, now: Ns) -> None:
         """It never reached the venue, which has not counted it."""
+        if request.route is Route.SOCKET:
+            self.messages -= 1
+        else:
+            self.weight -= self.limits.ip.weight_of(request.actions)
         if isinstance(request.actions[0], TRADING):
-            self.used -= len(request.actions)
-            self._since = max(self._since - len(request.actions), 0)
+            self.quota.on_not_sent(len(request.actions))
+            if self.pacer is not None:
+                self.pacer.on_not_sent(request, now)
 
-    def on_traded(self, value: Usd) -> None:
+    def on_traded(self, value: Usd, now: Ns) -> None:
         """A fill of ours earns allowance."""
-        self.traded = Usd(self.traded + value)
+        self.quota.traded = Usd(self.quota.traded + value)
+        if self.pacer is not None:
+            self.pacer.on_traded(value, now)
 
     def on_replied(self, event: Replied, now: Ns) -> None:
         """What the venue made of a request."""
@@ -173,27 +159,34 @@ class ProactiveRateTracker:
                 self.rate_limited.hit(now)
             case Refused(reason=Reason.QUOTA_EXHAUSTED):
                 self.exhausted.hit(now)
-            case QuotaReport(traded=traded, used=used):
-                self.traded = max(self.traded, traded)
-                self._heed(used)
+            case QuotaReport():
+                self.quota.take(result)
             case FillsReport(fills=fills):
-                self._weight.add(self.limits.ip.surcharge(len(fills)), now)
+                self._add_weight(self.limits.ip.surcharge(len(fills)), now)
             case Resting() | Executed():
                 self.rate_limited.success(now)
                 self.exhausted.success(now)
             case _:
                 self.rate_limited.success(now)
 
-    def _heed(self, told: int) -> None:
-        """The venue's count replaces ours; what may be on its way comes on top. A count that goes back is of before."""
-        if told >= self._told:
-            self._told = told
-            self.used = told + self._since
+    def _add_weight(self, weight: int, now: Ns) -> None:
+        self.weight += weight
+        self._weight.add(weight, now)
 
     # --- decisions ------------------------------------------------------------------------------
 
-    def gate(self, n_actions: int, route: Route, now: Ns) -> BudgetGate | None:
-        """Why a request of so many placements or modifies should not go now; None where it may."""
+    def draft(self, now: Ns) -> Draft | None:
+        """What the third tier leaves a cycle to send; None where it is off."""
+        if self.pacer is None:
+            return None
+        cancels = self.limits.address.cancel_cap_of(self.cap) - self.used
+        return self.pacer.draft(Allowance(self.headroom, max(cancels, 0)), now)
+
+    def gate(self, n_actions: int, route: Route, now: Ns, after: int = 0) -> BudgetGate | None:
+        """Why a request of so many placements or modifies should not go now; None where it may.
+
+        ``after`` so many other actions, which leave first.
+        """
         if self.rate_limited.is_waiting(now):
             return BudgetGate.RATE_LIMIT
         if route is Route.SOCKET:
@@ -205,7 +198,7 @@ class ProactiveRateTracker:
             return BudgetGate.RATE_LIMIT
         if self.exhausted.is_waiting(now):
             return BudgetGate.QUOTA
-        if self.used + n_actions <= self.cap:
+        if self.used + after + n_actions <= self.cap:
             return None
         return None if n_actions == 1 and now >= self._trickle_at else BudgetGate.QUOTA
 

@@ -14,6 +14,7 @@ from annotated_types import Interval
 from domain.commands import TRADING, Alert, AnyAction, AnyCommand, Cancel, Place, Request, Route
 from domain.events import AnyResult, Fill, FillsReport, NotSent, Reason, Replied
 from domain.units import Cloid, InstrumentId, Ns, Px, RequestId, Side, Sz, Tif, millis
+from orchestrator.budget.pacer import Draft, PacingConfig
 from orchestrator.budget.proactive import BudgetGate, ProactiveRateTracker
 from orchestrator.connectivity.feeds import FeedMachine
 from orchestrator.connectivity.routes import Routes, RoutesConfig
@@ -162,14 +163,31 @@ class RequestLedger:
         self.n_actions += len(actions)
         return pending
 
-    def gate(self, n_actions: int, now: Ns) -> BudgetGate | None:
-        """Why so many placements or modifies should not be sent in one request now; None where they may."""
+    def gate(self, n_actions: int, now: Ns, after: int = 0) -> BudgetGate | None:
+        """Why so many placements or modifies should not be sent in one request now; None where they may.
+
+        ``after`` so many other actions, which leave first.
+        """
         route = self.routes.choose(PLACEMENT, now)
         if route is None:
             return BudgetGate.NO_ROUTE
         if self._budget is None:
             return None
-        return BudgetGate.RATE_LIMIT if self._is_full(route) else self._budget.gate(n_actions, route, now)
+        return BudgetGate.RATE_LIMIT if self._is_full(route) else self._budget.gate(n_actions, route, now, after)
+
+    def draft(self, now: Ns) -> Draft | None:
+        """What the pace of the account leaves a cycle to send; None where it keeps none."""
+        return None if self._budget is None else self._budget.draft(now)
+
+    @property
+    def pacing(self) -> PacingConfig | None:
+        """How the account's allowance is paced; None where it is not."""
+        return None if self._budget is None else self._budget.config.pacing
+
+    @property
+    def allowance_left(self) -> float:
+        """Share of the account's allowance of actions that is left, from 0 to 1."""
+        return 1.0 if self._budget is None else self._budget.headroom / max(self._budget.cap, 1)
 
     def has_room(self, n_actions: int) -> bool:
         """Whether so many more fit into the allowance of the account."""
@@ -214,7 +232,7 @@ class RequestLedger:
             self.n_not_sent += 1
             self.routes.on_lost(pending.request, now)
             if self._budget is not None:
-                self._budget.on_not_sent(pending.request)
+                self._budget.on_not_sent(pending.request, now)
             pending.owner.on_not_sent(pending, event, now)
 
     def on_user_feed_down(self, now: Ns) -> None:

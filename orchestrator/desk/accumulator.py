@@ -84,6 +84,8 @@ class ReconcileScope:
 
 NO_SCOPE = ReconcileScope()
 FULL_SCOPE = ReconcileScope(frozenset(Side))
+OF_THE_MARKET = frozenset((Cause.MID_MOVE, Cause.BUFFER, Cause.TRADE, Cause.TIMER))
+"""Causes that a small allowance makes wait."""
 SIDE_SCOPE = {side: ReconcileScope(frozenset((side,))) for side in Side}
 
 
@@ -149,6 +151,10 @@ class EventAccumulator:
         self.last_reconcile: Ns | None = None
         self.last_full: Ns | None = None
         """When both sides were last looked at in one cycle."""
+        self.throttle = Ns(0)
+        """Least time between two cycles that only the market or the clock asks for, where the allowance is small."""
+        self._is_urgent = False
+        """Whether something of ours, or a gate, asks for the next cycle."""
         self._debounce = millis(config.debounce_ms)
         self._fallback = millis(config.fallback_ms)
         self._cause: Cause | None = None
@@ -233,7 +239,7 @@ class EventAccumulator:
         """When the next cycle is due if nothing else happens."""
         if self._cause is Cause.FORCED or self.last_reconcile is None or self.last_full is None:
             return self._since  # before the first cycle any event makes one due, and that one is of both sides
-        earliest = Ns(self.last_reconcile + self._debounce)
+        earliest = Ns(self.last_reconcile + (self._debounce if self._is_urgent else max(self._debounce, self.throttle)))
         if self._cause is not None:
             return earliest
         return max(earliest, Ns(self.last_full + self._fallback))
@@ -260,6 +266,7 @@ class EventAccumulator:
             stats.one_sided += 1
         self.pending = 0
         self._cause = self._since = None
+        self._is_urgent = False
         self._priority = Priority.TIMER
         return trigger
 
@@ -279,6 +286,7 @@ class EventAccumulator:
             self._since = now
 
     def _raise(self, cause: Cause, priority: Priority, now: Ns) -> None:
+        self._is_urgent |= cause not in OF_THE_MARKET
         if self._cause is None or priority > self._priority:
             self._cause = cause
             self._priority = priority

@@ -24,13 +24,15 @@ from domain.events import (
 )
 from domain.instrument import Instrument
 from domain.orders import RESTING, Certainty, InFlight, OrderState, TrackedOrder
-from domain.units import NS_PER_S, USD, Ns, Side, Sz, Tif, millis, seconds
+from domain.units import NS_PER_S, USD, Ns, Sz, Tif, millis, seconds
 from orchestrator.analytics import Analytics
 from orchestrator.budget.futile import FutileConfig, FutileRetries
 from orchestrator.budget.rejection import RejectionConfig, RejectionRateLimiter
+from orchestrator.budget.tiers import QuotaAwareConfig, cycle_interval
 from orchestrator.connectivity.requests import RequestLedger
 from orchestrator.desk.accumulator import AccumulatorConfig, EventAccumulator, QuoteUpdateTrigger
 from orchestrator.desk.anomalies import HINTS, Anomaly
+from orchestrator.desk.churn import ChurnConfig, ChurnTracker
 from orchestrator.desk.data_quality import SHAPES, DataQuality, QuoteGate, QuoteGateReason
 from orchestrator.desk.execution import Execution, IdSource
 from orchestrator.desk.fill_tracker import FillTracker, FillTrackerConfig
@@ -38,25 +40,29 @@ from orchestrator.desk.inventory import Inventory
 from orchestrator.desk.market import Market
 from orchestrator.desk.order_tracker import MAX_IN_VAIN, OrderTracker, TrackerConfig, is_cancel_futile
 from orchestrator.desk.outcomes import Outcomes
+from orchestrator.desk.pacing import QuotaPolicy
+from orchestrator.desk.planning import Bands, Planner
 from orchestrator.desk.quote_engine import QuoteEngine, QuoteEngineConfig, Step, Stop, Targets
 from orchestrator.desk.sanity import DataQualityConfig
 from orchestrator.desk.unwinding import GATE as UNWINDING
 from orchestrator.desk.unwinding import Unwinding
 from orchestrator.desk.uptime import EMPTY, ONE_SIDED, TWO_SIDED, Uptime
-from orchestrator.reconcile.base import CancelOrder, Plan, reconcile
+from orchestrator.reconcile.base import CancelOrder
+from orchestrator.reconcile.table import ReconcileConfig, Rules
 from orchestrator.risk.aggregator import CALM, AggregatedRisk
 from orchestrator.risk.exchange_limits import ExpectedMargin
 from orchestrator.risk.ladder import StalenessConfig
 from orchestrator.risk.position_limit import PositionLimit
 from orchestrator.risk.recovery import RecoveryConfig, RecoveryManager
 from orchestrator.risk.stance import FREE, Stance
-from strategy.ladder import LadderLevel
 
 HISTORY = seconds(5)
 """A trade so much older than the book is history."""
 BURST = seconds(60)
 """Troubles of one kind with no longer pauses than this are one burst: one alert."""
 ON_BOOK = RESTING | {OrderState.CANCEL_PENDING}
+SLOWED = seconds(2.5)
+"""Quotes are stale so long after the cycle that a small allowance has put off."""
 FINAL_GATES = frozenset(("stopping", "kill"))
 """Gates of the account that do not open again by themselves: nothing in flight is waited for."""
 PATIENCE = seconds(3)
@@ -65,6 +71,7 @@ what a modify without one was to replace."""
 STARTING = "starting"
 WARMING = "warming"
 """Gates of the account before the first quote: behind the second, each desk names the input that it waits for."""
+UNCHANGED, PACED = Stop(Step.RECONCILE, "unchanged"), Stop(Step.EXECUTE, "paced")
 LADDER = StalenessConfig()
 NO_NEWS = frozenset(
     (
@@ -76,7 +83,6 @@ NO_NEWS = frozenset(
     )
 )
 """What is wrong with data and closes the gate, which people are told of with its numbers; or is late, and no more."""
-NO_TARGETS: tuple[LadderLevel, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,10 +98,16 @@ class DeskConfig:
     """How long a side waits after refusals in a row."""
     futile: FutileConfig | None = field(default_factory=FutileConfig)
     """When exactly the same order is not asked for any more."""
+    churn: ChurnConfig | None = None
+    """When people are told that orders move much and fill little; off: never."""
     recovery: RecoveryConfig | None = field(default_factory=RecoveryConfig)
     """The way out where a position that has to shrink does not; off: only quotes ever reduce it."""
     size_tolerance: Annotated[float, Interval(ge=0, lt=1)] = 0.2
     """An order whose size differs by no more keeps its place (C-22); 0 is the exact rule."""
+    reconcile: ReconcileConfig = field(default_factory=ReconcileConfig)
+    """When an order whose price is not exactly its target's stays, and when it is modified."""
+    quota_aware: QuotaAwareConfig | None = None
+    """How quoting gives way as the account's allowance of actions shrinks; off: not before it is used up."""
     max_actions: Annotated[int, Interval(ge=1, le=1_000_000_000)] = 40
     """Most actions in one request."""
 
@@ -130,7 +142,7 @@ class Desk:
         self.market = Market(config.data_quality)
         self.quality = DataQuality(ladder)
         self.accumulator = EventAccumulator(config.accumulator)
-        self.engine = QuoteEngine(config.engine, instrument)
+        self.engine = QuoteEngine(config.engine, instrument, config.quota_aware)
         self.tracker = OrderTracker(config.tracker)
         self.inventory = Inventory()
         self.limit = PositionLimit()
@@ -153,13 +165,20 @@ class Desk:
         self.awaits: str | None = None
         """The input that warm-up waits for, where that is why nothing is quoted."""
         self.targets: Targets | None = None
-        self.cycles = 0
         self.stops: dict[str, int] = {}
-        self.stale_quote_alarms = 0
-        """How often a side with quotes was not looked at for too long (EA-08)."""
+        self.cycles = self.stale_quote_alarms = 0
+        """Quote cycles; and how often a side with quotes was not looked at for too long (EA-08)."""
+        self.planner = Planner(
+            Rules.of(config.reconcile, config.size_tolerance),
+            Bands(config.reconcile.tolerance, config.quota_aware, self.market),
+            self.tracker,
+            self.limit,
+        )
+        self.churn = None if config.churn is None else ChurnTracker(config.churn, instrument.id, alert)
         recovery = None if config.recovery is None else RecoveryManager(config.recovery, instrument, alert)
-        self.outcomes = Outcomes(instrument.id, self.tracker, self.accumulator, self.rejections, alert, recovery)
-        self.outcomes.futile = self.futile
+        self.outcomes = Outcomes(
+            instrument.id, self.tracker, self.accumulator, self.rejections, alert, recovery, self.futile
+        )
         self.execution = Execution(
             instrument,
             ledger,
@@ -170,6 +189,7 @@ class Desk:
             self.outcomes,
             self.rejections,
             futile=self.futile,
+            policy=QuotaPolicy.of(ledger.pacing, config.reconcile.tolerance, self.market, self.tracker, self.limit),
             max_actions=config.max_actions,
         )
         self.unwinding = Unwinding(
@@ -203,12 +223,16 @@ class Desk:
     def on_bbo(self, event: BboChanged, now: Ns) -> None:
         """The top changed."""
         if self.market.on_bbo(event):
+            if self.planner.places is not None:
+                self.planner.places.on_top(event)
             self._on_market(now)
         self._check_data(now)
 
     def on_book(self, event: BookReported, now: Ns) -> None:
         """A snapshot arrived."""
         if self.market.on_book(event):
+            if self.planner.places is not None:
+                self.planner.places.on_book(event)
             self._on_market(now)
         self._check_data(now)
 
@@ -217,6 +241,8 @@ class Desk:
         market = self.market
         mid = market.mid
         for trade in market.new_trades(event):
+            if self.planner.places is not None:
+                self.planner.places.on_trade(trade)
             if mid is not None and trade.exch_time >= market.exch_time - HISTORY:
                 self.engine.on_trade(trade.px, mid, market.estimator_time(trade.exch_time))
                 self.accumulator.on_trade(trade.side.opposite, now)
@@ -230,6 +256,8 @@ class Desk:
     def on_market_gap(self) -> None:
         """The market feed was lost: nothing is known until data of the new connection arrives."""
         self.market.forget()
+        if self.planner.places is not None:
+            self.planner.places.on_gap()
         self.engine.on_gap(self.market.time)
         self._analytics.call("mid_gap", self.fill_tracker.on_gap)
 
@@ -320,6 +348,8 @@ class Desk:
         if order is not None and event.status is OrderStatus.REJECTED:
             self.outcomes.on_rejected(event, order, now)
         known = self.tracker.on_update(event, now, is_answer=is_answer)
+        if order is not None and order.oid == event.oid:
+            self._note_place(order, event)
         self._uptime_is_due = True
         if event.status is OrderStatus.OPEN:
             if self.gate is not None or is_answer:
@@ -330,11 +360,22 @@ class Desk:
             self.outcomes.retry_held_back(now)
         return known
 
+    def _note_place(self, order: TrackedOrder, event: OrderUpdate) -> None:
+        places = self.planner.places
+        if places is None:
+            return
+        if event.status is not OrderStatus.OPEN:
+            places.on_gone(order.cloid)
+        elif order.state in ON_BOOK:
+            places.on_rest(order, event.exch_time, self.tracker.orders)
+
     def on_fill(self, fill: Fill, now: Ns) -> None:
         """A new fill, which position and order have taken in already: a cycle is due."""
         order = self.tracker.find(fill.cloid, fill.oid)
         self._uptime_is_due = True
         is_full = order is not None and order.is_filled
+        if self.churn is not None:
+            self.churn.on_fill()
         self.accumulator.on_fill(fill.side, now, is_full=is_full)
 
     def adopt(self, order: RestoredOrder, now: Ns) -> None:
@@ -452,7 +493,8 @@ class Desk:
         if self.gate is not None:
             return min([at for at in (due, self._unanswered_at()) if at is not None], default=None)
         waits = None if self.rejections is None else self.rejections.deadline()
-        for deadline in (self.quality.stale_at(self.market), self._alarm_at(), waits, self.execution.budget_opens_at):
+        opens = self.execution.budget_opens_at
+        for deadline in (self.quality.stale_at(self.market), self._alarm_at(), waits, opens, self.planner.retry_at):
             if deadline is not None and (due is None or deadline < due):
                 due = deadline
         return due
@@ -462,15 +504,17 @@ class Desk:
         last = self.accumulator.last_full
         if self.targets is None or last is None or last == self._alarmed_for:
             return None
-        return Ns(last + self._stale_after + 1)
+        return Ns(last + max(self._stale_after, self.accumulator.throttle + SLOWED) + 1)
 
     def _check_waits(self, now: Ns) -> None:
-        """A side whose wait is over is looked at again, and so is what the budget held back."""
+        """A side whose wait is over is looked at again; so is what the budget held back, and what came too soon."""
         if self.rejections is not None:
             for side in self.rejections.resumed(now):
                 self.accumulator.on_side_event(side, now)
         if self.execution.budget_opens_at is not None and now >= self.execution.budget_opens_at:
             self.execution.budget_opens_at = None
+            self.accumulator.on_gate(now)
+        if self.planner.take_retry(now):
             self.accumulator.on_gate(now)
 
     def _check_stale_quotes(self, now: Ns) -> None:
@@ -495,14 +539,20 @@ class Desk:
         else:
             self.limit.weigh(now)
             leaving = self.tracker.leaving_exposure()
-            outcome = self.engine.compute(self.market, self.inventory, self.limit, now, self.stance, leaving)
+            room = self._ledger.allowance_left
+            outcome = self.engine.compute(self.market, self.inventory, self.limit, now, self.stance, leaving, room)
             outcome = self.unwinding.keep(outcome, self.stance, now)
         if isinstance(outcome, Stop):
             self._stopped(outcome)
             self.targets = None
         else:
             self.targets = outcome
-        plan = self._plan(trigger)
+        room = self._ledger.allowance_left
+        if self.config.quota_aware is not None:
+            self.accumulator.throttle = cycle_interval(room, self.config.quota_aware)
+        plan = self.planner.plan(self.targets, trigger.scope, now, room)
+        self.execution.leave_alone(plan)
+        is_held = self.targets is not None and self.execution.pace(plan, self.targets, self.stance, now)
         if self.gate is not None:
             plan.actions.extend(CancelOrder(order) for order in self._doubtful(now))
             plan.actions.extend(CancelOrder(order) for order in self._unanswered(now))
@@ -510,20 +560,9 @@ class Desk:
             if not self.execution.execute(plan, now):
                 self._stopped(Stop(Step.EXECUTE, "all_gated"))
         elif self.targets is not None:
-            self._stopped(Stop(Step.RECONCILE, "unchanged"))
-
-    def _plan(self, trigger: QuoteUpdateTrigger) -> Plan:
-        """Step 6. A cycle that withdraws touches both sides, whatever its scope."""
-        plan = Plan()
-        targets = self.targets
-        orders = self.tracker.orders.values()
-        for side in Side:
-            if targets is not None and not trigger.scope.includes(side):
-                continue
-            wanted = NO_TARGETS if targets is None else targets.of(side)
-            tolerance, reduces = self.config.size_tolerance, self.limit.reduce_only
-            reconcile(wanted, orders, side, plan, tolerance, reduce_only=reduces)
-        return plan
+            self._stopped(PACED if is_held else UNCHANGED)
+        if self.churn is not None and (plan.actions or self.targets is not None):
+            self.churn.on_cycle(self.execution.take_work())
 
     def _doubtful(self, now: Ns) -> list[TrackedOrder]:
         """Orders of unknown fate that may rest while nothing should: cancelled again, at our patience's pace.

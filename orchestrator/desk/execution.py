@@ -4,6 +4,7 @@ Knows nothing of why something is wanted. What a gate holds back is counted, and
 way is gone.
 """
 
+from collections.abc import Sequence
 from enum import StrEnum
 
 from domain.commands import AnyAction, Modify, Place
@@ -15,11 +16,15 @@ from orchestrator.budget.futile import FutileRetries
 from orchestrator.budget.proactive import BudgetGate
 from orchestrator.budget.rejection import RejectionRateLimiter
 from orchestrator.connectivity.requests import RequestLedger
+from orchestrator.desk.churn import NOTHING, CycleWork
 from orchestrator.desk.inventory import Inventory
 from orchestrator.desk.order_tracker import OrderTracker, cancel_of
 from orchestrator.desk.outcomes import Outcomes
-from orchestrator.reconcile.base import CancelOrder, ModifyOrder, PlaceNew, Plan, Replace
+from orchestrator.desk.pacing import QuotaPolicy, operations_of
+from orchestrator.desk.quote_engine import Targets
+from orchestrator.reconcile.base import CancelOrder, LadderAction, ModifyOrder, PlaceNew, Plan, Replace
 from orchestrator.risk.position_limit import PositionLimit
+from orchestrator.risk.stance import Stance
 from strategy.ladder import LadderLevel
 
 
@@ -42,6 +47,10 @@ class GateReason(StrEnum):
     """Every way to the venue has failed again and again: it is left alone until a probe gets through."""
     FUTILE = "futile"
     """The venue has refused exactly this order, for the same reason, three times."""
+    DEBOUNCE = "debounce"
+    """A modify came too soon after the last one of its order, which rests on."""
+    PACING = "pacing"
+    """The account's allowance is spent more slowly, and on what is more urgent."""
     CAUTION = "caution"
     """Market data is old: a level that has no order yet gets none."""
 
@@ -82,6 +91,7 @@ class Execution:
         rejections: RejectionRateLimiter | None,
         *,
         futile: FutileRetries | None,
+        policy: QuotaPolicy | None = None,
         max_actions: int,
     ) -> None:
         """Nothing was sent; ``outcomes`` will hear what came of it, and remembers that something was held back."""
@@ -89,6 +99,10 @@ class Execution:
         """What plans asked for: each of it was sent or is counted as gated (MT-36)."""
         self.actions_sent = 0
         self.actions_gated: dict[GateReason, int] = {}
+        self.actions_latched = 0
+        """Orders that stayed where they were although their targets had moved a little, over all cycles."""
+        self._work = NOTHING
+        """What was sent since somebody asked."""
         self.budget_opens_at: Ns | None = None
         """When what the budget held back may go."""
         self.adds_levels = True
@@ -101,10 +115,31 @@ class Execution:
         self._limit = limit
         self._rejections = rejections
         self._futile = futile
+        self.policy = policy
+        """What the account's allowance is spent on first; None: on whatever is wanted."""
         self._max_actions = max_actions
         self._outcomes = outcomes
         self._is_short = False
         """Whether the budget held something back in this cycle."""
+
+    def leave_alone(self, plan: Plan) -> None:
+        """Count what a plan leaves where it is: by the latch, or because the last modify is too young."""
+        self.actions_latched += plan.latched
+        if plan.debounced:
+            self.actions_generated += plan.debounced
+            self.actions_gated[GateReason.DEBOUNCE] = self.actions_gated.get(GateReason.DEBOUNCE, 0) + plan.debounced
+
+    def pace(self, plan: Plan, targets: Targets, stance: Stance, now: Ns) -> bool:
+        """Take out of a plan what the pace of the account holds back, and count it; True if that was something."""
+        draft = self._ledger.draft(now)
+        if self.policy is None or draft is None:
+            return False
+        plan.actions, held = self.policy.divide(plan.actions, targets, stance, draft, now)
+        n = sum(len(operations_of(action)) for action in held)
+        if n:
+            self.actions_generated += n
+            self.actions_gated[GateReason.PACING] = self.actions_gated.get(GateReason.PACING, 0) + n
+        return n > 0
 
     def execute(self, plan: Plan, now: Ns) -> bool:
         """Send what the plan asks for, one request per kind of action; False if a gate held back all of it."""
@@ -117,7 +152,7 @@ class Execution:
         modifies: list[tuple[TrackedOrder, LadderLevel]] = []
         places: list[tuple[Side, LadderLevel]] = []
         n_new = 0
-        for action in plan.actions:
+        for action in plan.actions if self.policy is None else self._whole(plan.actions, now):
             match action:
                 case CancelOrder(order=order):
                     cancels.append(order)
@@ -138,14 +173,44 @@ class Execution:
                 case PlaceNew(side=side, level=level):
                     places.append((side, level))
         self.actions_generated += len(cancels) + len(modifies) + len(places) + n_new
-        sent = self._send_cancels(cancels, now)
-        sent += self._send_modifies(modifies, now)
-        sent += self._send_places(places, now)
+        self._work = work = CycleWork(
+            self._send_cancels(cancels, now), self._send_modifies(modifies, now), self._send_places(places, now)
+        )
+        sent = sum(work)
         self.actions_sent += sent
         if self._is_short:
             self._is_short = False
             self.budget_opens_at = self._ledger.opens_at(now)
         return sent > 0
+
+    def _whole(self, actions: Sequence[LadderAction], now: Ns) -> list[LadderAction]:
+        """Without the pairs whose placement could not go: their orders stay (T-13).
+
+        Asked before anything leaves. Where the old order itself is what is in the way, its cancel goes alone.
+        """
+        leaving = sum(not isinstance(action, PlaceNew) for action in actions)
+        going: list[LadderAction] = []
+        n_before = 0
+        for action in actions:
+            if isinstance(action, Replace) and not action.order.is_unmodifiable:
+                reason = self._refused_before(action.order.side, action.level, now)
+                closed = None if reason is not None else self._ledger.gate(n_before + 1, now, leaving)
+                if closed is not None:
+                    self._is_short = True
+                    reason = GATE_OF_BUDGET[closed]
+                if reason is not None:
+                    self.actions_generated += len(operations_of(action))
+                    for _ in operations_of(action):
+                        self._gated(reason)
+                    continue
+                n_before += 1
+            going.append(action)
+        return going
+
+    def take_work(self) -> CycleWork:
+        """What the cycle sent, once."""
+        work, self._work = self._work, NOTHING
+        return work
 
     def take(self, side: Side, sz: Sz, px: Px, now: Ns) -> bool:
         """Send one reduce-only order that takes what it gets and leaves nothing (EX-09); False where it may not go."""
@@ -222,11 +287,9 @@ class Execution:
 
         ``n_before`` orders go in the same request.
         """
-        if self._rejections is not None and self._rejections.should_skip(side, now):
-            return self._gated(GateReason.REJECTIONS)
-        reduces = self._limit.reduce_only
-        if self._futile is not None and self._futile.is_futile(side, level.px, level.sz, now, reduce_only=reduces):
-            return self._gated(GateReason.FUTILE)
+        refused = self._refused_before(side, level, now)
+        if refused is not None:
+            return self._gated(refused)
         bid, ask = self._tracker.fillable_exposure()
         fillable = bid if side is Side.BUY else ask
         if not self._limit.admits(side, level.sz, self._inventory.position, fillable):
@@ -239,6 +302,15 @@ class Execution:
             self._is_short = True
             return self._gated(GATE_OF_BUDGET[closed])
         return True
+
+    def _refused_before(self, side: Side, level: LadderLevel, now: Ns) -> GateReason | None:
+        """Why what the venue refused before keeps an order back."""
+        if self._rejections is not None and self._rejections.should_skip(side, now):
+            return GateReason.REJECTIONS
+        reduces = self._limit.reduce_only
+        if self._futile is not None and self._futile.is_futile(side, level.px, level.sz, now, reduce_only=reduces):
+            return GateReason.FUTILE
+        return None
 
     def _is_stuck(self, order: TrackedOrder, level: LadderLevel) -> bool:
         """Whether there is no room for less beside the old generation: then the old one has to go first."""

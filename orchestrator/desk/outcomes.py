@@ -46,8 +46,9 @@ class Outcomes:
         rejections: RejectionRateLimiter | None,
         alert: Callable[[Alert], None],
         recovery: RecoveryManager | None = None,
+        futile: FutileRetries | None = None,
     ) -> None:
-        """Nothing is under way yet."""
+        """Nothing is under way yet; ``futile`` remembers exactly which orders were refused."""
         self.is_gated = True
         """Whether nothing should rest: then every answer is a reason to look again."""
         self.has_news = False
@@ -58,13 +59,12 @@ class Outcomes:
         """What the venue refused, by its reason."""
         self.on_wrong_form: Callable[[Ns], None] | None = None
         """Told of refusals of orders for their form, which should not be: the venue's terms may have changed."""
-        self.futile: FutileRetries | None = None
-        """Remembers exactly which orders were refused; None: nobody does."""
         self._instrument = instrument
         self._tracker = tracker
         self._accumulator = accumulator
         self._rejections = rejections
         self._recovery = recovery
+        self._futile = futile
         self._alert = alert
         self._heard: OrderedDict[Cloid, None] = OrderedDict()
         """Refused placements whose news counted against their side, and whose answer may still come."""
@@ -158,8 +158,8 @@ class Outcomes:
             place = action.place if isinstance(action, Modify) else action
             if not isinstance(place, Place) or place.tif is Tif.IOC:
                 continue
-            if self.futile is not None:
-                self._remember(self.futile, place, result, now)
+            if self._futile is not None:
+                self._remember(self._futile, place, result, now)
             if place.cloid in self._heard:
                 del self._heard[place.cloid]
                 heard.add(place.side)
@@ -183,9 +183,9 @@ class Outcomes:
         if event.reason is None or order.tif is Tif.IOC:
             return
         refused = Refused(event.reason, event.reason)
-        if self.futile is not None:
+        if self._futile is not None:
             place = Place(order.instrument, order.cloid, order.side, order.px, order.sz, order.tif, order.reduce_only)
-            self.futile.on_refused(place, refused, now)
+            self._futile.on_refused(place, refused, now)
         counted = self._heard_of.get(event.side, -1)
         if order.is_terminal or order.in_flight is InFlight.NONE or event.exch_time < counted:
             return  # it is told again, or the answer was here before, or only the answer can count it now

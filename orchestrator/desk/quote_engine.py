@@ -4,15 +4,17 @@
 desk's. Any step may end the cycle, and says so with its reason (QE-08).
 """
 
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from math import isfinite, sqrt
+from math import isfinite, isinf, sqrt
 from typing import Annotated
 
 from annotated_types import Interval
 
 from domain.instrument import Instrument
 from domain.units import USD, Frac, Ns, Px, Side, Sz, seconds
+from orchestrator.budget.tiers import QuotaAwareConfig, levels
 from orchestrator.desk.inventory import Inventory
 from orchestrator.desk.market import Market
 from orchestrator.risk.position_limit import PositionLimit
@@ -26,12 +28,15 @@ from strategy.glft import (
     compute_quote,
 )
 from strategy.kappa import (
+    RecordedKappa,
     TradeIntensity,
     TradeIntensityConfig,
     TradeKappa,
     TradeKappaConfig,
 )
 from strategy.ladder import Ladder, LadderConfig, LadderLevel, build_ladder
+from strategy.price_grid import PriceGrid, PriceGridConfig
+from strategy.smoothing import ParameterSmoother, QuoteInputs, RegimeFlag, SmootherConfig
 from strategy.volatility import BipowerVolatility, VolatilityConfig
 
 FEE_UNIT = 1e-9
@@ -82,6 +87,13 @@ class QuoteEngineConfig:
     """Per square-root second."""
     max_kappa: Annotated[float, Interval(gt=0, le=1e9)] = 10_000.0
     """Trades at the touch of a one-tick market say little about depth: kappa is cut here (QM-11)."""
+    kappa_readings: tuple[Annotated[float, Interval(gt=0, le=1e9)], ...] = ()
+    """For studies: a recorded sequence of kappa, replayed over and over in the place of the estimate, one reading for
+    each cycle that computes quotes. It is warm and certain from the start. Empty: kappa is estimated from trades."""
+    smoother: SmootherConfig | None = None
+    """Keeps kappa, volatility and fair price where they are while they only jitter; off: every quote follows them."""
+    grid: PriceGridConfig | None = None
+    """A coarse grid of prices under the ladder; off: every legal price is a target."""
     gamma_refresh_s: Annotated[float, Interval(gt=0, le=1e6)] = 300.0
     """The derived gamma follows slow estimates: it is renewed this often, not every cycle."""
     min_confidence: Annotated[float, Interval(ge=0, le=1)] = 0.5
@@ -100,6 +112,8 @@ class Targets:
     asks: tuple[LadderLevel, ...]
     quote: Quote
     confidence: float
+    raws: Mapping[Px, float]
+    """What the level at each price stands for: the price that the formula gave, before grid and tick."""
 
     def of(self, side: Side) -> tuple[LadderLevel, ...]:
         """The levels of one side."""
@@ -109,14 +123,22 @@ class Targets:
 class QuoteEngine:
     """Estimators and strategy of one instrument."""
 
-    def __init__(self, config: QuoteEngineConfig, instrument: Instrument) -> None:
-        """Start with priors."""
+    def __init__(
+        self, config: QuoteEngineConfig, instrument: Instrument, quota_aware: QuotaAwareConfig | None = None
+    ) -> None:
+        """Start with priors; ``quota_aware`` says how the ladder gets shorter as the allowance shrinks."""
         self.config = config
         self.instrument = instrument
-        self.kappa = TradeKappa(config.kappa)
+        self._quota_aware = quota_aware
+        readings = config.kappa_readings
+        self.kappa = RecordedKappa(readings) if readings else TradeKappa(config.kappa)
         self.volatility = BipowerVolatility(config.volatility)
         stationary = config.quote.model is InventoryModel.STATIONARY
         self.intensity = TradeIntensity(config.intensity) if stationary else None
+        self.smoother = None if config.smoother is None else ParameterSmoother(config.smoother)
+        regime = None if config.smoother is None else config.smoother.regime
+        self.regime = None if regime is None else RegimeFlag(regime, config.volatility)
+        self.grid = None if config.grid is None else PriceGrid(config.grid, instrument)
         self.maker_fee = Frac(instrument.maker_fee * FEE_UNIT)
         self.order_value: float | None = None
         """What one order may be worth, in micro-USD; None: anything."""
@@ -139,6 +161,8 @@ class QuoteEngine:
         if self.first_data is None:
             self.first_data = now
         self.volatility.observe(mid, time)
+        if self.regime is not None:
+            self.regime.observe(mid, time)
         if self.intensity is not None:
             self.intensity.resume(time)
 
@@ -151,6 +175,8 @@ class QuoteEngine:
     def on_gap(self, time: Ns) -> None:
         """The feed was lost: no return across the gap, no exposure inside it."""
         self.volatility.restart()
+        if self.regime is not None:
+            self.regime.restart()
         if self.intensity is not None:
             self.intensity.pause(time)
 
@@ -180,7 +206,7 @@ class QuoteEngine:
         Each is the weight of what was seen beside that of its prior, n / (n + n0).
         """
         trades = self.kappa.n_effective(time)
-        of_kappa = trades / (trades + self.config.kappa.prior_trades)
+        of_kappa = 1.0 if isinf(trades) else trades / (trades + self.config.kappa.prior_trades)
         pairs = self.volatility.n_effective(time)
         of_sigma = pairs / (pairs + self.config.volatility.min_pairs)
         return sqrt(of_kappa * of_sigma)
@@ -191,7 +217,7 @@ class QuoteEngine:
         return estimate or Frac(self.config.prior_sigma)
 
     def kappa_effective(self, time: Ns) -> float:
-        """Posterior of kappa, cut at its ceiling."""
+        """Posterior of kappa, or the reading in its place, cut at its ceiling."""
         return min(self.kappa.value(time), self.config.max_kappa)
 
     # --- the cycle ------------------------------------------------------------------------------
@@ -204,10 +230,13 @@ class QuoteEngine:
         now: Ns,
         stance: Stance = FREE,
         leaving: tuple[Sz, Sz] = NONE_LEAVING,
+        headroom: float = 1.0,
     ) -> Targets | Stop:
         """Steps 1, 2, 4 and 5; the caller has asked the gates (step 3) and found them open.
 
         ``stance`` is what risk leaves to do: wider, smaller. ``leaving`` (bid, ask) may still fill and serves no quote.
+        ``headroom`` is the share of the allowance of actions that is left. Inputs are smoothed before anything uses
+        them, and what risk asks for comes after that; targets stand on points of the grid (CH-08, CH-10).
 
         An estimator that is not finite and positive stops the cycle. One that is not fresh does not: what it saw
         counts less with time (the half-lives of kappa and sigma, by the venue's clock), so in silence kappa glides to
@@ -218,6 +247,8 @@ class QuoteEngine:
         if missing is not None:
             return Stop(Step.WARM_UP, missing)
         time = market.time
+        if isinstance(self.kappa, RecordedKappa):
+            self.kappa.take()
         kappa, sigma, mid = self.kappa_effective(time), self.sigma(time), market.mid
         for name, value in (("mid", mid), ("kappa", kappa), ("sigma", sigma)):
             if value is None or not (isfinite(value) and value > 0):
@@ -226,47 +257,52 @@ class QuoteEngine:
             return Stop(Step.RISK, "limits_unknown")
         if mid <= 2 * self.instrument.tick_at(int(mid)):
             return Stop(Step.STRATEGY, "price_too_low")
+        self.quotes_kappa_capped += self.kappa.value(time) > self.config.max_kappa
+        inputs = QuoteInputs(mid, kappa, sigma, None if self.intensity is None else self.intensity.value(time))
+        if self.smoother is not None:
+            changed = self.regime is not None and self.regime.has_changed(sigma, time)
+            inputs = self.smoother.smooth(inputs, now, regime_changed=changed)
         confidence = self.confidence(time)
         unsure = confidence < self.config.min_confidence
-        quote = self._quote(mid, inventory, limit, kappa / stance.spread_factor, sigma, time, now, unsure=unsure)
-        ladder = self._ladder(quote, inventory, limit, mid, stance.size_factor, leaving, unsure=unsure)
+        quote = self._quote(inputs, inventory, limit, stance.spread_factor, now, unsure=unsure)
+        if self.grid is not None:
+            self.grid.for_current_state(inputs.fair, inputs.sigma, headroom, quote.half_spread)
+        ladder = self._ladder(quote, inventory, limit, mid, stance.size_factor, leaving, headroom, unsure=unsure)
         if not ladder.bids and not ladder.asks:
             return Stop(Step.LADDER, "no_level")
-        return Targets(ladder.bids, ladder.asks, quote, confidence)
+        return Targets(ladder.bids, ladder.asks, quote, confidence, ladder.raws)
 
     def _quote(
         self,
-        mid: float,
+        inputs: QuoteInputs,
         inventory: Inventory,
         limit: PositionLimit,
-        kappa: float,
-        sigma: Frac,
-        time: Ns,
+        spread_factor: float,
         now: Ns,
         *,
         unsure: bool,
     ) -> Quote:
         config = self.config
-        intensity = None if self.intensity is None else self.intensity.value(time)
+        fair, kappa, sigma, intensity = inputs
+        kappa /= spread_factor
         order_share = config.level_notional_usd / config.max_position_usd
         if self.gamma is None or now >= self._gamma_renew_at:
             self.gamma = choose_gamma(config.quote, kappa, sigma, intensity, order_share)
             self._gamma_renew_at = Ns(now + self._gamma_refresh)
         params = QuoteParams(
-            fair=mid,
+            fair=fair,
             q=limit.use(inventory.position),
             gamma=self.gamma,
             kappa=kappa / config.unsure_widening if unsure else kappa,
             sigma=sigma,
             maker_fee=self.maker_fee,
-            tick=self.instrument.tick_at(int(mid)),
+            tick=self.instrument.tick_at(int(fair)),
             intensity=intensity,
             order_share=order_share,
         )
         quote = compute_quote(params, config.quote)
         self.quotes += 1
         self.quotes_at_floor += quote.floor_hit
-        self.quotes_kappa_capped += self.kappa.value(time) > config.max_kappa
         return quote
 
     def _ladder(
@@ -277,19 +313,23 @@ class QuoteEngine:
         mid: float,
         size_factor: float,
         leaving: tuple[Sz, Sz],
+        headroom: float,
         *,
         unsure: bool,
     ) -> Ladder:
-        config = self.config
-        notional = config.level_notional_usd * config.ladder.levels * size_factor
+        config, shape = self.config, self.config.ladder
+        if self._quota_aware is not None:
+            n = levels(shape.levels, headroom, self._quota_aware)
+            shape = shape if n == shape.levels else replace(shape, levels=n)
+        notional = config.level_notional_usd * shape.levels * size_factor
         if unsure:
             notional *= config.unsure_size
         size = Sz(round(notional * USD / mid))
         bid_leaving, ask_leaving = leaving
         ladder = build_ladder(
             quote,
-            config.ladder,
-            self.instrument,
+            shape,
+            self.grid or self.instrument,
             size=size,
             bid_capacity=limit.room(Side.BUY, inventory.position, size, bid_leaving),
             ask_capacity=limit.room(Side.SELL, inventory.position, size, ask_leaving),

@@ -1,15 +1,17 @@
-"""From targets and live orders to actions: keep, modify, cancel and place, cancel, place (RC-01..08).
+"""From targets and live orders to actions: keep, modify, cancel and place, cancel, place (RC-01..08, RC-11).
 
 A pure function: same input, same output. An order that a request is about is left alone but holds
 its place among the targets, so that no slot is ever filled twice (RC-05); an order whose fate is
-unknown holds one too.
+unknown holds one too. Which order serves which target is decided here, what becomes of the two in `table`.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from domain.orders import Certainty, InFlight, OrderState, TrackedOrder
-from domain.units import Side, Tif
+from domain.units import Cloid, Ns, Px, Side, Tif
+from orchestrator.reconcile.band import NO_BAND, NO_CLAIM, Band, Claim
+from orchestrator.reconcile.table import KEEPS, Row, Rules, distance
 from strategy.ladder import LadderLevel
 
 
@@ -30,7 +32,7 @@ class CancelOrder:
 
 @dataclass(frozen=True, slots=True)
 class ModifyOrder:
-    """Same price, other size: one request instead of two."""
+    """Other size, or a price within reach: one request instead of two."""
 
     order: TrackedOrder
     level: LadderLevel
@@ -44,6 +46,9 @@ class Replace:
     level: LadderLevel
 
 
+NO_BANDS: Mapping[Px, Band] = {}
+NO_CLAIMS: Mapping[Cloid, Claim] = {}
+
 LadderAction = PlaceNew | CancelOrder | ModifyOrder | Replace
 
 
@@ -55,19 +60,30 @@ class Plan:
     kept: int = 0
     blocked: int = 0
     """Targets held by an order that a request is about, or whose fate is unknown."""
+    latched: int = 0
+    """Of those kept, the ones that are not exactly where they should be."""
+    debounced: int = 0
+    """Modifies that came too soon after the last one of their order: it rests on."""
+    retry_at: Ns | None = None
+    """When the first of them may go, where they are waited for."""
 
 
-def reconcile(
+def reconcile(  # noqa: PLR0913 - everything that a pure decision reads
     targets: Sequence[LadderLevel],
     orders: Iterable[TrackedOrder],
     side: Side,
     plan: Plan,
-    size_tolerance: float,
+    rules: Rules,
+    now: Ns,
+    bands: Mapping[Px, Band] = NO_BANDS,
+    claims: Mapping[Cloid, Claim] = NO_CLAIMS,
     *,
     reduce_only: bool = False,
 ) -> None:
     """Add to ``plan`` what makes the orders of one side serve its targets (best first).
 
+    ``bands``: how far an order may be from the target at a price, where that is not the same for all of them.
+    ``claims``: what the places of orders in their queues speak for.
     ``reduce_only``: whether orders should say so; one that does not is replaced. What takes serves no target.
     """
     free: list[TrackedOrder] = []
@@ -83,9 +99,11 @@ def reconcile(
         plan.actions.extend(CancelOrder(order) for order in free)
         return
     left = list(targets)
-    unmatched = _match_same_price(left, free, plan, size_tolerance, reduce_only=reduce_only)
+    unmatched = _match_same_price(left, free, plan, rules, now, bands, claims, reduce_only=reduce_only)
     _hold(left, holding, plan)
     unmatched.sort(key=lambda order: -side * order.px)
+    if left and unmatched and (bands or rules.reach or rules.latch != NO_BAND):
+        _match_nearest(left, unmatched, plan, rules, now, bands, claims, reduce_only=reduce_only)
     for order in unmatched:
         if left:
             plan.actions.append(Replace(order, left.pop(0)))
@@ -95,22 +113,74 @@ def reconcile(
 
 
 def _match_same_price(
-    left: list[LadderLevel], free: list[TrackedOrder], plan: Plan, size_tolerance: float, *, reduce_only: bool
+    left: list[LadderLevel],
+    free: list[TrackedOrder],
+    plan: Plan,
+    rules: Rules,
+    now: Ns,
+    bands: Mapping[Px, Band],
+    claims: Mapping[Cloid, Claim],
+    *,
+    reduce_only: bool,
 ) -> list[TrackedOrder]:
-    """Keep or modify what stands at a target's price; returns the orders that do not."""
+    """What stands at a target's price serves it, rather one of the right size; returns the orders that do not."""
     by_px = {level.px: level for level in left}
+    right: set[Px] = set()
+    for order in free:
+        level = by_px.get(order.px)
+        if level is not None and rules.is_size_right(order, level) and order.reduce_only is reduce_only:
+            right.add(order.px)
     unmatched = []
     for order in free:
-        level = by_px.pop(order.px, None) if order.reduce_only is reduce_only else None
-        if level is None:
+        level = by_px.get(order.px) if order.reduce_only is reduce_only else None
+        if level is None or (order.px in right and not rules.is_size_right(order, level)):
             unmatched.append(order)
             continue
+        del by_px[order.px]
         left.remove(level)
-        if abs(level.sz - order.remaining) <= size_tolerance * level.sz:
-            plan.kept += 1
-        else:
-            plan.actions.append(ModifyOrder(order, level))
+        row = rules.row(order, level, bands.get(level.px, rules.latch), claims.get(order.cloid, NO_CLAIM))
+        _serve(order, level, row, plan, rules, now)
     return unmatched
+
+
+def _match_nearest(
+    left: list[LadderLevel],
+    free: list[TrackedOrder],
+    plan: Plan,
+    rules: Rules,
+    now: Ns,
+    bands: Mapping[Px, Band],
+    claims: Mapping[Cloid, Claim],
+    *,
+    reduce_only: bool,
+) -> None:
+    """Each target that is left, best first, takes the nearest order that it can keep or modify (RC-11)."""
+    for level in tuple(left):
+        usable = [order for order in free if order.reduce_only is reduce_only]
+        if not usable:
+            return
+        order = min(usable, key=lambda order: distance(order, level))
+        row = rules.row(order, level, bands.get(level.px, rules.latch), claims.get(order.cloid, NO_CLAIM))
+        if row is Row.REPLACE:
+            continue
+        left.remove(level)
+        free.remove(order)
+        _serve(order, level, row, plan, rules, now)
+
+
+def _serve(order: TrackedOrder, level: LadderLevel, row: Row, plan: Plan, rules: Rules, now: Ns) -> None:
+    """Keep or modify; a modify that comes too soon after the last one leaves the order where it is."""
+    if row in KEEPS:
+        plan.kept += 1
+        plan.latched += row is not Row.SAME
+        return
+    at = rules.may_modify_at(order)
+    if now >= at:
+        plan.actions.append(ModifyOrder(order, level))
+        return
+    plan.debounced += 1
+    if rules.waits:
+        plan.retry_at = at if plan.retry_at is None else min(plan.retry_at, at)
 
 
 def _hold(left: list[LadderLevel], holding: list[TrackedOrder], plan: Plan) -> None:

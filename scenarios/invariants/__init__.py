@@ -6,6 +6,7 @@ from scenarios.invariants.base import Invariant, Scope
 from scenarios.invariants.bounded import Bounded
 from scenarios.invariants.control import CrashSafe, Killed, NamedState, NoSilentDeath
 from scenarios.invariants.data import SaneBook, StaleMeansWithdrawn
+from scenarios.invariants.edges import KeptEdge
 from scenarios.invariants.evidence import Ambiguity, DoubtsEnd, NoFalseEnd
 from scenarios.invariants.exposure import Exposure, ExposureLimit, NoSelfCross, ReduceOnly
 from scenarios.invariants.liveness import Agreement, CancelSucceeds, NothingInLimbo, Shrinks, TwoSided
@@ -72,6 +73,7 @@ INVARIANTS: tuple[type[Invariant], ...] = (
     CancelOnce,
     Conserved,
     OneHistory,
+    KeptEdge,
 )
 """Every rule. The order is that of their work: S2 advances the ledger that S4, S1 and S5 read, S8 follows the
 orders that S9, S10, S11, S14, S15, S17, L2, L3 and L6 look at, S21 the market that S20 and L1 judge by, L1 the sides

@@ -57,6 +57,7 @@ QUIET: Mapping[str, str] = {
     "disconnect": "ordinary work: connected anew, counted; told of as `feed_critical` where attempts go on failing",
     "duplicate": "ordinary work: told once is enough, and the others are counted",
     "error_although_applied": _ORDINARY,
+    "false_quota": "told of as `quota_report` where the allowance is asked for meanwhile",
     "fill_before_ack": "ordinary work: channels promise no order",
     "foreign_fills": "told of as `foreign_fill` where it took; the position follows",
     "fsync_failure": "the process ends by name (S28 asks for the alert of that name)",

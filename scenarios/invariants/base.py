@@ -27,6 +27,7 @@ from domain.limits import VenueLimits
 from domain.orders import TrackedOrder
 from domain.units import USD, Cloid, InstrumentId, Ns, Oid, Pos, Px, Side, Sz, Tif, Usd, millis, seconds
 from scenarios.invariants.limits import HardLimits
+from strategy.ladder import LadderLevel
 
 # --- the trader's belief, as the checks read it (the orchestrator's own shape) -------------------
 
@@ -121,11 +122,68 @@ class StanceView(Protocol):
         ...
 
 
+class ToleranceView(Protocol):
+    """What bands an order may lag within."""
+
+    @property
+    def adverse_floor_bps(self) -> float:
+        """What an order earns at least beyond the fee."""
+        ...
+
+
+class ReconcileView(Protocol):
+    """When orders stay."""
+
+    @property
+    def tolerance(self) -> ToleranceView | None:
+        """None: no bands."""
+        ...
+
+
+class DeskConfigView(Protocol):
+    """What is configured for an instrument."""
+
+    @property
+    def reconcile(self) -> ReconcileView:
+        """When orders stay."""
+        ...
+
+
+class ExecutionView(Protocol):
+    """The way out of a desk."""
+
+    actions_generated: int
+    actions_sent: int
+
+
+class TargetsView(Protocol):
+    """What a desk wants to have on the book."""
+
+    def of(self, side: Side) -> Sequence[LadderLevel]:
+        """The levels of one side, best first."""
+        ...
+
+
 class DeskView(Protocol):
     """One instrument of the trader."""
 
     gate: str | None
     """Why it does not want to quote; None where it does."""
+
+    @property
+    def config(self) -> DeskConfigView:
+        """How it is set up."""
+        ...
+
+    @property
+    def targets(self) -> TargetsView | None:
+        """What it wants; None: nothing."""
+        ...
+
+    @property
+    def execution(self) -> ExecutionView:
+        """What it sent, and what it could not."""
+        ...
 
     @property
     def expected(self) -> ExpectedView:
@@ -248,6 +306,10 @@ class TruthView(Protocol):
 
     def queue_ahead(self, instrument: InstrumentId, oid: Oid) -> tuple[Oid, ...]:
         """Orders that came to its price before ours; empty where the liquidity has no single orders."""
+        ...
+
+    def place_of(self, instrument: InstrumentId, oid: Oid) -> tuple[Sz, Sz] | None:
+        """Lots ahead of an order of ours and lots of its level; None where it does not rest, or nobody knows."""
         ...
 
     def rests(self, instrument: InstrumentId, oid: Oid) -> bool:
@@ -414,6 +476,8 @@ class Step(NamedTuple):
     commands: Sequence[AnyCommand] = ()
     fills: Sequence[Fill] = ()
     """Fills handed over by this event, by stream or by query."""
+    cycled: Sequence[InstrumentId] = ()
+    """Instruments that looked at both of their sides in this decision."""
 
 
 class Published(NamedTuple):

@@ -12,6 +12,7 @@ from sim.faults.delist import Delist
 from sim.faults.disconnect import Disconnect
 from sim.faults.duplicate import Duplicate
 from sim.faults.error_although_applied import ErrorAlthoughApplied
+from sim.faults.false_quota import FalseQuota
 from sim.faults.fill_before_ack import FillBeforeAck
 from sim.faults.foreign_fills import ForeignFills
 from sim.faults.fsync_failure import FsyncFailure
@@ -105,6 +106,7 @@ FAULTS = (
     OwnerTransfers,
     Adl,
     ForeignFills,
+    FalseQuota,
 )
 """Every fault. Scenario files name them by `kind`; searches draw from their ranges."""
 
@@ -160,6 +162,7 @@ AnyFault = (
     | OwnerTransfers
     | Adl
     | ForeignFills
+    | FalseQuota
 )
 
 __all__ = [
@@ -176,6 +179,7 @@ __all__ = [
     "Disconnect",
     "Duplicate",
     "ErrorAlthoughApplied",
+    "FalseQuota",
     "Fault",
     "FillBeforeAck",
     "ForeignFills",

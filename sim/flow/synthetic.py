@@ -4,7 +4,8 @@ The fair price is a Brownian motion with jumps. Makers keep a pile of orders on 
 each order lives a random time. When the fair price has gone too far through the quotes, the makers
 move: most cancel what is stale, the slow ones are swept by takers, as is whoever else stands there.
 Between such moves small takers come in bursts, rather on the side to which the fair price leans. So
-a quote that is filled is on average a quote on the wrong side: adverse selection.
+a quote that is filled is on average a quote on the wrong side: adverse selection. Where it is asked for,
+takers come besides who know nothing and reach exponentially deep (`ReachConfig`).
 
 All draws belong to a block, `(stream, block)`: what a trader does shifts none of them. The flow looks
 at the top of the book once a block and otherwise knows only what it sent itself; a cancel of an order
@@ -36,6 +37,21 @@ _ALO, _IOC = Tif.ALO, Tif.IOC
 _DEPTH_OFFSET = 1.5
 _SHALLOW, _DEEP_EVERY = 3, 8
 T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReachConfig:
+    """Takers as the quoting formula has them (catalogue Q2, Q7).
+
+    They come at the times of a Poisson process, and each accepts prices up to a distance from the fair price that is
+    Exp(kappa). So a quote at distance d is met by ``per_second * exp(-kappa * d)`` of them a second, however the fair
+    price moves. Each takes all that it accepts, up to `sweep_usd`.
+    """
+
+    per_second: Annotated[float, Interval(gt=0, le=100_000)]
+    """Takers a second on each side: the A of the formula."""
+    kappa: Annotated[float, Interval(ge=1, le=1e9)]
+    """How fast they thin out with the distance, in 1/fraction of the price: the mean reach is 1/kappa."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,7 +103,9 @@ class SyntheticFlowConfig:
     informed: Annotated[float, Interval(ge=0, le=1)] = 0.9
     """0: a taker's side is a coin toss; 1: at the edge of a move all takers go with the fair price."""
     sweep_usd: Annotated[float, Interval(gt=0, le=1e9)] = 2_000_000.0
-    """Most that is taken in one block from quotes that the fair price has passed."""
+    """Most that is taken in one block from quotes that the fair price has passed, and by one taker of `reach`."""
+    reach: ReachConfig | None = None
+    """Takers who know nothing and accept any price within an exponential distance of the fair price; off: none."""
 
 
 PROFILES: dict[str, SyntheticFlowConfig] = {
@@ -136,6 +154,8 @@ class _Chunk(NamedTuple):
     spare: list[_Order]
     burst_sides: list[float]
     bursts: list[list[int]]
+    reaches: list[list[tuple[Side, float]]]
+    """Takers of each block by side and by how far they reach, as a fraction of the fair price; empty without any."""
 
 
 class SyntheticFlow:
@@ -207,6 +227,8 @@ class SyntheticFlow:
             self._step_in(ops, block, chunk.spare)
         if chunk.bursts[i]:
             self._take(ops, chunk.burst_sides[i], chunk.bursts[i], best_bid, best_ask)
+        if chunk.reaches:
+            ops.extend(self._reach(side, distance) for side, distance in chunk.reaches[i])
         return ops
 
     # --- makers ---------------------------------------------------------------------------------
@@ -329,6 +351,11 @@ class SyntheticFlow:
             limit = max(min(self._bid, best_bid or self._bid) - slip, self._grid)
             ops.extend(self._ioc(_SELL, limit, size) for size in lots)
 
+    def _reach(self, side: Side, distance: float) -> Op:
+        """Snapped toward the fair price, so that a legal price at distance d is accepted by exp(-kappa d) of them."""
+        snap = self.instrument.snap_down if side is _BUY else self.instrument.snap_up
+        return self._ioc(side, snap(self.fair * (1.0 + side * distance)), self._sweep_lots)
+
     def _ioc(self, side: Side, limit: int, lots: int) -> Op:
         oid = self._next_oid
         self._next_oid = oid + 1
@@ -388,7 +415,17 @@ class _Draws:
             spare,
             burst_sides.tolist(),
             _split(takers.tolist(), sizes),
+            [] if config.reach is None else self._reaches(config.reach, number),
         )
+
+    def _reaches(self, reach: ReachConfig, number: int) -> list[list[tuple[Side, float]]]:
+        """From a stream of their own: all other draws are those of a flow without them."""
+        rng = self._streams.block(f"{self._name}/reach", number)
+        counts = rng.poisson(2 * reach.per_second * self._block_s, _CHUNK)
+        n = int(counts.sum())
+        sides = [_BUY if is_buy else _SELL for is_buy in rng.integers(0, 2, n, dtype=bool).tolist()]
+        distances = rng.exponential(1.0 / reach.kappa, n).tolist()
+        return _split(list(zip(sides, distances, strict=True)), counts)
 
     def _orders(self, rng: np.random.Generator, is_bid: np.ndarray, depths: np.ndarray) -> list[_Order]:
         n = len(depths)

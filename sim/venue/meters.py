@@ -20,6 +20,8 @@ class Window:
     def __init__(self, length: Ns) -> None:
         self.peak = 0
         """Largest sum so far."""
+        self.total = 0
+        """All that was ever counted."""
         self._length = length
         self._entries: deque[tuple[Ns, int]] = deque()
         self._sum = 0
@@ -35,6 +37,7 @@ class Window:
         """Count something that happens now."""
         self._entries.append((now, amount))
         self._sum += amount
+        self.total += amount
         self.peak = max(self.peak, self.used(now))
 
 
@@ -233,8 +236,12 @@ class Wires:
 class Usage:
     """How much of its allowances an account and its IP address used; for reports."""
 
+    rest_weight: int
+    """Of all requests by REST."""
     rest_weight_peak: int
     rest_weight_limit: int
+    messages: int
+    """All messages by socket."""
     messages_peak: int
     messages_limit: int
     posts_in_flight_peak: int
@@ -260,8 +267,10 @@ def usage(wire: Wire, address: AddressMeter, orders: OpenOrderCap, traded: Usd) 
         "open_orders": orders.refused,
     }
     return Usage(
+        rest_weight=ip.window.total,
         rest_weight_peak=ip.window.peak,
         rest_weight_limit=ip.limits.weight,
+        messages=sockets.messages.total,
         messages_peak=sockets.messages.peak,
         messages_limit=sockets.limits.messages,
         posts_in_flight_peak=sockets.in_flight_peak,

@@ -91,7 +91,7 @@ def _counts_requests(original: Callable[..., None]) -> Callable[..., None]:
     def on_sent(self: ProactiveRateTracker, request: Request, now: Ns) -> None:
         used = self.used
         original(self, request, now)
-        self.used = used + isinstance(request.actions[0], TRADING)
+        self.quota.used = used + isinstance(request.actions[0], TRADING)
 
     return on_sent
 

@@ -1,6 +1,6 @@
 """Orders: what is concluded too early, or not at all."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from msgspec import structs
 
@@ -16,14 +16,16 @@ from domain.events import (
     Result,
 )
 from domain.orders import Certainty, InFlight, OrderState, TrackedOrder
-from domain.units import Cloid, InstrumentId, Ns, Oid, Side, Sz
+from domain.units import Cloid, InstrumentId, Ns, Oid, Px, Side, Sz
 from orchestrator.connectivity.requests import Owner, Pending, RequestLedger, first_result
 from orchestrator.core import Orchestrator
-from orchestrator.desk import desk as desk_module
+from orchestrator.desk import planning
 from orchestrator.desk.desk import Desk
 from orchestrator.desk.order_tracker import OrderTracker
 from orchestrator.desk.outcomes import Outcomes
-from orchestrator.reconcile.base import Plan
+from orchestrator.reconcile.band import Band, Claim
+from orchestrator.reconcile.base import NO_BANDS, NO_CLAIMS, Plan
+from orchestrator.reconcile.table import Rules
 from orchestrator.risk.position_limit import PositionLimit
 from orchestrator.sync import resolver as resolver_module
 from orchestrator.sync.listing import OpenOrdersList
@@ -237,24 +239,27 @@ CANCELS_LAST = sabotage(
 
 
 def _doubts_hold_nothing(original: Callable[..., None]) -> Callable[..., None]:
-    def reconcile(
+    def reconcile(  # noqa: PLR0913 - everything that a pure decision reads
         targets: Sequence[LadderLevel],
         orders: Iterable[TrackedOrder],
         side: Side,
         plan: Plan,
-        size_tolerance: float,
+        rules: Rules,
+        now: Ns,
+        bands: Mapping[Px, Band] = NO_BANDS,
+        claims: Mapping[Cloid, Claim] = NO_CLAIMS,
         *,
         reduce_only: bool = False,
     ) -> None:
         known = [order for order in orders if order.certainty is Certainty.KNOWN]
-        original(targets, known, side, plan, size_tolerance, reduce_only=reduce_only)
+        original(targets, known, side, plan, rules, now, bands, claims, reduce_only=reduce_only)
 
     return reconcile
 
 
 TRIED_AGAIN = sabotage(
     "what nobody answered is placed again under another name",
-    Patch(desk_module, "reconcile", _doubts_hold_nothing),
+    Patch(planning, "reconcile", _doubts_hold_nothing),
 )
 
 

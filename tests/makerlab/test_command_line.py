@@ -18,7 +18,7 @@ from makerlab.figures import counted, sections
 from makerlab.run import exit_code
 from runtime.journal_format import MAGIC, Header, Opened, encode
 from runtime.journal_reader import Reader
-from scenarios.figures import HORIZONS_S, SPLIT_HORIZON_S, Markout, Pnl, TraderFigures
+from scenarios.figures import HORIZONS_S, SPLIT_HORIZON_S, Markout, Pnl, TimelineRow, TraderFigures
 from scenarios.loader import library, load
 from scenarios.result import Ended, Metrics, Outcome, RunResult, Wall
 from tests.makerlab.command import ROOT, SHORT, json_of, makerlab, spawn
@@ -154,6 +154,46 @@ def test_the_table_names_the_most_frequent_reasons():
     assert rows["held back"] == ("0", "")
 
 
+def churn_rows(**figures):
+    section = next(
+        section for section in sections(RunResult("x", 0, metrics=Metrics(**figures))) if section.title == "Churn"
+    )
+    return {row.name: row[1:] for row in section.rows}
+
+
+def test_the_table_tells_of_churn_in_a_few_rows():
+    """A long run shows some moments of its time line; a missing number is a word; who placed nothing has one row."""
+    timeline = [TimelineRow(60.0 * n, 10 * n, 9 * n, n) for n in range(1, 61)]
+    rows = churn_rows(
+        timeline=timeline, calls_per_min=20.0, cancel_fill_ratio=9.0, calls_per_fill=19.0, modify_share=0.25
+    )
+    assert rows["cancels per fill"] == ("9.00", "19.00 calls")
+    assert rows["replaced by a modify"][0] == "25.0 %"
+    earlier = "10/9/1 at 60 s, 130/117/13 at 780 s, 250/225/25 at 1,500 s, 370/333/37 at 2,220 s, 490/441/49 at 2,940 s"
+    assert rows["placed/cancelled/filled"] == ("600/540/60", earlier)
+    assert "cycles that sent nothing" not in rows
+    lag = churn_rows(
+        timeline=timeline,
+        calls_per_min=20.0,
+        quote_error_bps=3.456,
+        quote_error_beyond_bps=0.02,
+        queue_kept_share=0.951,
+        edge_least_bps=2.5,
+        queue_place_error=0.125,
+        queue_place_unknown_share=0.4,
+    )
+    assert lag["from order to target"] == ("3.46 bps", "0.02 bps of it beyond the latch")
+    assert lag["places kept"] == ("95.1 %", "of orders that a latch of 1 bp would have replaced")
+    assert lag["least edge kept"][0] == "2.50 bps"
+    assert lag["places unknown"] == ("40.0 %", "the others 12.5 % of their level off")
+    assert churn_rows(timeline=timeline[:1], calls_per_min=20.0) == {
+        "calls per minute": ("20.0", "placements, modifies and cancels since the first"),
+        "cancels per fill": ("no fills", ""),
+        "placed/cancelled/filled": ("10/9/1", ""),
+    }
+    assert churn_rows(timeline=timeline) == {"calls per minute": ("0", "nothing was placed")}
+
+
 def test_the_table_has_what_a_trader_wants(capsys):
     """Names of the figures that the command line promises."""
     _, out, _ = call(capsys, "run", "eth-volatile", "--set", "duration_s=60", "--seed", "3")
@@ -170,6 +210,11 @@ def test_the_table_has_what_a_trader_wants(capsys):
         "rejected",
         "races",
         "requests per minute",
+        "calls per minute",
+        "cycles that sent nothing",
+        "replaced by a modify",
+        "cancels per fill",
+        "placed/cancelled/filled",
         "two-sided",
         "gated",
         "ended early",

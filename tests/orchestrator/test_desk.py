@@ -28,6 +28,8 @@ from orchestrator.desk.execution import GateReason
 from orchestrator.desk.fill_tracker import FillTracker, FillTrackerConfig
 from orchestrator.desk.quote_engine import QuoteEngineConfig, Step
 from orchestrator.desk.sanity import DataQualityConfig
+from orchestrator.reconcile.band import ToleranceConfig
+from orchestrator.reconcile.table import ModifyFirstConfig, ReconcileConfig
 from orchestrator.report import desk_snapshot
 from strategy.glft import QuoteConfig
 from strategy.ladder import LadderConfig
@@ -51,6 +53,9 @@ from tests.orchestrator.messages import (
 )
 
 LEVELS = AT_ONCE.ladder.levels
+LATCHING = ReconcileConfig(latch_bps=3.0)
+MODIFYING = ReconcileConfig(modify_first=ModifyFirstConfig())
+ONE_LEVEL = replace(AT_ONCE, ladder=LadderConfig(levels=1))
 
 
 def kinds(actions) -> list[str]:
@@ -801,12 +806,69 @@ def test_our_own_sides_never_cross():
     assert bench.desk.execution.actions_gated[GateReason.SELF_CROSS] > 0
 
 
+def kinds_of(actions) -> set[type]:
+    return {type(action) for action in actions}
+
+
+def test_a_moved_price_is_modified_and_waits_if_it_came_too_soon():
+    """CH-19..21: one request instead of two; within half a second of the last one the orders rest on, no longer."""
+    bench = quoting(DeskConfig(engine=ONE_LEVEL, reconcile=MODIFYING))
+    resting = {order.cloid for order in bench.resting()}
+    assert kinds_of(bench.quote(s(1), MID + 20 * TICK)) == {Modify}
+    bench.answer(s(1.05))
+    moved = {order.cloid for order in bench.resting()}
+    assert len(moved) == len(resting)
+    assert moved.isdisjoint(resting)
+    assert bench.quote(s(1.3), MID + 40 * TICK) == []
+    execution = bench.desk.execution
+    assert execution.actions_gated == {GateReason.DEBOUNCE: len(moved)}
+    assert execution.actions_generated == execution.actions_sent + len(moved)
+    assert {order.cloid for order in bench.resting()} == moved
+    assert bench.desk.next_deadline() == s(1.5)
+    assert kinds_of(bench.decide(s(1.5))) == {Modify}
+    assert bench.desk.next_deadline() > s(1.6)
+
+
+def test_a_price_that_has_moved_a_little_keeps_its_order():
+    """CH-24: within the latch nothing is sent, and it is counted; beyond it the order goes."""
+    every_move = AccumulatorConfig(mid_move_bps=0.1)
+    bench = quoting(DeskConfig(engine=AT_ONCE, reconcile=LATCHING, accumulator=every_move))
+    n = len(bench.resting())
+    assert bench.quote(s(1), MID + 2 * TICK) == []
+    assert bench.desk.execution.actions_latched == n
+    assert kinds_of(bench.quote(s(2), MID + 60 * TICK)) == {Cancel, Place}
+
+
+def test_each_level_has_a_band_of_its_own():
+    """CH-26: what moves the best level leaves the outer ones where they are."""
+    tight = ReconcileConfig(tolerance=ToleranceConfig(share=0.01, floor_bps=2.0, level_factors=(1.0, 5.0)))
+    bench = quoting(DeskConfig(engine=AT_ONCE, reconcile=tight))
+    n = len(bench.resting())
+    sent = bench.quote(s(1), MID + 12 * TICK)
+    assert kinds_of(sent) == {Cancel, Place}
+    assert 0 < sum(isinstance(action, Place) for action in sent) < n
+    assert bench.desk.execution.actions_latched == n - sum(isinstance(action, Place) for action in sent)
+
+
+def test_a_wait_of_one_side_outlasts_a_cycle_of_the_other():
+    """CH-20: what has to wait on a side that this cycle did not look at still waits."""
+    bench = quoting(DeskConfig(engine=ONE_LEVEL, reconcile=MODIFYING))
+    bench.quote(s(1), MID + 20 * TICK)
+    bench.answer(s(1.05))
+    bench.quote(s(1.3), MID + 40 * TICK)
+    order = next(o for o in bench.resting() if o.side is BUY)
+    bench.desk.accumulator.on_side_event(order.side, s(1.4))
+    bench.decide(s(1.42))
+    assert bench.desk.next_deadline() == s(1.5)
+
+
 @given(st.data())
 def test_in_every_cycle_what_was_generated_is_sent_or_gated(data):
     """MT-36: generated = sent + gated, and sent is what left: any limits, moves, fills, positions, silence."""
     config = DeskConfig(
         engine=replace(AT_ONCE, ladder=LadderConfig(levels=data.draw(st.integers(1, 4)))),
         size_tolerance=data.draw(st.sampled_from([0.0, 0.2])),
+        reconcile=data.draw(st.sampled_from([ReconcileConfig(), LATCHING, MODIFYING])),
         max_actions=data.draw(st.integers(1, 8)),
     )
     bench = Bench(config, max_position=data.draw(st.sampled_from([10, 40, 200, 100_000])))

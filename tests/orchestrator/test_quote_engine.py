@@ -8,7 +8,10 @@ from orchestrator.desk.market import Market
 from orchestrator.desk.quote_engine import QuoteEngine, QuoteEngineConfig, Step, Stop, Targets
 from orchestrator.desk.sanity import DataQualityConfig
 from orchestrator.risk.position_limit import PositionLimit
+from orchestrator.risk.stance import Stance
 from strategy.glft import InventoryModel, QuoteConfig
+from strategy.price_grid import PriceGridConfig
+from strategy.smoothing import SmootherConfig
 from tests.orchestrator.messages import ETH, MID, TICK, bbo, s
 
 BELIEVING = DataQualityConfig(max_jump=None, max_deviation=None)
@@ -261,6 +264,46 @@ def test_kappa_is_cut_at_its_ceiling():
     assert stage.engine.kappa_effective(s(500)) == stage.engine.config.max_kappa
 
 
+READINGS = (1_169.0, 1_176.0, 1_194.0)
+
+
+def test_recorded_kappas_are_replayed_one_a_cycle_over_and_over():
+    """CH-03: each cycle that computes quotes has the next reading, whatever trades say; a cycle that waits has none."""
+    stage = Stage(kappa_readings=READINGS, warmup_trades=50, quote=QuoteConfig(gamma=0.5))
+    assert stage.compute(1) == Stop(Step.WARM_UP, "book")
+    for n in range(30):
+        stage.top(s(n), MID + n % 3 * TICK)
+        stage.trade(s(n), depth=1e-5)
+    kappas, halves = [], []
+    for n in range(30, 37):
+        quote = stage.compute(s(n)).quote
+        kappas.append(quote.kappa)
+        halves.append(quote.half_spread)
+        assert stage.engine.kappa_effective(s(n)) == quote.kappa
+    assert kappas == [*READINGS, *READINGS, READINGS[0]]
+    assert halves[1] - halves[0] == pytest.approx(1 / 1_176 - 1 / 1_169, rel=0.01)
+    assert stage.engine.kappa.sd(s(36)) == 0
+
+
+def test_recorded_kappas_are_warm_and_certain():
+    """No trade is waited for, and only sigma is doubted."""
+    stage = Stage(kappa_readings=READINGS, warmup_updates=1, warmup_trades=50)
+    stage.top(0)
+    assert stage.engine.missing_input(stage.market, Ns(0)) == "sigma"
+    for n in range(200):
+        stage.top(s(n), MID + n % 3 * TICK)
+    pairs = stage.engine.volatility.n_effective(s(199))
+    of_sigma = pairs / (pairs + stage.engine.config.volatility.min_pairs)
+    assert stage.engine.confidence(s(199)) == pytest.approx(of_sigma**0.5)
+
+
+def test_recorded_kappas_are_cut_at_the_ceiling_too():
+    """QM-11 holds for what somebody wrote down."""
+    stage = warm(kappa_readings=(20_000.0, 5_000.0))
+    assert [stage.compute(n).quote.kappa for n in (1, 2)] == pytest.approx([10_000 / 1.5, 5_000 / 1.5])
+    assert stage.engine.quotes_kappa_capped == 1
+
+
 def test_a_level_is_worth_what_the_config_says():
     stage = warm(min_confidence=0.0, level_notional_usd=500.0)
     targets = stage.compute(1)
@@ -302,3 +345,74 @@ def test_a_gap_stops_the_clock_of_the_rate_of_trades():
         stage.top(s(600))
         rates.append(stage.engine.intensity.value(s(600)))
     assert rates[1] > 2 * rates[0]
+
+
+# --- what holds a quote still -------------------------------------------------------------------
+
+STILL = SmootherConfig(fair_band_bps=0.5, fair_band_share=1.0)
+
+
+def prices(targets) -> list[int]:
+    return [level.px for side in Side for level in targets.of(side)]
+
+
+def test_what_only_jitters_moves_no_target():
+    """CH-09, CH-10: kappa and mid as they jitter in the incident: every consumer sees the smoothed inputs, or none."""
+    plain, still = (warm(kappa_readings=READINGS, smoother=config) for config in (None, STILL))
+    found = {True: [], False: []}
+    for stage in (plain, still):
+        for cycle in range(1, 20):
+            stage.top(s(6 * cycle), MID + cycle % 3 * TICK // 4)
+            targets = stage.compute(s(6 * cycle))
+            found[stage is still].append((targets.quote.half_spread, targets.quote.kappa, prices(targets)))
+    assert len({half for half, _, _ in found[False]}) == 3
+    assert all(each == found[True][0] for each in found[True])
+    assert still.engine.smoother.suppressed["kappa"] > 10
+    assert still.engine.smoother.suppressed["fair"] > 10
+
+
+def test_what_risk_asks_for_is_not_smoothed():
+    """Danger does not wait: twice the spread is twice the spread in the same cycle."""
+    stage = warm(kappa_readings=READINGS, smoother=STILL)
+    calm = stage.compute(s(6)).quote
+    wide = stage.engine.compute(stage.market, stage.inventory, stage.limit, s(12), Stance(spread_factor=2.0)).quote
+    assert wide.kappa == calm.kappa / 2
+
+
+def test_a_change_of_volatility_passes_the_smoother():
+    """QM-21: the fast estimate tells of it, and sigma goes on as it is found."""
+    stage = warm(smoother=STILL)
+    mid = MID
+    for second in range(1, 660):
+        mid += (second % 2 * 2 - 1) * (TICK if second < 600 else 40 * TICK)
+        stage.top(s(second), mid)
+        assert isinstance(stage.compute(s(second)), Targets)
+        assert stage.engine.smoother.regime_changes == (second > 601)
+
+
+def test_a_gap_stops_both_estimates_of_volatility():
+    """No return is taken across a gap, by the fast one no more than by the slow one."""
+    stage = warm(smoother=STILL)
+    for second in range(1, 60):
+        stage.top(s(second), MID + second % 2 * TICK)
+    stage.engine.on_gap(s(60))
+    for second in range(60, 90):
+        stage.top(s(second), 2 * MID + second % 2 * TICK)
+    assert not stage.engine.regime.has_changed(stage.engine.sigma(s(90)), s(90))
+
+
+@pytest.mark.parametrize("headroom", [1.0, 0.07])
+def test_targets_stand_on_the_points_of_the_grid(headroom):
+    """CH-14, CH-16: whole steps from the anchor; the fewer actions are left the wider the step."""
+    stage = warm(kappa_readings=READINGS, grid=PriceGridConfig())
+    seen = set()
+    for cycle in range(1, 120):
+        stage.top(s(cycle), MID + cycle % 7 * TICK)
+        targets = stage.engine.compute(stage.market, stage.inventory, stage.limit, s(cycle), headroom=headroom)
+        grid = stage.engine.grid
+        assert all((px - grid.anchor) % grid.step == 0 for px in prices(targets))
+        if cycle > 60:
+            seen.update(prices(targets))
+    assert grid.epoch == 2, "one for the prior of sigma, one for what was measured"
+    assert len(seen) <= 3 * len(prices(targets)), "of the seven mids, and of the jitter of kappa"
+    assert grid.step > TICK * (2 if headroom == 1.0 else 4)

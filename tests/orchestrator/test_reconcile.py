@@ -7,8 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.orders import Certainty, InFlight, OrderState, TrackedOrder
-from domain.units import Ns, Oid, Px, Side, Sz, Tid, Tif
+from domain.units import Bps, Ns, Oid, Px, Side, Sz, Tid, Tif, millis
+from orchestrator.reconcile.band import NO_CLAIM, Band, Claim
 from orchestrator.reconcile.base import CancelOrder, ModifyOrder, PlaceNew, Plan, Replace, reconcile
+from orchestrator.reconcile.table import ModifyFirstConfig, ReconcileConfig, Row, Rules, distance
 from strategy.ladder import LadderLevel
 from tests.orchestrator.messages import BUY, ETH, SELL, cloid
 
@@ -31,9 +33,16 @@ def level(px: int, sz: int = 10) -> LadderLevel:
     return LadderLevel(Px(px), Sz(sz))
 
 
-def plan_of(targets, orders, side=BUY, tolerance=0.0) -> Plan:
+EXACT = Rules()
+WIDE = Band(Bps(150.0), Bps(150.0))
+LATCHED = Rules(0.2, latch=WIDE)
+MODIFIED = Rules(0.2, latch=WIDE, reach=Bps(400.0), interval=millis(500), waits=True)
+
+
+def plan_of(targets, orders, side=BUY, rules=EXACT, now=Ns(0), claim=NO_CLAIM) -> Plan:
     plan = Plan()
-    reconcile(targets, orders, side, plan, tolerance)
+    bands = {target.px: rules.latch for target in targets if rules.latch.spare}
+    reconcile(targets, orders, side, plan, rules, now, bands, {order.cloid: claim for order in orders})
     return plan
 
 
@@ -59,7 +68,7 @@ def test_another_size_is_modified():
 def test_small_differences_of_size_are_tolerated(remaining, wanted, tolerance, is_kept):
     """C-22: relative to the wanted size, exact with tolerance 0, by what remains and not by what was placed."""
     partly = order(1, 100, 20, state=S.PARTIALLY_FILLED, filled=20 - remaining)
-    plan = plan_of([level(100, wanted)], [partly], tolerance=tolerance)
+    plan = plan_of([level(100, wanted)], [partly], rules=Rules(tolerance))
     assert (plan.kept == 1) is is_kept
 
 
@@ -139,6 +148,168 @@ def test_the_other_side_and_the_ended_are_left_alone():
     assert plan_of([], others).actions == []
 
 
+# --- what is not exactly right (C-02) -----------------------------------------------------------
+
+
+def bid(px: int, sz: int = 10, **more):
+    """One of ours in ticks of 1 bps: the target stands at 10,000."""
+    return order(1, px, sz, **more)
+
+
+TARGET = level(10_000)
+NARROW = Band(Bps(3.0), Bps(3.0))
+TABLE = Rules(0.2, latch=NARROW, reach=Bps(50.0))
+
+
+@pytest.mark.parametrize(
+    ("px", "sz", "row"),
+    [
+        (10_000, 10, Row.SAME),
+        (10_000, 8, Row.SAME),
+        (10_003, 10, Row.LATCH),
+        (9_997, 12, Row.LATCH),
+        (10_000, 7, Row.SIZE),
+        (10_000, 13, Row.SIZE),
+        (10_003, 7, Row.PRICE),
+        (10_004, 10, Row.PRICE),
+        (9_950, 13, Row.PRICE),
+        (9_949, 10, Row.REPLACE),
+        (10_051, 7, Row.REPLACE),
+    ],
+)
+def test_the_first_row_that_fits(px, sz, row):
+    """C-02: the table, each row on both sides of its bounds."""
+    assert TABLE.row(bid(px, sz), TARGET, NARROW) is row
+    plan = plan_of([TARGET], [bid(px, sz)], rules=TABLE)
+    kinds = {Row.SIZE: ModifyOrder, Row.PRICE: ModifyOrder, Row.REPLACE: Replace}
+    assert [type(action) for action in plan.actions] == ([kinds[row]] if row in kinds else [])
+    assert (plan.kept, plan.latched) == (row in (Row.SAME, Row.LATCH), row is Row.LATCH)
+
+
+SPARE = Band(Bps(3.0), Bps(3.0), Bps(4.0))
+"""Toward the market a fill pays 1 bps beyond the band."""
+BANDED = Rules(0.2, latch=SPARE, reach=Bps(50.0))
+FRONT, WORTH = Claim(1.5), Claim(1.25, 1.5)
+
+
+@pytest.mark.parametrize(
+    ("px", "sz", "claim", "row"),
+    [
+        (10_000, 10, WORTH, Row.SAME),
+        (10_000, 10, FRONT, Row.SAME),
+        (9_997, 10, WORTH, Row.QUEUE),
+        (9_996, 12, WORTH, Row.QUEUE),
+        (9_995, 10, WORTH, Row.PRICE),
+        (10_004, 10, WORTH, Row.QUEUE),
+        (10_005, 10, WORTH, Row.PRICE),
+        (10_004, 7, WORTH, Row.PRICE),
+        (10_000, 7, WORTH, Row.SIZE),
+        (9_996, 10, FRONT, Row.LATCH),
+        (9_995, 10, FRONT, Row.PRICE),
+        (10_004, 10, FRONT, Row.LATCH),
+        (10_005, 10, FRONT, Row.PRICE),
+        (10_000, 13, FRONT, Row.SIZE),
+        (9_996, 10, NO_CLAIM, Row.PRICE),
+        (9_900, 10, WORTH, Row.REPLACE),
+    ],
+)
+def test_the_first_row_that_fits_a_place_in_a_queue(px, sz, claim, row):
+    """C-02, CH-23: same drift, the front is kept and the back is moved; toward the market the edge bounds both."""
+    assert BANDED.row(bid(px, sz), TARGET, SPARE, claim) is row
+    plan = plan_of([TARGET], [bid(px, sz)], rules=BANDED, claim=claim)
+    kinds = {Row.SIZE: ModifyOrder, Row.PRICE: ModifyOrder, Row.REPLACE: Replace}
+    assert [type(action) for action in plan.actions] == ([kinds[row]] if row in kinds else [])
+    is_kept = row in (Row.SAME, Row.QUEUE, Row.LATCH)
+    assert (plan.kept, plan.latched) == (is_kept, is_kept and row is not Row.SAME)
+
+
+@pytest.mark.parametrize(("rules", "row"), [(BANDED, Row.REPLACE), (Rules(0.2), Row.LATCH)])
+def test_an_order_that_no_modify_reaches_is_not_kept_either(rules, row):
+    """C-12: away from the market a band ends where modifies end, if there are any."""
+    wide = Band(Bps(60.0), Bps(3.0), Bps(4.0))
+    assert rules.row(bid(9_945), TARGET, wide) is row
+    assert rules.row(bid(9_951), TARGET, wide) is Row.LATCH
+
+
+def test_distances_are_not_rounded_to_whole_points():
+    """T-10: 2.9 bps are inside a latch of 3, and 3.1 bps are not."""
+    fine = level(100_000)
+    assert TABLE.row(bid(100_029), fine, NARROW) is Row.LATCH
+    assert TABLE.row(bid(100_031), fine, NARROW) is Row.PRICE
+
+
+def test_with_every_layer_off_the_plain_rule_is_left():
+    """CH-42: the defaults keep, modify and replace by price and size alone."""
+    rules = Rules.of(ReconcileConfig(), 0.0)
+    assert rules == EXACT
+    rows = [
+        rules.row(bid(px, sz), TARGET, rules.latch) for px, sz in ((10_000, 10), (10_000, 9), (10_001, 10), (9_999, 9))
+    ]
+    assert rows == [Row.SAME, Row.SIZE, Row.REPLACE, Row.REPLACE]
+
+
+def modified(px: int, at_ms: float, *, doubted=False):
+    """An order that a modify made what it is, or (``doubted``) one whose modify was refused and that rests on."""
+    made = TrackedOrder(
+        ETH.id,
+        cloid(2),
+        BUY,
+        Px(px),
+        Sz(10),
+        Tif.ALO,
+        Ns(0) if doubted else millis(at_ms),
+        chain=None if doubted else cloid(1),
+    )
+    made.oid, made.state, made.in_flight = Oid(2), S.OPEN, InFlight.NONE
+    if doubted:
+        made.successor, made.cancel_sent_at = cloid(3), millis(at_ms)
+    return made
+
+
+@pytest.mark.parametrize("doubted", [False, True])
+@pytest.mark.parametrize(("after_ms", "is_sent"), [(400, False), (499, False), (500, True), (600, True)])
+def test_a_modify_too_soon_after_the_last_waits_where_it_is(after_ms, is_sent, doubted):
+    """CH-05, CH-19, CH-20: the order rests on, is looked at again when it may go, and is never cancelled for it."""
+    young = modified(10_010, 1_000, doubted=doubted)
+    rules = Rules.of(ReconcileConfig(modify_first=ModifyFirstConfig()), 0.0)
+    plan = plan_of([TARGET], [young], rules=rules, now=millis(1_000 + after_ms))
+    assert plan.actions == ([ModifyOrder(young, TARGET)] if is_sent else [])
+    assert (plan.debounced, plan.retry_at) == ((0, None) if is_sent else (1, millis(1_500)))
+
+
+def test_without_modify_first_a_modify_too_soon_is_dropped():
+    """CH-05: the way of the incident; nobody looks at it again before the next cycle."""
+    young = modified(10_000, 1_000)
+    rules = Rules.of(ReconcileConfig(modify_interval_ms=2_000), 0.0)
+    plan = plan_of([level(10_000, 20)], [young], rules=rules, now=millis(2_999))
+    assert (plan.actions, plan.debounced, plan.retry_at) == ([], 1, None)
+    assert plan_of([level(10_000, 20)], [young], rules=rules, now=millis(3_000)).actions
+
+
+def test_the_best_target_takes_the_nearest_order():
+    """RC-11: best first, each the nearest that it can keep or modify; what is out of reach is replaced."""
+    near, next_, far = order(1, 9_990), order(2, 9_960), order(3, 9_000)
+    targets = [level(10_000), level(9_980), level(9_970)]
+    plan = plan_of(targets, [far, next_, near], rules=TABLE)
+    assert plan.actions == [ModifyOrder(near, targets[0]), ModifyOrder(next_, targets[1]), Replace(far, targets[2])]
+
+
+def test_of_two_orders_at_one_price_the_one_of_the_right_size_stays():
+    """What is right is kept, whichever of them is older; found by the property that a second look does nothing."""
+    small, right = order(1, 100, 4), order(2, 100, 10)
+    for own in ([small, right], [right, small]):
+        plan = plan_of([level(100), level(99)], own)
+        assert (plan.actions, plan.kept) == ([Replace(small, level(99))], 1)
+
+
+def test_an_order_that_should_say_reduce_only_is_replaced_however_near():
+    """The flag is part of what an order is."""
+    plan = Plan()
+    near = order(1, 10_000)
+    reconcile([TARGET], [near], BUY, plan, TABLE, Ns(0), reduce_only=True)
+    assert plan.actions == [Replace(near, TARGET)]
+
+
 # --- for any book -------------------------------------------------------------------------------
 
 conditions = st.sampled_from(
@@ -158,7 +329,7 @@ conditions = st.sampled_from(
 )
 books = st.lists(st.tuples(st.integers(90, 100), st.integers(4, 12), st.sampled_from(Side), conditions), max_size=8)
 ladders = st.dictionaries(st.integers(90, 100), st.integers(4, 12), max_size=5)
-tolerances = st.sampled_from([0.0, 0.2])
+tables = st.sampled_from([EXACT, Rules(0.2), LATCHED, MODIFIED, Rules(reach=Bps(250.0))])
 
 
 def made(book) -> list[TrackedOrder]:
@@ -179,12 +350,12 @@ def split(orders, side):
     return free, holding
 
 
-@given(ladders, books, st.sampled_from(Side), tolerances)
-def test_a_plan_never_gives_more_orders_than_targets(ladder, book, side, tolerance):
+@given(ladders, books, st.sampled_from(Side), tables)
+def test_a_plan_never_gives_more_orders_than_targets(ladder, book, side, rules):
     """RC-11, T-12: after it, orders that may rest on a side are as many as its targets, beyond what we cannot touch."""
     targets, orders = outward(ladder, side), made(book)
     free, holding = split(orders, side)
-    plan = plan_of(targets, orders, side, tolerance)
+    plan = plan_of(targets, orders, side, rules)
     kinds = {
         kind: [a for a in plan.actions if isinstance(a, kind)] for kind in (PlaceNew, CancelOrder, ModifyOrder, Replace)
     }
@@ -196,42 +367,42 @@ def test_a_plan_never_gives_more_orders_than_targets(ladder, book, side, toleran
     assert stay + len(kinds[Replace]) + len(kinds[CancelOrder]) == len(free)
 
 
-@given(ladders, books, st.sampled_from(Side), tolerances)
-def test_a_plan_touches_only_free_orders_and_each_once(ladder, book, side, tolerance):
+@given(ladders, books, st.sampled_from(Side), tables)
+def test_a_plan_touches_only_free_orders_and_each_once(ladder, book, side, rules):
     """An order that a request is about, that is in doubt or that stands on the other side is left alone."""
     targets, orders = outward(ladder, side), made(book)
     free, _ = split(orders, side)
-    plan = plan_of(targets, orders, side, tolerance)
+    plan = plan_of(targets, orders, side, rules)
     touched = [action.order for action in plan.actions if not isinstance(action, PlaceNew)]
     assert len(touched) == len({o.cloid for o in touched})
     assert all(o in free for o in touched)
     used = [action.level for action in plan.actions if not isinstance(action, CancelOrder)]
     assert len(used) == len(set(used))
     assert set(used) <= set(targets)
-    assert all(a.order.px == a.level.px for a in plan.actions if isinstance(a, ModifyOrder))
+    assert all(distance(a.order, a.level) <= rules.reach for a in plan.actions if isinstance(a, ModifyOrder))
 
 
-@given(ladders, books, st.sampled_from(Side), tolerances)
-def test_the_same_input_gives_the_same_plan(ladder, book, side, tolerance):
+@given(ladders, books, st.sampled_from(Side), tables)
+def test_the_same_input_gives_the_same_plan(ladder, book, side, rules):
     """RC-07: pure: nothing is changed, nothing is remembered."""
     targets, orders = outward(ladder, side), made(book)
     before = [repr(o) for o in orders]
-    first, second = plan_of(targets, orders, side, tolerance), plan_of(targets, orders, side, tolerance)
+    first, second = plan_of(targets, orders, side, rules), plan_of(targets, orders, side, rules)
     assert first == second
     assert [repr(o) for o in orders] == before
 
 
-@given(ladders, books, st.sampled_from(Side), tolerances)
-def test_reconciling_again_after_the_plan_does_nothing(ladder, book, side, tolerance):
+@given(ladders, books, st.sampled_from(Side), tables)
+def test_reconciling_again_after_the_plan_does_nothing(ladder, book, side, rules):
     """QE-06, RC-04: identical target twice: the second cycle has no action, and nothing unmatched survives."""
     targets = outward(ladder, side)
     orders = [o for o in made(book) if o.is_resting and o.in_flight is InFlight.NONE and o.certainty is Certainty.KNOWN]
-    plan = plan_of(targets, orders, side, tolerance)
+    plan = plan_of(targets, orders, side, rules)
     gone = {a.order.cloid for a in plan.actions if isinstance(a, CancelOrder | Replace | ModifyOrder)}
     new = [a.level for a in plan.actions if not isinstance(a, CancelOrder)]
     after = [o for o in orders if o.cloid not in gone]
     after += [order(100 + n, entry.px, entry.sz, side=side) for n, entry in enumerate(new)]
-    again = plan_of(targets, after, side, tolerance)
+    again = plan_of(targets, after, side, rules)
     assert (again.actions, again.kept) == ([], len(targets))
 
 
@@ -239,13 +410,13 @@ def test_reconciling_again_after_the_plan_does_nothing(ladder, book, side, toler
     ladders,
     st.dictionaries(st.integers(90, 100), st.integers(4, 12), max_size=5),
     st.sampled_from(Side),
-    tolerances,
+    st.sampled_from([EXACT, Rules(0.2)]),
 )
-def test_a_plan_is_as_small_as_can_be(ladder, own, side, tolerance):
+def test_a_plan_is_as_small_as_can_be(ladder, own, side, rules):
     """RC-06, QE-07: as cheap as the best of all assignments of orders to targets at the same price."""
     targets = outward(ladder, side)
     orders = [order(n, px, sz, side=side) for n, (px, sz) in enumerate(own.items(), start=1)]
-    plan = plan_of(targets, orders, side, tolerance)
+    plan = plan_of(targets, orders, side, rules)
     cost = sum(2 if isinstance(action, Replace) else 1 for action in plan.actions)
     cheapest = None
     for choice in product(*([None, *(t for t in targets if t.px == o.px)] for o in orders)):
@@ -255,7 +426,7 @@ def test_a_plan_is_as_small_as_can_be(ladder, own, side, tolerance):
             if target is None:
                 total += 1
             else:
-                total += abs(target.sz - own_order.remaining) > tolerance * target.sz
+                total += abs(target.sz - own_order.remaining) > rules.size_tolerance * target.sz
         cheapest = total if cheapest is None else min(cheapest, total)
     assert cost == cheapest
     assert cost <= 2 * (len(targets) + len(orders))

@@ -18,6 +18,7 @@ from orchestrator.desk.execution import Execution, IdSource
 from orchestrator.desk.market import Market
 from orchestrator.desk.order_tracker import OrderTracker
 from orchestrator.gate import TradingGate
+from orchestrator.reconcile.table import Rules
 from orchestrator.risk.kill_switch import KillSwitch
 from orchestrator.risk.position_limit import PositionLimit
 from orchestrator.sync.orphans import OrphanTracker
@@ -124,6 +125,13 @@ def test_s18_a_price_beside_the_grid(monkeypatch):
     monkeypatch.setattr(Execution, "_place", lambda self, *args: replace(p := place(self, *args), px=p.px + 1))
     found = broken_by("eth-volatile", 30)
     assert "significant figures" in found["S18"].text
+
+
+def test_s32_orders_stay_whatever_a_fill_would_earn(monkeypatch):
+    """A band without an end toward the market: the mid runs over what rests."""
+    monkeypatch.setattr(Rules, "_is_inside", lambda self, off, band: True)
+    found = broken_by("churn-stable", 200, "market.flow.sigma_bps=3")
+    assert "was left where a fill earns" in found["S32"].text
 
 
 def test_s20_quotes_while_nobody_hears_the_account(monkeypatch):

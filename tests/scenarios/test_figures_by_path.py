@@ -16,7 +16,7 @@ from orchestrator.sync.health import SyncState
 from scenarios.alert_names import ALERT_NAMES
 from scenarios.endurance import SIZES
 from scenarios.expectations import Expect, evaluate
-from scenarios.figures import FaultFigures, OrderCounts, TraderFigures
+from scenarios.figures import FaultFigures, OrderCounts, TimelineRow, TraderFigures
 from scenarios.figures_by_path import measure, wrong_step
 from scenarios.invariants.alerting import ALERTS
 from scenarios.loader import library, load
@@ -30,6 +30,8 @@ from tests.scenarios.runs import outcome, result_of, running_of
 METRICS = Metrics(
     fills=3,
     healed_after_s=None,
+    zero_action_share=0.75,
+    timeline=[TimelineRow(60.0, 1, 1, 1)],
     orders=OrderCounts(modified=5, rejected_by_reason={"margin": 2}),
     trader=TraderFigures(),
     faults=[
@@ -51,6 +53,9 @@ METRICS = Metrics(
         ("faults.crash.strikes", 0),
         ("faults.stall.stalls", None),
         ("healed_after_s", None),
+        ("zero_action_share", 0.75),
+        ("calls_per_fill", None),
+        ("timeline", None),
         ("orders", None),
     ],
 )
@@ -73,6 +78,8 @@ def test_a_figure_is_found_by_its_path(path, figure):
         ("orders.modifed", "modifed: none of"),
         ("orders.modified.more", "more: nothing is below orders.modified"),
         ("orders", "orders: no number"),
+        ("timeline", "timeline: no number"),
+        ("timeline.0", "0: nothing is below timeline"),
     ],
 )
 def test_a_path_without_a_figure_is_named(path, wrong):
@@ -191,3 +198,10 @@ def test_a_file_with_a_wrong_path_does_not_load():
     assert any("expect.least: found modifed: none of" in line for line in lines)
     assert any("crash: no fault of the scenario (none)" in line for line in lines)
     assert any('covers[0]: found "A99"' in line for line in lines)
+
+
+def test_a_figure_keeps_its_whole_name():
+    """`calls_per_min` is a figure and no bound: its last word stays; a bound's own name says what was measured."""
+    result = RunResult("x", 0, metrics=Metrics(calls_per_min=4.0, fills=3))
+    found = evaluate(Expect(fills_min=1, most={"calls_per_min": 5}), result)
+    assert [(each.name, each.holds) for each in found[-2:]] == [("fills", True), ("calls_per_min", True)]

@@ -24,12 +24,14 @@ from domain.events import (
     Restored,
     RestoredLedger,
 )
-from domain.orders import PATH_KEPT, InFlight, OrderState
+from domain.orders import PATH_KEPT, Certainty, InFlight, OrderState
 from domain.units import USD, Ns, Side, Tif
 from orchestrator.desk.inventory import Inventory
 from scenarios.invariants import INVARIANTS
+from scenarios.invariants.base import Step
 from scenarios.invariants.limits import HardLimits
 from scenarios.invariants.venue import INSIDE_EVERY
+from strategy.ladder import LadderLevel
 from tests.scenarios.bench import DECISION, ETH, Bench, S, answer, fill, order_truth, resting, update
 
 
@@ -1042,6 +1044,63 @@ def test_e9_the_digest_moves_with_the_blocks(bench, hashed):
     else:
         bench.checker.end(Ns(bench.t))
     assert "E9" in bench.broken
+
+
+FLOOR = SimpleNamespace(adverse_floor_bps=1.0)
+"""With the fee of the bench a kept order has to earn 2.5 bps."""
+
+
+def lagging(bench, *bids, tolerance=FLOOR, unsent=0):
+    """A desk that has looked at both sides and wants these bids."""
+    levels = {Side.BUY: [LadderLevel(px, 5) for px in bids], Side.SELL: []}
+    bench.desk.targets = SimpleNamespace(of=levels.__getitem__)
+    bench.desk.config = SimpleNamespace(reconcile=SimpleNamespace(tolerance=tolerance))
+    bench.desk.execution = SimpleNamespace(actions_generated=10 + unsent, actions_sent=10)
+    bench.market.bid, bench.market.ask = (9_995, 1, 1), (10_005, 1, 1)
+    bench.checker.step(Step(Ns(1), cycled=(ETH,)))
+
+
+def rests_at(bench, px, side=Side.BUY, **state):
+    order = bench.order(f"at{px}", side, px)
+    order.state, order.in_flight = OrderState.OPEN, InFlight.NONE
+    for name, value in state.items():
+        setattr(order, name, value)
+    return order
+
+
+@pytest.mark.parametrize(("px", "side"), [(10_000, Side.BUY), (10_003, Side.BUY), (10_000, Side.SELL)])
+def test_s32_an_order_stays_where_a_fill_does_not_pay(bench, px, side):
+    """At the mid, beyond it, and on a side that wants nothing: all of it was left there by choice."""
+    rests_at(bench, px, side)
+    lagging(bench, 9_950)
+    assert bench.says("S32", "was left where a fill earns", "not 2.50")
+
+
+@pytest.mark.parametrize(
+    ("px", "wanted", "state"),
+    [
+        (9_990, 9_950, {}),
+        (10_000, 10_000, {}),
+        (10_003, 9_950, {"in_flight": InFlight.CANCEL}),
+        (10_003, 9_950, {"certainty": Certainty.UNKNOWN}),
+    ],
+    ids=["far enough", "as its target", "leaving", "in doubt"],
+)
+def test_s32_holds(bench, px, wanted, state):
+    """What earns enough, or as much as it should, or is not the trader's to keep."""
+    rests_at(bench, px, **state)
+    lagging(bench, wanted)
+    assert "S32" not in bench.broken
+
+
+def test_s32_asks_only_where_bands_let_orders_lag_and_nothing_was_held_back(bench):
+    """A plain rule has no floor; and what could not be sent is not kept by choice, in that cycle alone."""
+    rests_at(bench, 10_000)
+    lagging(bench, 9_950, tolerance=None)
+    lagging(bench, 9_950, unsent=1)
+    assert "S32" not in bench.broken
+    lagging(bench, 9_950, unsent=1)
+    assert "S32" in bench.broken
 
 
 def test_every_rule_of_the_tuple_is_red_in_a_test_above():

@@ -23,6 +23,7 @@ ELSEWHERE = {
         owner_moved waiting_sides quota_used quota_left dead_man""",
     "measured at the venue or on the wire": """volume fills taker_fills bought sold placed modified cancels_sent
         cancelled rejected filled two_sided_ns one_sided_ns""",
+    "AllowanceFigures.prediction_off": "messages_counted weight_counted",
     "Quoting.gated_s": "gated_ns",
     "Metrics.cycles": "cycles",
     "TraderFigures.request_timeout_ms": "request_timeout",
@@ -52,8 +53,10 @@ def lives():
     whole = {field.name: 100 + i for i, field in enumerate(fields(Snapshot))}
     for name in (
         "cycles_by_cause",
+        "inputs_suppressed",
         "stops_by_reason",
         "actions_gated",
+        "actions_paced",
         "actions_refused",
         "gated_ns",
         "side_rejections",

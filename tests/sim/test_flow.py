@@ -1,6 +1,7 @@
 """The synthetic flow: keyed draws, a healthy book whatever a trader does, bounded memory, adverse selection."""
 
 from dataclasses import replace
+from math import exp, sqrt
 from statistics import median
 
 import pytest
@@ -9,7 +10,7 @@ from hypothesis import strategies as st
 
 from domain.units import NS_PER_S, AccountId, Ns, Oid, Px, Side, Sz, Tif
 from sim.flow.base import FLOW
-from sim.flow.synthetic import PROFILES, SyntheticFlow
+from sim.flow.synthetic import PROFILES, ReachConfig, SyntheticFlow
 from sim.liquidity.base import OpKind
 from sim.liquidity.book import Book
 from sim.rng import Streams
@@ -202,6 +203,99 @@ def test_takers_are_right_on_average():
     markouts = [sign * (mids[at + later] - mids[at - 1]) for at, sign in moves if 1 < at < 15_000 - later]
     assert len(markouts) > 500
     assert sum(markouts) / len(markouts) > 3.0  # base ticks of 0.01; the touch is 10 of them wide
+
+
+STILL = replace(VOLATILE, sigma_bps=0.0, jumps=0.0, bursts=0.0, levels=60, sweep_usd=1e9)
+"""The fair price stands, and nobody takes."""
+
+
+def test_takers_who_reach_shift_nobody_elses_draw():
+    """Protects every run of before: without them and with them the same orders, bursts and fair price."""
+    reach = ReachConfig(per_second=2.0, kappa=1_176.0)
+    without, beside = Market(), Market(replace(VOLATILE, reach=reach))
+    draws = [without.flow._draws.chunk(n) for n in range(3)]
+    others = [beside.flow._draws.chunk(n) for n in range(3)]
+    assert [chunk._replace(reaches=[]) for chunk in others] == draws
+    assert all(chunk.reaches for chunk in others)
+    list(without.run(300))
+    list(beside.run(300))
+    assert without.flow.fair == beside.flow.fair
+
+
+def test_no_two_kinds_of_draws_come_from_the_same_numbers():
+    """Protects independence: who reaches how far has nothing to do with where the fair price goes."""
+    asked = []
+
+    class Listening(Streams):
+        def block(self, name, index):
+            asked.append((name, index))
+            return super().block(name, index)
+
+    config = replace(VOLATILE, reach=ReachConfig(per_second=2.0, kappa=1_000.0))
+    flow = SyntheticFlow(ETH, config, Listening(1), block_s=GAP / NS_PER_S)
+    flow.ops(1, Ns(GAP), None, None)
+    assert len(asked) == len(set(asked)) == 2
+
+
+def test_a_taker_accepts_no_price_beyond_its_reach():
+    """Protects the law on a coarse grid: the last legal price within the reach, however far the next one is."""
+    config = replace(STILL, fair_price=2_000.04, reach=ReachConfig(per_second=3.0, kappa=5_000.0))
+    market = Market(config)
+    seen = 0
+    for ops in market.run(250):
+        drawn = market.flow._chunk[1].reaches[market.block % 256]
+        limits = [px for _, _, _, _, px, _, tif in ops if tif is Tif.IOC]
+        for (side, distance), px in zip(drawn, limits, strict=True):
+            edge = market.flow.fair * (1 + side * distance)
+            assert 0 <= side * (edge - px) < ETH.tick_at(px)
+            assert ETH.is_on_grid(px)
+            seen += 1
+    assert seen > 50
+
+
+def test_reaches_are_exponential_on_both_sides():
+    """Protects Q7's law: A a second a side, mean 1/kappa, and beyond d the share exp(-kappa d)."""
+    market = Market(replace(STILL, reach=ReachConfig(per_second=1.5, kappa=1_000.0)))
+    chunks = [market.flow._draws.chunk(n) for n in range(200)]
+    drawn = [taker for chunk in chunks for block in chunk.reaches for taker in block]
+    expected = 1.5 * 200 * 256 * GAP / NS_PER_S
+    for side in Side:
+        reaches = [distance for at, distance in drawn if at is side]
+        n = len(reaches)
+        assert abs(n - expected) < 4 * sqrt(expected)
+        assert abs(sum(reaches) / n - 1e-3) < 4 * 1e-3 / sqrt(n)
+        for kd in (0.5, 1.0, 2.0):
+            share = sum(distance > kd / 1_000 for distance in reaches) / n
+            assert abs(share - exp(-kd)) < 4 * sqrt(exp(-kd) * (1 - exp(-kd)) / n)
+
+
+@pytest.mark.parametrize("side", list(Side))
+@pytest.mark.parametrize("bps", [4.0, 10.0])
+def test_a_quote_is_met_as_often_as_the_formula_says(side, bps):
+    """Protects fill rates: at distance d there are A exp(-kappa d) fills a second, behind the crowd or not."""
+    rate, kappa, blocks = 1.0, 1_000.0, 6_000
+    market = Market(replace(STILL, reach=ReachConfig(per_second=rate, kappa=kappa)))
+    px = round(market.flow.fair * (1 - side * bps * 1e-4))
+    assert ETH.is_on_grid(px)
+    fills = 0
+    for _ in market.run(blocks):
+        if not any(order.account == TRADER for order in market.book.orders(side)):
+            fills += market.block > 1
+            market.place(side, px, 100)
+    expected = rate * exp(-kappa * bps * 1e-4) * blocks * GAP / NS_PER_S
+    assert abs(fills - expected) < 3 * sqrt(expected)
+
+
+def test_the_book_recovers_from_takers_who_reach_through_all_of_it():
+    """Protects the crowd: whatever a taker has emptied is quoted again in the next block."""
+    market = Market(replace(STILL, reach=ReachConfig(per_second=0.3, kappa=20.0)))  # 500 bps on average, beyond all
+    emptied = []
+    for _ in market.run(2_000):
+        if not all(market.book.levels(side, 1) for side in Side):
+            emptied.append(market.block)
+        elif market.block - 1 in emptied:
+            market.assert_healthy(levels=STILL.kept_levels)
+    assert len(emptied) > 40
 
 
 def test_what_rests_is_bounded():

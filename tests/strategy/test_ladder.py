@@ -86,7 +86,8 @@ def test_every_ladder_is_one_that_may_be_sent(data, grid, config, size, bid_capa
     result = build_ladder(
         quote, config, grid, size=Sz(size), bid_capacity=Sz(bid_capacity), ask_capacity=Sz(ask_capacity)
     )
-    bids, asks, bids_dropped, asks_dropped = result
+    bids, asks, bids_dropped, asks_dropped, raws = result
+    assert set(raws) == {level.px for level in (*bids, *asks)}
     if bids and asks:
         assert bids[0].px < asks[0].px
     assert all(near.px > far.px for near, far in pairwise(bids))
@@ -123,12 +124,28 @@ def test_reduce_only_has_levels_on_the_reducing_side_only(config, size, is_long)
 
 def test_a_ladder_as_a_whole():
     """Flat, half-spread 4.52 bps to 50 bps: four levels hold the capped quarter; the fifth would get less than $10."""
-    assert ladder(levels=5, size=Sz(1_000), max_level_share=0.25) == Ladder(
+    whole = ladder(levels=5, size=Sz(1_000), max_level_share=0.25)
+    assert whole._replace(raws={}) == Ladder(
         bids=tuple(LadderLevel(Px(px), Sz(250)) for px in (199_900, 199_830, 199_690, 199_450)),
         asks=tuple(LadderLevel(Px(px), Sz(250)) for px in (200_100, 200_170, 200_310, 200_550)),
         bids_dropped=Dropped(too_small=1),
         asks_dropped=Dropped(too_small=1),
     )
+    assert whole.raws == pytest.approx(
+        {199_900: 199_909.6, 199_830: 199_835.2, 199_690: 199_699.4, 199_450: 199_451.7}
+        | {200_100: 200_090.4, 200_170: 200_164.8, 200_310: 200_300.6, 200_550: 200_548.3},
+        abs=0.1,
+    )
+
+
+def test_merged_levels_stand_for_the_innermost_of_them():
+    """What was wanted of a level that others joined is where it was wanted first."""
+    merged = ladder(levels=40, max_depth=Frac(6e-4), size=Sz(20_000))
+    assert merged.bids_dropped.merged
+    assert {level.px for level in (*merged.bids, *merged.asks)} == set(merged.raws)
+    best = merged.bids[0].px
+    assert best <= merged.raws[best] < best + 10
+    assert all(merged.raws[level.px] <= merged.raws[best] for level in merged.bids)
 
 
 def test_each_side_has_its_own_capacity():

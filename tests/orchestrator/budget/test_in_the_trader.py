@@ -234,7 +234,7 @@ def test_what_was_held_back_goes_as_soon_as_it_may():
 def test_cancels_are_never_held_back():
     """RL-22: with nothing left at all, a kill still takes every order away."""
     stage = quoting()
-    stage.core.budget.used = 10**9
+    stage.core.budget.quota.used = 10**9
     stage.core.budget.rate_limited.hit(stage.now)
     stage.core.kill_switch.latch("test")
     stage.run_for(s(1))

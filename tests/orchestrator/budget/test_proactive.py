@@ -8,7 +8,8 @@ from domain.commands import Cancel, Place, QueryFills, QueryOrder, QueryQuota, R
 from domain.events import FillsReport, QuotaReport, Reason, Refused, Replied, Resting
 from domain.limits import AddressLimits, IpLimits, SocketLimits, VenueLimits
 from domain.units import NS_PER_S, USD, Epoch, Ns, Oid, Px, RequestId, Sz, Tif, Usd
-from orchestrator.budget.proactive import BudgetConfig, BudgetGate, ProactiveRateTracker, SlidingSum
+from orchestrator.budget.proactive import BudgetConfig, BudgetGate, ProactiveRateTracker
+from orchestrator.budget.sliding import SlidingSum
 from sim.venue.meters import AddressMeter, IpMeter
 from tests.orchestrator.messages import BUY, ETH, cloid
 
@@ -67,7 +68,7 @@ def test_what_never_left_is_not_used_up():
     budget = tracker()
     for at in range(150):
         budget.on_sent(request(1), Ns(at * S))
-        budget.on_not_sent(request(1))
+        budget.on_not_sent(request(1), Ns(at * S))
     assert (budget.used, budget.headroom) == (0, 200)
 
 
@@ -107,7 +108,7 @@ def test_the_venue_never_has_to_say_no():
 def test_beyond_the_allowance_one_action_goes_every_ten_seconds():
     """C-10: little, but never nothing; volume earns more, one action a dollar."""
     budget = tracker()
-    budget.used = 199
+    budget.quota.used = 199
     assert budget.gate(1, SOCKET, Ns(0)) is None
     assert budget.gate(2, SOCKET, Ns(0)) is BudgetGate.QUOTA
     budget.on_sent(request(1), Ns(0))
@@ -117,7 +118,7 @@ def test_beyond_the_allowance_one_action_goes_every_ten_seconds():
     assert budget.opens_at(SOCKET, Ns(0)) == 11 * S
     gates = [budget.gate(1, SOCKET, Ns(at * S)) for at in (0, 10, 11)]
     assert gates == [BudgetGate.QUOTA, BudgetGate.QUOTA, None]
-    budget.on_traded(Usd(500 * USD))
+    budget.on_traded(Usd(500 * USD), Ns(0))
     assert (budget.headroom, budget.gate(40, SOCKET, Ns(0))) == (499, None)
     assert budget.opens_at(SOCKET, Ns(0)) == 0
 
@@ -125,7 +126,7 @@ def test_beyond_the_allowance_one_action_goes_every_ten_seconds():
 def test_cancels_have_an_allowance_of_their_own():
     """Six cancels beyond that of placements close nothing for a minute: the next placement goes at once."""
     budget = tracker()
-    budget.used = 200
+    budget.quota.used = 200
     budget.on_sent(request(6, action=Cancel(ETH.id, cloid(1))), Ns(0))
     assert (budget.used, budget.headroom) == (206, 0)
     assert budget.gate(1, SOCKET, Ns(1)) is None

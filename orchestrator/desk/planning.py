@@ -1,0 +1,94 @@
+"""Step 6 of the quote cycle: which actions make the orders of both sides serve their targets (QE-06)."""
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from domain.orders import TrackedOrder
+from domain.units import Cloid, Ns, Px, Side, to_bps
+from orchestrator.budget.tiers import QuotaAwareConfig, band_factor
+from orchestrator.desk.accumulator import ReconcileScope
+from orchestrator.desk.market import Market
+from orchestrator.desk.order_tracker import OrderTracker
+from orchestrator.desk.queue_places import QueuePlaces
+from orchestrator.desk.quote_engine import Targets
+from orchestrator.reconcile.band import FULL, Band, Claim, ToleranceConfig, bands_of, claim_of
+from orchestrator.reconcile.base import NO_BANDS, NO_CLAIMS, Plan, reconcile
+from orchestrator.reconcile.table import Rules
+from orchestrator.risk.position_limit import PositionLimit
+from strategy.ladder import LadderLevel
+
+NO_TARGETS: Sequence[LadderLevel] = ()
+
+
+class Bands:
+    """How far orders may stay from their targets in the market and with the allowance as they are."""
+
+    def __init__(self, config: ToleranceConfig | None, quota: QuotaAwareConfig | None, market: Market) -> None:
+        """Without ``config`` no level has a band of its own; ``quota``: how they widen as the allowance shrinks."""
+        self.places = None if config is None or not config.asks_for_places else QueuePlaces()
+        """Where our orders stand in their queues; None where nothing depends on it."""
+        self._config = config
+        self._quota = quota
+        self._market = market
+
+    def of(self, targets: Targets, side: Side, headroom: float) -> Mapping[Px, Band]:
+        """Those of the targets of a side, by price; ``headroom``: share of the allowance that is left."""
+        mid = self._market.mid
+        if self._config is None or mid is None:
+            return NO_BANDS
+        half, fee = to_bps(targets.quote.half_spread), to_bps(targets.quote.fee)
+        factor = FULL if self._quota is None else band_factor(headroom, self._quota)
+        return bands_of(targets.of(side), side, mid, half, fee, self._config, factor)
+
+    def claims_of(self, targets: Targets, orders: Iterable[TrackedOrder]) -> Mapping[Cloid, Claim]:
+        """What the places of our orders speak for; an order without a place that is known has no claim."""
+        config, places = self._config, self.places
+        if config is None or places is None:
+            return NO_CLAIMS
+        half, mean_trade, claims = to_bps(targets.quote.half_spread), places.mean_trade, {}
+        for order in orders:
+            standing = places.of(order.cloid)
+            if standing is not None:
+                claims[order.cloid] = claim_of(*standing, mean_trade, half, config)
+        return claims
+
+
+class Planner:
+    """Asks the reconciler about each side of one desk, and remembers what has to wait."""
+
+    def __init__(self, rules: Rules, bands: Bands, tracker: OrderTracker, limit: PositionLimit) -> None:
+        """Nothing waits."""
+        self.retry_at: Ns | None = None
+        """When the first modify may go that came too soon after the one before."""
+        self._rules = rules
+        self._bands = bands
+        self._tracker = tracker
+        self._limit = limit
+        self.places = bands.places
+        """Where our orders stand in their queues; None where nothing depends on it."""
+        self._latest = dict.fromkeys(Side, NO_BANDS)
+
+    def latch_of(self, side: Side, px: Px) -> Band:
+        """How far an order might stay from the target at a price in the latest cycle, whatever its place in a queue."""
+        return self._latest[side].get(px, self._rules.latch)
+
+    def plan(self, targets: Targets | None, scope: ReconcileScope, now: Ns, headroom: float) -> Plan:
+        """A cycle that withdraws (no targets) touches both sides, whatever its scope."""
+        plan = Plan()
+        orders, reduces = self._tracker.orders.values(), self._limit.reduce_only
+        claims = NO_CLAIMS if targets is None else self._bands.claims_of(targets, orders)
+        for side in Side:
+            if targets is None:
+                reconcile(NO_TARGETS, orders, side, plan, self._rules, now, reduce_only=reduces)
+            elif scope.includes(side):
+                self._latest[side] = bands = self._bands.of(targets, side, headroom)
+                reconcile(targets.of(side), orders, side, plan, self._rules, now, bands, claims, reduce_only=reduces)
+        if scope.is_full or self.retry_at is None:
+            self.retry_at = plan.retry_at
+        return plan
+
+    def take_retry(self, now: Ns) -> bool:
+        """Whether a modify that had to wait may go now; said once."""
+        if self.retry_at is None or now < self.retry_at:
+            return False
+        self.retry_at = None
+        return True

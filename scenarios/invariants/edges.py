@@ -1,0 +1,60 @@
+"""What an order that stays where it is still earns (S32)."""
+
+from domain.units import InstrumentId, Side
+from scenarios.invariants.base import DeskView, Invariant, Scope, Step
+from scenarios.lag import is_free
+
+BPS = 1e4
+RATE_OF_A_BP = 100_000
+"""Fee rates are in billionths."""
+ROUNDING = 1e-6
+
+
+class KeptEdge(Invariant):
+    """S32: where bands let orders lag, a fill of one still pays (RU-12).
+
+    Looked at after each quote cycle of both sides, against the mid that the trader saw and did not smooth. Where it
+    wanted to move more than it could send, what stayed was not its choice. The band itself is not asked.
+    """
+
+    id = "S32"
+    rule = "an order that is left where it is earns fee and floor, or what its target earns"
+
+    def __init__(self, scope: Scope) -> None:
+        """Remember what each desk could not send."""
+        super().__init__(scope)
+        self._held_back: dict[InstrumentId, int] = {}
+
+    def on_life(self) -> None:
+        """A new life counts from zero."""
+        self._held_back.clear()
+
+    def on_decision(self, step: Step) -> None:
+        """Look at the orders of each desk that has just looked at both of its sides."""
+        for name in step.cycled:
+            desk = self.scope.belief.desks[name]
+            unsent = desk.execution.actions_generated - desk.execution.actions_sent
+            was, self._held_back[name] = self._held_back.get(name, 0), unsent
+            if unsent == was:
+                self._look_at(name, desk)
+
+    def _look_at(self, name: InstrumentId, desk: DeskView) -> None:
+        tolerance, targets, market = desk.config.reconcile.tolerance, desk.targets, desk.market
+        if tolerance is None or targets is None or market.bid is None or market.ask is None:
+            return
+        mid = (market.bid[0] + market.ask[0]) / 2
+        floor = self.scope.instruments[name].maker_fee / RATE_OF_A_BP + tolerance.adverse_floor_bps
+        least = {side: min([floor, *(_edge(side, level.px, mid) for level in targets.of(side))]) for side in Side}
+        for order in desk.tracker.orders.values():
+            if not is_free(order):
+                continue
+            self.compared += 1
+            edge = _edge(order.side, order.px, mid)
+            if edge < least[order.side] - ROUNDING:
+                at, wants = self.price(name, order.px), least[order.side]
+                self.fail(f"{order} at {at} was left where a fill earns {edge:.2f} bps, not {wants:.2f}", order.cloid)
+
+
+def _edge(side: Side, px: int, mid: float) -> float:
+    """What a fill at a price earns against the mid, in bps, the fee not taken off."""
+    return side * (mid - px) / mid * BPS
