@@ -42,7 +42,7 @@ from sim.faults.torn_journal import TornJournal
 from sim.points import Point
 from sim.ties import FirstComeTies, PriorityTies, RandomTies
 
-VERSION = 4
+VERSION = 5
 """Of the drawing: the same seed gives another world in another version."""
 
 WARM_UP_S = 40.0

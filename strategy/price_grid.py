@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from math import ceil, floor, sqrt
 from typing import Annotated
 
-from annotated_types import Ge, Gt, Interval
+from annotated_types import Interval
 
 from domain.instrument import Instrument
 from domain.units import Bps, Frac, Px, Sz, Usd
@@ -24,17 +24,17 @@ MINUTE_S = 60.0
 class PriceGridConfig:
     """How wide the steps are, and how long an anchor stays."""
 
-    min_tick_multiple: Annotated[float, Gt(0)] = 2.0
+    min_tick_multiple: Annotated[float, Interval(gt=0, le=1e3)] = 2.0
     """A step has at least this many ticks of the venue."""
-    sigma_divisor: Annotated[float, Gt(0)] = 4.0
+    sigma_divisor: Annotated[float, Interval(gt=0, le=1e3)] = 4.0
     """A step is at least what the market moves in a minute, divided by this."""
-    pressure_scaling: Annotated[float, Ge(0)] = 2.0
+    pressure_scaling: Annotated[float, Interval(ge=0, le=1e3)] = 2.0
     """With nothing left of the allowance a step is wider by the factor one plus this."""
     max_share_of_half: Annotated[float, Interval(gt=0, le=1)] = 0.5
     """A step is never wider than this share of the half-spread: beyond it the grid would decide the quote."""
-    reanchor_step_change: Annotated[float, Gt(0)] = 0.25
+    reanchor_step_change: Annotated[float, Interval(gt=0, le=1e3)] = 0.25
     """An epoch ends when the step that is wanted differs by more than this share from the one in use."""
-    reanchor_steps: Annotated[int, Ge(1)] = 200
+    reanchor_steps: Annotated[int, Interval(ge=1, le=1_000_000)] = 200
     """And when the fair price is further than so many steps from the anchor."""
 
 

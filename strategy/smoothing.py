@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from math import exp
 from typing import Annotated, NamedTuple
 
-from annotated_types import Ge, Gt, Interval
+from annotated_types import Interval
 
 from domain.units import NS_PER_S, Bps, Frac, Ns
 from strategy.volatility import BipowerVolatility, VolatilityConfig
@@ -36,7 +36,7 @@ class QuoteInputs(NamedTuple):
 class SmoothingConfig:
     """One input."""
 
-    tau_s: Annotated[float, Gt(0)]
+    tau_s: Annotated[float, Interval(gt=0, le=1e6)]
     """Time constant of its average, in seconds; Q3's weights at a cycle of 6 s."""
     band: Annotated[float, Interval(ge=0, lt=1)]
     """What goes on changes when the average differs by this share of it."""
@@ -46,9 +46,9 @@ class SmoothingConfig:
 class RegimeFlagConfig:
     """When volatility has changed its regime: a fast estimate leaves a band around the slow one."""
 
-    half_life_s: Annotated[float, Gt(0)] = 30.0
+    half_life_s: Annotated[float, Interval(gt=0, le=1e6)] = 30.0
     """Of the fast estimate, in seconds; the slow one is the quote's own."""
-    up: Annotated[float, Gt(1)] = 2.0
+    up: Annotated[float, Interval(gt=1, le=1e3)] = 2.0
     """Fast over slow above this is a change."""
     down: Annotated[float, Interval(gt=0, lt=1)] = 0.5
     """So is fast over slow below this."""
@@ -66,13 +66,13 @@ class SmootherConfig:
     """Volatility."""
     intensity: SmoothingConfig = field(default_factory=lambda: SmoothingConfig(tau_s=57.0, band=0.05))
     """Rate of trades, for the model that asks for it."""
-    fair_band_bps: Annotated[float, Ge(0)] = 0.5
+    fair_band_bps: Annotated[float, Interval(ge=0, le=1e4)] = 0.5
     """The fair price stays until the mid is this far from it, in bps."""
     fair_band_share: Annotated[float, Interval(ge=0, le=1)] = 0.25
     """The band of the fair price is never more than this share of 1/kappa, about the half-spread."""
-    ramp_calls: Annotated[int, Ge(0)] = 5
+    ramp_calls: Annotated[int, Interval(ge=0, le=10_000)] = 5
     """After a change of regime the weight of a new value falls from 1 to its ordinary one over so many calls."""
-    cooldown_calls: Annotated[int, Ge(0)] = 3
+    cooldown_calls: Annotated[int, Interval(ge=0, le=10_000)] = 3
     """So many calls after a change of regime no other one is believed."""
     regime: RegimeFlagConfig | None = field(default_factory=RegimeFlagConfig)
     """What tells of a change of regime; off: nothing does."""

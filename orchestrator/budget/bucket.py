@@ -6,7 +6,7 @@ What comes in, what goes out and what runs over is counted, and nothing else cha
 from dataclasses import dataclass
 from typing import Annotated
 
-from annotated_types import Ge, Gt, Interval
+from annotated_types import Interval
 
 from domain.units import NS_PER_S, Ns, Usd
 
@@ -15,11 +15,11 @@ from domain.units import NS_PER_S, Ns, Usd
 class ImpulseConfig:
     """How much may go at once, in actions (RL-09, RL-19)."""
 
-    start: Annotated[float, Ge(0)] = 100.0
+    start: Annotated[float, Interval(ge=0, le=1e9)] = 100.0
     """What is in the purse at first."""
-    most: Annotated[float, Gt(0)] = 500.0
+    most: Annotated[float, Interval(gt=0, le=1e9)] = 500.0
     """What it holds; more runs over."""
-    reserve: Annotated[float, Ge(0)] = 20.0
+    reserve: Annotated[float, Interval(ge=0, le=1e9)] = 20.0
     """So much is left for what is urgent: gaps at the best level, and danger."""
     bulk: Annotated[float, Interval(gt=0, le=1)] = 0.8
     """What each further action of one request costs; the first costs one."""

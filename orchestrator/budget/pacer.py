@@ -11,7 +11,7 @@ from enum import IntEnum, StrEnum
 from math import exp, log
 from typing import Annotated, NamedTuple
 
-from annotated_types import Ge, Gt, Interval
+from annotated_types import Interval
 
 from domain.commands import Cancel, Modify, Place, Request
 from domain.limits import VenueLimits
@@ -54,15 +54,15 @@ OPERATIONS: Mapping[type, Operation] = {
 class PacingConfig:
     """How the allowance is spread over time and over what it is wanted for."""
 
-    per_minute: Annotated[int, Ge(1)] = 600
+    per_minute: Annotated[int, Interval(ge=1, le=1_000_000)] = 600
     """Most actions a minute, however large the allowance; the venue's messages a minute are a second bound."""
     reserve: Annotated[float, Interval(ge=0, lt=1)] = 0.2
     """Share of the budget that is kept from what is urgent; from what is less urgent two and three times as much."""
-    horizon_s: Annotated[float, Gt(0)] = 86_400.0
+    horizon_s: Annotated[float, Interval(gt=0, le=1e6)] = 86_400.0
     """What is left has to last so long, in seconds, if nothing is earned."""
-    window_s: Annotated[float, Gt(0)] = 600.0
+    window_s: Annotated[float, Interval(gt=0, le=1e6)] = 600.0
     """The budget is that of so long a stretch, in seconds; of a minute where `per_minute` is what binds."""
-    earn_half_life_s: Annotated[float, Gt(0)] = 1_800.0
+    earn_half_life_s: Annotated[float, Interval(gt=0, le=1e6)] = 1_800.0
     """Half-life of the memory of what fills have earned, in seconds."""
     modify_share: Annotated[float, Interval(ge=0, le=1)] = 0.4
     """Of the budget."""
@@ -72,7 +72,7 @@ class PacingConfig:
     """The same for cancels, of a budget by their own cap."""
     lendable: Annotated[float, Interval(ge=0, le=1)] = 0.8
     """Of the shares that others have not used, what one may use beyond its own."""
-    survival_s: Annotated[float, Gt(0)] = 300.0
+    survival_s: Annotated[float, Interval(gt=0, le=1e6)] = 300.0
     """While anything is left, a side without an order gets its best level so often at least, in seconds."""
     impulse: ImpulseConfig | None = field(default_factory=ImpulseConfig)
     """How much may go at once; off: whatever the window's budget holds."""

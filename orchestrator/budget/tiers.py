@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from math import ceil, sqrt
 from typing import Annotated
 
-from annotated_types import Ge, Interval
+from annotated_types import Interval
 
 from domain.units import NS_PER_S, Ns
 
@@ -22,7 +22,7 @@ STEPS = ((0.0, 10.0), (0.05, 5.0), (0.10, 3.0), (0.30, 1.0))
 class QuotaAwareConfig:
     """How quoting gives way as the allowance shrinks."""
 
-    widest: Annotated[float, Ge(1)] = 3.0
+    widest: Annotated[float, Interval(ge=1, le=1e3)] = 3.0
     """The bands in which orders stay grow to this multiple."""
     widens_below: Annotated[float, Interval(gt=0, le=1)] = 0.30
     """They begin to grow at this headroom."""
@@ -32,7 +32,7 @@ class QuotaAwareConfig:
     """Below this headroom the ladder has fewer levels."""
     best_only_below: Annotated[float, Interval(ge=0, lt=1)] = 0.05
     """Below this one it is the best bid and the best ask."""
-    interval_s: Annotated[float, Ge(0)] = 1.0
+    interval_s: Annotated[float, Interval(ge=0, le=1e6)] = 1.0
     """Least time between two cycles that no fill and no gate asks for, in seconds, above a headroom of 0.3: three times
     as long at 0.1, five times at 0.05, ten times where nothing is left."""
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from math import inf
 from typing import Annotated, NamedTuple
 
-from annotated_types import Ge, Gt
+from annotated_types import Interval
 
 from domain.commands import Alert, Severity
 from domain.units import InstrumentId
@@ -20,11 +20,11 @@ from domain.units import InstrumentId
 class ChurnConfig:
     """When people are told that orders move for nothing."""
 
-    window: Annotated[int, Ge(1)] = 100
+    window: Annotated[int, Interval(ge=1, le=10_000)] = 100
     """Cycles that are looked at together."""
-    ratio: Annotated[float, Gt(0)] = 10.0
+    ratio: Annotated[float, Interval(gt=0, le=1e3)] = 10.0
     """Cancels per fill above this are too many."""
-    cycles: Annotated[int, Ge(1)] = 50
+    cycles: Annotated[int, Interval(ge=1, le=10_000)] = 50
     """After so many cycles in a row with too many people are told, once until it is over."""
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from math import exp
 from typing import Annotated, NamedTuple
 
-from annotated_types import Ge, Gt, Interval, MinLen
+from annotated_types import Interval, MinLen
 
 from domain.units import Bps, Px, Side, Sz
 from strategy.ladder import LadderLevel
@@ -26,13 +26,13 @@ class QueueValueConfig:
     q: what is ahead, in mean trades.
     """
 
-    decay: Annotated[float, Ge(0)] = 0.1
+    decay: Annotated[float, Interval(ge=0, le=1e3)] = 0.1
     """How fast the hope of a fill falls with each mean trade ahead."""
-    delay_bps: Annotated[float, Ge(0)] = 0.02
+    delay_bps: Annotated[float, Interval(ge=0, le=1e4)] = 0.02
     """What the wait behind each mean trade ahead costs."""
-    modify_cost_bps: Annotated[float, Gt(0)] = 3.0
+    modify_cost_bps: Annotated[float, Interval(gt=0, le=1e4)] = 3.0
     """A place that is worth less than this is given up as if it were none."""
-    most_bands: Annotated[float, Ge(1)] = 1.5
+    most_bands: Annotated[float, Interval(ge=1, le=1e3)] = 1.5
     """An order whose place is worth more stays within so many bands of its target."""
 
 
@@ -40,21 +40,21 @@ class QueueValueConfig:
 class ToleranceConfig:
     """The band of each level, from the half-spread."""
 
-    share: Annotated[float, Gt(0)] = 0.3
+    share: Annotated[float, Interval(gt=0, le=1e3)] = 0.3
     """Of the half-spread."""
-    floor_bps: Annotated[float, Gt(0)] = 3.0
+    floor_bps: Annotated[float, Interval(gt=0, le=1e4)] = 3.0
     """The band of the best level is at least this wide, in bps; never wider than the half-spread itself."""
-    cap_bps: Annotated[float, Gt(0)] = 10.0
+    cap_bps: Annotated[float, Interval(gt=0, le=1e4)] = 10.0
     """And at most this wide, before the factors of level and allowance."""
-    level_factors: Annotated[tuple[Annotated[float, Ge(1)], ...], MinLen(1)] = (1.0, 2.0, 3.0)
+    level_factors: Annotated[tuple[Annotated[float, Interval(ge=1, le=1e3)], ...], MinLen(1)] = (1.0, 2.0, 3.0)
     """By level, best first; the last one is also for all further out."""
-    adverse_floor_bps: Annotated[float, Ge(0)] = 1.0
+    adverse_floor_bps: Annotated[float, Interval(ge=0, le=1e4)] = 1.0
     """What a kept order must earn beyond the fee, in bps of the mid, unless its target earns less."""
-    front_bonus: Annotated[float, Ge(0)] = 0.5
+    front_bonus: Annotated[float, Interval(ge=0, le=1e3)] = 0.5
     """An order at the front of its queue has a band that is wider by this share."""
     front_share: Annotated[float, Interval(ge=0, le=1)] = 0.2
     """It is at the front where no more than this share of its level trades before it."""
-    near_bonus: Annotated[float, Ge(0)] = 0.25
+    near_bonus: Annotated[float, Interval(ge=0, le=1e3)] = 0.25
     """One that is near the front has a band that is wider by this share."""
     near_share: Annotated[float, Interval(ge=0, le=1)] = 0.5
     """It is near the front where no more than this share of its level trades before it."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import Annotated
 
-from annotated_types import Ge, Gt
+from annotated_types import Interval
 
 from domain.orders import TrackedOrder
 from domain.units import Bps, Ns, millis
@@ -44,9 +44,9 @@ KEEPS = frozenset((Row.SAME, Row.QUEUE, Row.LATCH))
 class ModifyFirstConfig:
     """A moved price is modified, and a modify that has to wait leaves its order where it is (CH-19..21)."""
 
-    max_price_bps: Annotated[float, Gt(0)] = 50.0
+    max_price_bps: Annotated[float, Interval(gt=0, le=1e4)] = 50.0
     """A price that has moved further than this, in bps, is cancelled and placed anew."""
-    interval_ms: Annotated[float, Ge(0)] = 500.0
+    interval_ms: Annotated[float, Interval(ge=0, le=1e9)] = 500.0
     """Least time between two modifies of one order, in ms; until then it rests on, and is looked at again then."""
 
 
@@ -54,9 +54,9 @@ class ModifyFirstConfig:
 class ReconcileConfig:
     """When an order that is not exactly its target stays; all of it is off by default."""
 
-    latch_bps: Annotated[float, Ge(0)] = 0.0
+    latch_bps: Annotated[float, Interval(ge=0, le=1e4)] = 0.0
     """Without `tolerance`: an order whose target has moved by no more than this, in bps, stays."""
-    modify_interval_ms: Annotated[float, Ge(0)] = 0.0
+    modify_interval_ms: Annotated[float, Interval(ge=0, le=1e9)] = 0.0
     """Without `modify_first`: a modify that comes sooner than this after its order's last one, in ms, is not made."""
     modify_first: ModifyFirstConfig | None = None
     """Modify where it is possible, and wait with it rather than drop it."""

@@ -288,7 +288,7 @@ def test_an_allowance_that_is_used_up_holds_no_question_back():
     stage = quoting(config=TraderConfig(desk=DeskConfig(engine=AT_ONCE), dead_man=None))
     budget, start = stage.core.budget, stage.now
     budget.exhausted.until, budget.rate_limited.until = Ns(start + s(300)), Ns(start + s(15))
-    budget.used, budget._trickle_at = budget.cap, Ns(start + s(300))
+    budget.quota.used, budget._trickle_at = budget.cap, Ns(start + s(300))
     stage.run_for(s(14.9))
     assert (asked_at(stage, start), reconciler(stage).postponed) == ([], 1)
     stage.run_for(s(0.2))

@@ -511,3 +511,54 @@ def test_the_committed_schema_is_up_to_date():
     committed = (files("scenarios") / "scenario.schema.json").read_text(encoding="utf-8")
     assert committed == schema_text()
     assert json.loads(committed)["additionalProperties"] is False
+
+
+# --- limits that cannot be meant together -------------------------------------------------------
+
+CONTRADICTIONS = {
+    "trader.budget.rate_limited.first_s": 100.0,
+    "trader.budget.exhausted.first_s": 700.0,
+    "trader.budget.pacing.modify_share": 0.5,
+    "trader.budget.pacing.reserve": 0.4,
+    "trader.budget.pacing.per_minute": 5_000,
+    "trader.budget.pacing.impulse": {"start": 600.0, "most": 500.0, "reserve": 500.0},
+    "trader.desk.rejections.backoff_s": 500.0,
+    "trader.desk.quota_aware.widest_below": 0.5,
+    "trader.desk.quota_aware.best_only_below": 0.4,
+    "trader.desk.reconcile.modify_interval_ms": 7_000.0,
+    "trader.desk.reconcile.modify_first.interval_ms": 6_001.0,
+    "trader.desk.reconcile.tolerance.floor_bps": 11.0,
+    "trader.desk.reconcile.tolerance.level_factors": [2.0, 1.0],
+    "venue.limits.address.initial": 0,
+}
+TWO_IN_ONE = "trader.budget.pacing.impulse"
+
+
+def setting(path, value):
+    if isinstance(value, dict):
+        return f"{path} = {{ {', '.join(f'{key} = {each}' for key, each in value.items())} }}"
+    return f"{path} = {value}"
+
+
+@pytest.mark.parametrize("path", CONTRADICTIONS)
+def test_limits_that_contradict_each_other_are_named(path):
+    """Each by itself: the path of the setting, what was found and what it has to go with."""
+    n = 2 if path == TWO_IN_ONE else 1
+    lines = problems_of("churn-poor", setting(path, CONTRADICTIONS[path]).replace(" = ", "=", 1))
+    assert len(lines) == n, lines
+    assert all(path in line for line in lines), lines
+
+
+def test_all_contradicting_limits_are_named_at_once(tmp_path):
+    """A person mends them once."""
+    path = tmp_path / "bad.toml"
+    rows = "\n".join(setting(*each) for each in CONTRADICTIONS.items())
+    path.write_text(f'extends = "churn-poor"\nname = "bad"\n{rows}\n')
+    lines = problems_of(path)
+    assert len(lines) == len(CONTRADICTIONS) + 1, lines
+    assert all(any(where in line for line in lines) for where in CONTRADICTIONS)
+
+
+def test_limits_that_go_together_are_taken():
+    """The other way round: what the library says is no contradiction."""
+    assert load("churn-poor").name == "churn-poor"
