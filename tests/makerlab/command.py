@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -11,7 +12,10 @@ SHORT = ("--set", "duration_s=30", "--set", "expect.fills_min=0")
 
 
 def spawn(*arguments, cwd, **environment):
-    """Start `makerlab ARGUMENTS` in a process of its own."""
+    """Start `makerlab ARGUMENTS` in a process of its own, which can be interrupted even where the tests cannot.
+
+    A shell lets what it starts in the background ignore Ctrl-C, and that would be inherited.
+    """
     return subprocess.Popen(
         [sys.executable, "-m", "makerlab", *arguments],
         cwd=cwd,
@@ -19,6 +23,7 @@ def spawn(*arguments, cwd, **environment):
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509 - no threads here
     )
 
 
