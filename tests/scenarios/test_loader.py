@@ -309,7 +309,7 @@ block_ms = "often"
 [trader.desk.engine]
 max_position_us = 5
 [checks]
-despite = ["reoder"]
+despite = ["reordder"]
 [[faults]]
 kind = "earthquake"
 at_s = "soon"
@@ -321,7 +321,7 @@ BESIDE = {
     "probes[3]": '"stay"',
     "venue.block_ms": '"often"',
     "trader.desk.engine.max_position_us": "5",
-    "checks.despite[0]": '"reoder"',
+    "checks.despite[0]": '"reordder"',
     "faults[0].kind": '"earthquake"',
     "duration_s": '"long"',
 }
@@ -377,7 +377,7 @@ def test_overrides_of_a_scenario_that_is_not_there_are_read_too():
 def test_a_misspelt_kind_is_one_line_not_two(tmp_path):
     """What liveness is judged in spite of is not called unknown because the fault itself is misspelt."""
     path = tmp_path / "bad.toml"
-    path.write_text("extends = 'eth-quiet'\nchecks.despite = ['reorder']\n[[faults]]\nkind = 'reoder'\n")
+    path.write_text("extends = 'eth-quiet'\nchecks.despite = ['reorder']\n[[faults]]\nkind = 'reordder'\n")
     (line,) = problems_of(path)
     assert "faults[0].kind" in line
 
