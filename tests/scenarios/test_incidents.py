@@ -19,6 +19,7 @@ NOT_IN_A_STORM = {
     "fsync_failure": "no journal, no trader",
     "journal_full": "no journal, no trader",
     "delist": "an instrument that is settled does not come back to the only market",
+    "false_quota": "the allowance of a storm is far from used up: what is said of it there decides nothing",
 }
 """Faults that a storm of everything leaves out, and why."""
 
