@@ -98,12 +98,13 @@ def reconcile(  # noqa: PLR0913 - everything that a pure decision reads
     if not targets and not holding:
         plan.actions.extend(CancelOrder(order) for order in free)
         return
-    left = list(targets)
-    unmatched = _match_same_price(left, free, plan, rules, now, bands, claims, reduce_only=reduce_only)
-    _hold(left, holding, plan)
+    matching = _Matching(list(targets), plan, rules, now, bands, claims, reduce_only=reduce_only)
+    unmatched = matching.serve_same_price(free)
+    matching.hold(holding)
     unmatched.sort(key=lambda order: -side * order.px)
-    if left and unmatched and (bands or rules.reach or rules.latch != NO_BAND):
-        _match_nearest(left, unmatched, plan, rules, now, bands, claims, reduce_only=reduce_only)
+    if bands or rules.reach or rules.latch != NO_BAND:
+        matching.serve_nearest(unmatched)
+    left = matching.left
     for order in unmatched:
         if left:
             plan.actions.append(Replace(order, left.pop(0)))
@@ -112,85 +113,77 @@ def reconcile(  # noqa: PLR0913 - everything that a pure decision reads
     plan.actions.extend(PlaceNew(side, level) for level in left)
 
 
-def _match_same_price(
-    left: list[LadderLevel],
-    free: list[TrackedOrder],
-    plan: Plan,
-    rules: Rules,
-    now: Ns,
-    bands: Mapping[Px, Band],
-    claims: Mapping[Cloid, Claim],
-    *,
-    reduce_only: bool,
-) -> list[TrackedOrder]:
-    """What stands at a target's price serves it, rather one of the right size; returns the orders that do not."""
-    by_px = {level.px: level for level in left}
-    right: set[Px] = set()
-    for order in free:
-        level = by_px.get(order.px)
-        if level is not None and rules.is_size_right(order, level) and order.reduce_only is reduce_only:
-            right.add(order.px)
-    unmatched = []
-    for order in free:
-        level = by_px.get(order.px) if order.reduce_only is reduce_only else None
-        if level is None or (order.px in right and not rules.is_size_right(order, level)):
-            unmatched.append(order)
-            continue
-        del by_px[order.px]
-        left.remove(level)
-        row = rules.row(order, level, bands.get(level.px, rules.latch), claims.get(order.cloid, NO_CLAIM))
-        _serve(order, level, row, plan, rules, now)
-    return unmatched
+@dataclass(slots=True)
+class _Matching:
+    """Which order of one side serves which of its targets, and what becomes of the two."""
 
+    left: list[LadderLevel]
+    """Targets that nothing serves yet, best first."""
+    plan: Plan
+    rules: Rules
+    now: Ns
+    bands: Mapping[Px, Band]
+    claims: Mapping[Cloid, Claim]
+    reduce_only: bool = field(kw_only=True)
 
-def _match_nearest(
-    left: list[LadderLevel],
-    free: list[TrackedOrder],
-    plan: Plan,
-    rules: Rules,
-    now: Ns,
-    bands: Mapping[Px, Band],
-    claims: Mapping[Cloid, Claim],
-    *,
-    reduce_only: bool,
-) -> None:
-    """Each target that is left, best first, takes the nearest order that it can keep or modify (RC-11)."""
-    for level in tuple(left):
-        usable = [order for order in free if order.reduce_only is reduce_only]
-        if not usable:
+    def serve_same_price(self, free: Sequence[TrackedOrder]) -> list[TrackedOrder]:
+        """What stands at a target's price serves it, rather one of the right size; returns the orders that do not."""
+        by_px, is_size_right = {level.px: level for level in self.left}, self.rules.is_size_right
+        right: set[Px] = set()
+        for order in free:
+            level = by_px.get(order.px)
+            if level is not None and is_size_right(order, level) and order.reduce_only is self.reduce_only:
+                right.add(order.px)
+        unmatched = []
+        for order in free:
+            level = by_px.get(order.px) if order.reduce_only is self.reduce_only else None
+            if level is None or (order.px in right and not is_size_right(order, level)):
+                unmatched.append(order)
+                continue
+            del by_px[order.px]
+            self._serve(order, level, self._row(order, level))
+        return unmatched
+
+    def hold(self, holding: Sequence[TrackedOrder]) -> None:
+        """Each busy or unknown order takes the nearest target out of the running."""
+        for order in holding:
+            if not self.left:
+                return
+            px = order.px
+            self.left.remove(min(self.left, key=lambda level: abs(level.px - px)))
+            self.plan.blocked += 1
+
+    def serve_nearest(self, free: list[TrackedOrder]) -> None:
+        """Each target that is left, best first, takes the nearest order that it can keep or modify (RC-11)."""
+        for level in tuple(self.left):
+            usable = [order for order in free if order.reduce_only is self.reduce_only]
+            if not usable:
+                return
+            order = min(usable, key=lambda order: distance(order, level))
+            row = self._row(order, level)
+            if row is not Row.REPLACE:
+                free.remove(order)
+                self._serve(order, level, row)
+
+    def _row(self, order: TrackedOrder, level: LadderLevel) -> Row:
+        band, claim = self.bands.get(level.px, self.rules.latch), self.claims.get(order.cloid, NO_CLAIM)
+        return self.rules.row(order, level, band, claim)
+
+    def _serve(self, order: TrackedOrder, level: LadderLevel, row: Row) -> None:
+        """Keep or modify; a modify that comes too soon after the last one leaves the order where it is."""
+        plan = self.plan
+        self.left.remove(level)
+        if row in KEEPS:
+            plan.kept += 1
+            plan.latched += row is not Row.SAME
             return
-        order = min(usable, key=lambda order: distance(order, level))
-        row = rules.row(order, level, bands.get(level.px, rules.latch), claims.get(order.cloid, NO_CLAIM))
-        if row is Row.REPLACE:
-            continue
-        left.remove(level)
-        free.remove(order)
-        _serve(order, level, row, plan, rules, now)
-
-
-def _serve(order: TrackedOrder, level: LadderLevel, row: Row, plan: Plan, rules: Rules, now: Ns) -> None:
-    """Keep or modify; a modify that comes too soon after the last one leaves the order where it is."""
-    if row in KEEPS:
-        plan.kept += 1
-        plan.latched += row is not Row.SAME
-        return
-    at = rules.may_modify_at(order)
-    if now >= at:
-        plan.actions.append(ModifyOrder(order, level))
-        return
-    plan.debounced += 1
-    if rules.waits:
-        plan.retry_at = at if plan.retry_at is None else min(plan.retry_at, at)
-
-
-def _hold(left: list[LadderLevel], holding: list[TrackedOrder], plan: Plan) -> None:
-    """Each busy or unknown order takes the nearest target out of the running."""
-    for order in holding:
-        if not left:
+        at = self.rules.may_modify_at(order)
+        if self.now >= at:
+            plan.actions.append(ModifyOrder(order, level))
             return
-        px = order.px
-        left.remove(min(left, key=lambda level: abs(level.px - px)))
-        plan.blocked += 1
+        plan.debounced += 1
+        if self.rules.waits:
+            plan.retry_at = at if plan.retry_at is None else min(plan.retry_at, at)
 
 
 def _is_known(order: TrackedOrder) -> bool:
