@@ -211,6 +211,9 @@ class OwnOrders:
                 if entry.oid in self._over or self._is_foreign(entry.instrument):
                     continue
                 order = self._adopt(entry.instrument, entry.cloid, entry.oid, entry.side, entry.px, entry.sz)
+            if order.oid not in (None, entry.oid):  # an answer gave it an id that is none
+                self._by_oid.pop(order.oid, None)
+                order.oid = None
             self._bind(order, entry.oid)
             order.acknowledge(now)
 

@@ -380,6 +380,8 @@ class OrderTracker:
             # We took it for gone or never placed, and it rests: whoever asks has to cancel it.
             self.counters.foreign += 1
             return False
+        if is_answer and not order.is_terminal:
+            self._correct(order, update.oid)
         if order.is_terminal or (order.oid is not None and order.oid != update.oid):
             self.counters.late_events += 1
             return True
@@ -507,6 +509,13 @@ class OrderTracker:
             order.oid = oid
             order.cancels_in_vain = 0
             self._by_oid[oid] = order.cloid
+
+    def _correct(self, order: TrackedOrder, oid: Oid) -> None:
+        """The venue was asked about the client id, and this is its order's id: one that was given before was none."""
+        if order.oid not in (None, oid):
+            self._by_oid.pop(order.oid, None)
+            order.oid = None
+        self._bind(order, oid)
 
     def _is_late(self, order: TrackedOrder, now: Ns) -> bool:
         """Whether a fill of this order was not to be expected any more (OL-03)."""

@@ -108,7 +108,8 @@ class Engine:
 
     def cancel(self, client: Client, cancel: Cancel) -> Cancelled | Refused:
         """Take a resting order out."""
-        order = client.orders.resting(cancel.instrument, cancel.oid, cancel.cloid)
+        oid = cancel.oid if cancel.cloid is None else None  # by the client id, if there is one
+        order = client.orders.resting(cancel.instrument, oid, cancel.cloid)
         if order is None:
             return texts.not_open(self.markets[cancel.instrument].instrument)
         self._withdraw(order, Reason.REQUESTED)

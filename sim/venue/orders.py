@@ -183,7 +183,7 @@ class AccountOrders:
         return self._by_cloid.get(cloid)
 
     def resting(self, instrument: InstrumentId, oid: Oid | None, cloid: Cloid | None) -> OwnOrder | None:
-        """The open order that a cancel or modify means; an oid counts before a client id."""
+        """The open order that a cancel or modify means, by the oid if there is one."""
         if oid is not None:
             order = self.open.get(oid)
         else:

@@ -742,6 +742,24 @@ def test_statuses_about_another_generation_are_no_ops():
     assert known(order) == (S.OPEN, InFlight.NONE, Certainty.KNOWN)
 
 
+@pytest.mark.parametrize("is_answer", [True, False])
+def test_an_id_that_is_none_is_corrected_by_the_answer_to_a_question(is_answer):
+    """An answer gave an id that no order has: fills by the true one are ours as soon as the venue has said it.
+
+    What the stream says may be older than what we know (reliability 28).
+    """
+    tracker = make()
+    order = resting(tracker, 7)
+    early = fill_of(order, 1, 3, oid=6, cloid=None)
+    tracker.on_fill(early, Ns(1))
+    tracker.on_update(update(order, OPEN, 6), Ns(2), is_answer=is_answer)
+    assert (order.oid, order.filled) == ((6, 3) if is_answer else (7, 0))
+    assert (tracker.find(None, Oid(7)) is order) is not is_answer
+    assert (tracker.find(None, Oid(6)) is order) is is_answer
+    tracker.on_update(update(order, CANCELED, 6, remaining=7), Ns(3), is_answer=is_answer)
+    assert order.is_terminal is is_answer
+
+
 def test_facts_about_orders_we_do_not_know_are_told_apart():
     tracker, elsewhere = make(), make()
     foreign = resting(elsewhere, 5)

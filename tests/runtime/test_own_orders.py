@@ -199,6 +199,15 @@ def test_the_list_of_open_orders_ends_what_it_lacks():
     assert book.unsettled == [B]
 
 
+def test_an_order_that_is_listed_under_another_id_rests():
+    """Protects the safety net: an answer gave an id that no order has, the list has the order with its true one."""
+    book = Book().ask(0, place(A), reply=Resting(7, A)).see(1, fill(4, 1, oid=1, cloid=None))
+    book.ask(2, QueryOpenOrders(), reply=OpenOrdersReport(0, (listed(1, A),)))
+    assert [(order.oid, order.filled) for order in book.orders.live()] == [(1, 4)]
+    book.see(3, update(OrderStatus.CANCELED, 6, cloid=None))
+    assert book.unsettled == []
+
+
 def test_a_status_query():
     """Protects recovery: evidence ends an order; not being known ends it only after its expiry."""
     book = Book()

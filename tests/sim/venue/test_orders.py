@@ -124,6 +124,14 @@ def test_a_cancel_by_either_id_and_what_is_not_open():
     assert ex.resting(BOB) == [(3, 1)]
 
 
+def test_a_cancel_with_both_ids_goes_by_the_client_id():
+    """Protects who was told a wrong id: the order that was named at its placement is the one that goes."""
+    ex = Exchange()
+    ex.run(ANN, place(BUY, 99, 1, n=1), place(BUY, 98, 2, n=2))
+    assert ex.run(ANN, cancel(2, n=1), cancel(77, n=2)) == (Cancelled(), Cancelled())
+    assert ex.resting(ANN) == []
+
+
 def test_a_client_id_that_is_open_twice_means_the_younger_order():
     """Protects our decision on a case that the venue does not document: both stand, a cancel takes the younger."""
     ex = Exchange()
