@@ -10,11 +10,14 @@ from scenarios.failure import Failure
 from scenarios.loader import load_tree
 from scenarios.result import Metrics, RunResult
 from scenarios.runner import run
+from studies.mutants import planted
 
 
 def write_failure_page(failure: Failure, folder: Path) -> Path:
     """Run the world once more, with its figures, and write ``seed-N.html``; needs matplotlib."""
-    result = run(build(load_tree(failure.scenario, f"seed {failure.seed}"), failure.seed, MemoryLog()), failure.seed)
+    with planted(failure.planted):
+        running = build(load_tree(failure.scenario, f"seed {failure.seed}"), failure.seed, MemoryLog())
+        result = run(running, failure.seed)
     path = folder / f"seed-{failure.seed}.html"
     story = "".join((_what_failed(failure), _injected(result), _believed(result), _tail(failure)))
     path.write_text(page(result).replace("</body></html>", f"{story}</body></html>"), encoding="utf-8")

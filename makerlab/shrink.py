@@ -15,6 +15,7 @@ from scenarios.drawing import VERSION as DRAWING
 from scenarios.failure import Failure, read_failure, scenario_text
 from scenarios.loader import load_tree
 from scenarios.shrink import Shrinker
+from studies.mutants import patches_named, planted
 
 
 def shrink(artefact: Path, *, out: Path | None = None, minutes: float = 5.0) -> int:
@@ -43,7 +44,8 @@ def shrink(artefact: Path, *, out: Path | None = None, minutes: float = 5.0) -> 
 
         shrinker = Shrinker(failure, say, lambda: monotonic() - started > minutes * 60)
         try:
-            does_fail = shrinker.shrink()
+            with planted(failure.planted):
+                does_fail = shrinker.shrink()
         except KeyboardInterrupt:
             if shrinker.tree != failure.scenario:
                 _write(shrinker.tree, failure, target)
@@ -55,8 +57,9 @@ def shrink(artefact: Path, *, out: Path | None = None, minutes: float = 5.0) -> 
     tree = shrinker.tree
     _write(tree, failure, target)
     faults = counted(len(tree["faults"]), "fault")
+    with_bug = f" with {failure.planted} planted, {_without(shrinker)}" if failure.planted else ""
     result_console().print(
-        f"{target}: {faults}, {tree['duration_s']:g} s, fails for {failure.name}; {shrinker.runs} runs in "
+        f"{target}: {faults}, {tree['duration_s']:g} s, fails for {failure.name}{with_bug}; {shrinker.runs} runs in "
         f"{monotonic() - started:.0f} s\nmakerlab run {target} --seed {failure.seed}",
         soft_wrap=True,
     )
@@ -74,6 +77,9 @@ def _checked(artefact: Path, target: Path, minutes: float) -> Failure:
         load_tree(failure.scenario, f"{artefact}: scenario")  # what is no world at all does not fail either
     except ConfigError as error:
         raise ConfigError([*problems, *error.problems]) from error
+    if failure.planted and patches_named(failure.planted) is None:
+        want = "a mutant that is planted in the code, as `makerlab mutants` lists it"
+        problems.append(Problem(f"{artefact}: planted", repr(failure.planted), want))
     if problems:
         raise ConfigError(problems)
     return failure
@@ -87,8 +93,14 @@ def warn(artefact: Path, failure: Failure) -> None:
         log(f"{artefact}: drawn by version {failure.drawing} of the drawing, this is {DRAWING}: taken as it is written")
 
 
+def _without(shrinker: Shrinker) -> str:
+    """What becomes of the small world when the bug is not planted."""
+    return "not without it" if shrinker.fails(shrinker.tree) is None else "AND WITHOUT IT: that is another failure"
+
+
 def _write(tree: dict[str, Any], failure: Failure, target: Path) -> None:
-    text = f"Seed {failure.seed} breaks {failure.name}: {failure.failed[0].text}"
+    bug = f" with {failure.planted} planted" if failure.planted else ""
+    text = f"Seed {failure.seed}{bug} breaks {failure.name}: {failure.failed[0].text}"
     with naming(target):
         target.write_text(
             scenario_text({**tree, "name": f"small-{failure.seed}", "description": text}), encoding="utf-8"

@@ -1,6 +1,7 @@
 """`makerlab swarm`: worlds drawn from seeds, each run with every check; what fails is kept and can be repeated."""
 
 from contextlib import suppress
+from dataclasses import replace
 from hashlib import blake2b
 from io import StringIO
 from pathlib import Path
@@ -19,6 +20,7 @@ from makerlab.places import file_problems, folder_problems, naming
 from makerlab.pool import spread
 from makerlab.run import MAX_SEEDS
 from makerlab.swarm_summary import FAILURES, Summary, print_summary
+from runtime.config_check import suggestion
 from runtime.logs import configure
 from runtime.provenance import git_commit
 from scenarios.difference import first_difference
@@ -27,6 +29,8 @@ from scenarios.failure import Failure, read_failure
 from scenarios.result import MAX_SEED
 from scenarios.swarm import Seen, Task, look
 from studies.canary import is_heard, sing
+from studies.mutants import mutants_named, patches_named
+from studies.mutants import planted as planting
 
 OUT = Path("runs/swarm")
 SEEN = "seeds.jsonl"
@@ -46,15 +50,17 @@ class Terms(msgspec.Struct, frozen=True):
     drawing: int
     duration_s: float
     commit: str | None
+    planted: str = ""
 
 
-def swarm(
+def swarm(  # noqa: PLR0913 - the options of a command
     *,
     seeds: str = "20",
     minutes: float = 10.0,
     jobs: Whole = 1,
     out: Path = OUT,
     need_sometimes: float = 0.0,
+    planted: str = "",
     situations: Annotated[bool, Parameter(negative="")] = False,
     html: Annotated[bool, Parameter(negative="")] = False,
     as_json: Annotated[bool, Parameter(name="--json", negative="")] = False,
@@ -82,6 +88,8 @@ def swarm(
         Folder for what was seen and for failures.
     need_sometimes
         Share of the situations, in percent, that some world must have met.
+    planted
+        Plant a bug of `makerlab mutants` in every world, by its name: would the search find it?
     situations
         Print all situations, with the first seed that met each.
     html
@@ -89,7 +97,7 @@ def swarm(
     as_json
         Print the summary as one JSON document.
     """
-    terms = Terms(VERSION, minutes * 60, git_commit())
+    terms = Terms(VERSION, minutes * 60, git_commit(), planted)
     wanted, book = _checked(seeds, minutes, jobs, need_sometimes, out, terms)
     if "@" in seeds:
         log(f"seeds {wanted[0]}..{wanted[-1]}")
@@ -104,6 +112,7 @@ def swarm(
         wanted_pct=need_sometimes,
         took_s=monotonic() - started,
         out=out,
+        planted=planted,
     )
     if html:
         with naming(out):
@@ -131,6 +140,10 @@ def _checked(
         problems.append(Problem("--jobs", str(jobs), ">= 1"))
     if not 0 <= need_sometimes <= WHOLE_PCT:
         problems.append(Problem("--need-sometimes", f"{need_sometimes:g}", "0 to 100, in percent"))
+    if terms.planted and patches_named(terms.planted) is None:
+        known = [plant.name for plant in mutants_named(())[0] if patches_named(plant.name) is not None]
+        want = f"the name of a mutant that is planted in the code{suggestion(terms.planted, known)}"
+        problems.append(Problem("--planted", repr(terms.planted), want))
     book = _Book(out, terms)
     if wrong := folder_problems("--out", out):
         problems += wrong
@@ -144,15 +157,15 @@ def _checked(
 def _search(wanted: range, jobs: int, book: "_Book") -> tuple[Seen, list[str]]:
     """Look at every seed, and at some of them twice: what became of the planted bug, and what differed."""
     book.begin()
-    duration_s = book.terms.duration_s
+    duration_s, bug = book.terms.duration_s, book.terms.planted
     todo = [
-        Task(seed, duration_s, book.journal(seed) if seed % AGAIN == 0 else None)
+        Task(seed, duration_s, book.journal(seed) if seed % AGAIN == 0 else None, bug)
         for seed in wanted
         if seed not in book.seen
     ]
     if len(todo) < len(wanted):
         log(f"{book.path}: {counted(len(wanted) - len(todo), 'seed')} of {len(wanted)} seen before")
-    again = [Task(seed, duration_s, book.journal(seed, again=True)) for seed in wanted if seed % AGAIN == 0]
+    again = [Task(seed, duration_s, book.journal(seed, again=True), bug) for seed in wanted if seed % AGAIN == 0]
     try:
         with progress("swarm") as tick:
             canary, _ = sing()
@@ -236,6 +249,12 @@ class _Book:
             file.write(msgspec.json.encode(seen) + b"\n")
 
 
+def _look(task: Task) -> tuple[Seen, Failure | None]:
+    """Run the world of a seed, with the bug that is to be planted."""
+    with planting(task.planted):
+        return look(task)
+
+
 def _explore(todo: list[Task], jobs: int, book: _Book, tick: Tick) -> None:
     started = monotonic()
     done = failed = 0
@@ -248,7 +267,7 @@ def _explore(todo: list[Task], jobs: int, book: _Book, tick: Tick) -> None:
         rate = done / (monotonic() - started) * 60
         tick(done / len(todo), f"{done} of {len(todo)} seeds, {failed} failed, {rate:.0f} seeds a minute")
 
-    spread(look, todo, jobs, note, on_start=silence)
+    spread(_look, todo, jobs, note, on_start=silence)
 
 
 def _run_again(again: list[Task], jobs: int, book: _Book) -> list[str]:
@@ -263,7 +282,7 @@ def _run_again(again: list[Task], jobs: int, book: _Book) -> list[str]:
             book.journal(task.seed).unlink(missing_ok=True)
             book.journal(task.seed, again=True).unlink()
 
-    spread(look, again, jobs, compare, on_start=silence, hash_seed=1)
+    spread(_look, again, jobs, compare, on_start=silence, hash_seed=1)
     with suppress(OSError):  # where something differed it is not empty
         (book.folder / TWICE).rmdir()
     return differing
@@ -276,7 +295,7 @@ def _parting(task: Task, book: _Book, before: Seen, now: Seen) -> str:
     """
     one, other = book.journal(task.seed), book.journal(task.seed, again=True)
     if not one.exists():
-        look(Task(task.seed, task.duration_s, one))
+        _look(replace(task, journal=one))
     where = first_difference(one.read_bytes(), other.read_bytes()) if other.exists() else None
     if where is None:
         where = (

@@ -89,6 +89,8 @@ class Summary(msgspec.Struct, kw_only=True):
     """Simulated time over the processor's, one process."""
     took_s: float
     folder: str
+    planted: str = ""
+    """The mutant that was planted in every world: what failed is what it does."""
 
     @property
     def holds(self) -> bool:
@@ -98,7 +100,15 @@ class Summary(msgspec.Struct, kw_only=True):
 
     @classmethod
     def of(
-        cls, seen: Sequence[Seen], *, differing: list[str], canary: str, wanted_pct: float, took_s: float, out: Path
+        cls,
+        seen: Sequence[Seen],
+        *,
+        differing: list[str],
+        canary: str,
+        wanted_pct: float,
+        took_s: float,
+        out: Path,
+        planted: str,
     ) -> "Summary":
         """Sum up."""
         simulated = sum(each.simulated_s for each in seen)
@@ -121,6 +131,7 @@ class Summary(msgspec.Struct, kw_only=True):
             speed_x=simulated / spent if spent else 0.0,
             took_s=took_s,
             folder=str(out),
+            planted=planted,
         )
 
 
@@ -237,11 +248,15 @@ def _complaints(summary: Summary) -> list[str]:
 
 
 def _failures(summary: Summary) -> list[str]:
-    lines = []
     folder = Path(summary.folder) / FAILURES
+    lines = [f"{summary.planted} is planted, and found in {len(summary.failed)} of {summary.seeds}"] * bool(
+        summary.planted
+    )
     for seed, names in list(summary.failed.items())[:TOLD]:
         lines.append(f"seed {seed}: {', '.join(names)}")
-        lines.append(f"  makerlab run {folder / f'seed-{seed}.toml'} --seed {seed}")
+        path = folder / f"seed-{seed}"
+        repeat = f"shrink {path}.json" if summary.planted else f"run {path}.toml --seed {seed}"
+        lines.append(f"  makerlab {repeat}")
     hidden = len(summary.failed) - TOLD
     if hidden > 0:
         lines.append(f"and {counted(hidden, 'more failing seed')} in {folder}")

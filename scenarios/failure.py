@@ -61,6 +61,8 @@ class Failure(msgspec.Struct, kw_only=True):
     """Number of the event at which the first thing was found."""
     tail: list[str]
     """The journal's records up to there."""
+    planted: str = ""
+    """The mutant that was planted; empty: the failure is of makerlab as it is."""
     repeat: str = ""
     """The command that does it again."""
 
@@ -75,6 +77,8 @@ class Failure(msgspec.Struct, kw_only=True):
         path = folder / f"seed-{self.seed}.json"
         world = path.with_suffix(".toml")
         self.repeat = f"makerlab run {world} --seed {self.seed}"
+        if self.planted:  # a run has no bugs but its own
+            self.repeat = f"makerlab shrink {path}"
         world.write_text(scenario_text(self.scenario), encoding="utf-8")
         path.write_bytes(msgspec.json.format(msgspec.json.encode(self), indent=1) + b"\n")
         return path

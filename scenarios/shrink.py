@@ -11,15 +11,13 @@ from math import ceil
 from typing import Any
 
 from domain.errors import ConfigError
+from scenarios.drawing import HEAL_S
 from scenarios.failure import Failure
 from scenarios.swarm import look_at
 
 Tree = dict[str, Any]
 LISTS = (("market", "more"), ("probes",))
 """Lists whose entries can be left out one by one."""
-Fails = Callable[[Tree], float | None]
-"""Runs a world: how far in seconds the failure was seen, or the end of the run; None if it does not fail so."""
-
 MARGIN_S = 1.0
 """Of simulated time behind the moment of a failure."""
 STEADY = ("extends", "name", "description", "duration_s", "faults", "expect")
@@ -40,7 +38,7 @@ class Shrinker:
 
     def shrink(self) -> bool:
         """Shrink until nothing helps; False if the world does not fail any more as it stands."""
-        at_s = self._fails(self.tree)
+        at_s = self.fails(self.tree)
         if at_s is None:
             return False
         self._cut_time(at_s)
@@ -54,7 +52,8 @@ class Shrinker:
                 self._try(what, smaller)
         return True
 
-    def _fails(self, tree: Tree) -> float | None:
+    def fails(self, tree: Tree) -> float | None:
+        """Run a world: how far in seconds the failure was seen, or the end of the run; None if it does not fail so."""
         self.runs += 1
         try:
             seen, _ = look_at(tree, self._seed)
@@ -67,7 +66,7 @@ class Shrinker:
 
     def _try(self, what: str, smaller: Tree) -> bool:
         _forget_gone(smaller)
-        if smaller == self.tree or self._fails(smaller) is None:
+        if smaller == self.tree or self.fails(smaller) is None:
             return False
         self.tree = smaller
         self._on_step(what, len(smaller["faults"]))
@@ -76,11 +75,15 @@ class Shrinker:
     def _cut_time(self, at_s: float) -> None:
         """End the run soon after the failure, or early where it came after the run; without the faults after that."""
         whole = self.tree["duration_s"]
-        for end_s in (at_s + MARGIN_S,) if at_s < whole else (whole / 4, whole / 2):
-            tree = deepcopy(self.tree)
-            tree["duration_s"] = round(end_s, 2)
-            tree["faults"] = [fault for fault in tree["faults"] if fault["at_s"] < tree["duration_s"]]
-            if end_s < whole and self._try(f"the time after {tree['duration_s']:g} s", tree):
+        if at_s >= whole:
+            for end_s in (whole / 4, whole / 2):
+                if self._try(f"the time after {end_s:g} s", _ending(self.tree, end_s, quiet_s=HEAL_S)):
+                    return
+            return
+        end_s = round(min(at_s + MARGIN_S, whole), 2)
+        for tree in (_ending(self.tree, end_s), {**deepcopy(self.tree), "duration_s": end_s}):
+            tree.pop("probes", None)  # they come after the run, and would come in the middle of a fault now
+            if self._try(f"the time after {end_s:g} s", tree):
                 return
 
     def _drop_faults(self) -> None:
@@ -149,6 +152,18 @@ def _at(tree: Tree, path: tuple[str, ...]) -> list[Any]:
 def _name(value: object) -> str:
     """What people call an entry of a list: a trial, or a market."""
     return str(value["instrument"]["name"]) if isinstance(value, dict) else str(value)
+
+
+def _ending(tree: Tree, end_s: float, quiet_s: float = 0.0) -> Tree:
+    """A world that ends sooner, its faults, but for those that stay for good, some time before that."""
+    end_s = round(end_s, 2)
+    faults = []
+    for fault in deepcopy(tree["faults"]):
+        if fault["at_s"] + fault["duration_s"] <= tree["duration_s"]:
+            fault["duration_s"] = round(min(fault["duration_s"], end_s - quiet_s - fault["at_s"]), 2)
+        if fault["at_s"] < end_s and fault["duration_s"] > 0:
+            faults.append(fault)
+    return {**deepcopy(tree), "duration_s": end_s, "faults": faults}
 
 
 def _forget_gone(tree: Tree) -> None:

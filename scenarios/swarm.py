@@ -31,6 +31,8 @@ class Task:
     duration_s: float
     journal: Path | None = None
     """Where its journal goes, for seeds that are run twice."""
+    planted: str = ""
+    """The mutant that whoever runs it plants meanwhile; empty: none."""
 
 
 class Seen(msgspec.Struct, kw_only=True):
@@ -69,6 +71,8 @@ def look(task: Task) -> tuple[Seen, Failure | None]:
     if task.journal is not None:
         task.journal.parent.mkdir(parents=True, exist_ok=True)
         task.journal.write_bytes(log.read())
+    if found[1] is not None:
+        found[1].planted = task.planted
     return found
 
 

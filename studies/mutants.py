@@ -5,14 +5,15 @@ or overrides, which exist for the length of one run. What cannot be planted here
 says so; where a layer masks a mutant, the pair of both must be found. To add one: a row in `MUTANTS`.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 
 from domain.events import Fill
 from orchestrator.desk.inventory import Inventory
 from studies.ablation import Trial, Verdict, carry_out, pairs_of
 from studies.mechanisms import mechanism_named
-from studies.sabotage import Patch, Sabotage, sabotage
+from studies.sabotage import Patch, Sabotage, installed, sabotage
 from studies.sabotages import connections, exposure, fills, lives, market, orders, process, venue
 
 
@@ -781,6 +782,21 @@ def plant_named(name: str) -> Plant:
     """Return the plant of a name; StopIteration if there is none."""
     rows = (*MUTANTS, CANARY)
     return next(plant for mutant in rows for plant in mutant.plants if plant.name == name)
+
+
+def patches_named(name: str) -> Sabotage | None:
+    """What plants a mutant of the table in the code; None where it is unknown, or planted by settings alone."""
+    rows = {plant.name: plant.off for mutant in MUTANTS for plant in mutant.plants}
+    off = rows.get(name)
+    return off if isinstance(off, Sabotage) else None
+
+
+@contextmanager
+def planted(name: str) -> Iterator[None]:
+    """Plant a mutant that `patches_named` knows, for as long as this is open; nothing where the name is empty."""
+    off = patches_named(name)
+    with nullcontext() if off is None else installed(off):
+        yield
 
 
 def mutant_of(plant: Plant) -> Mutant:

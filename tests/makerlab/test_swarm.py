@@ -133,6 +133,36 @@ def test_a_failure_is_kept_repeats_and_shrinks(capsys, tmp_path):
 
 
 @pytest.mark.slow
+def test_a_planted_bug_is_found_and_its_world_shrinks(capsys, tmp_path):
+    """Would the search find it? What it keeps fails with the bug alone, and so does what is left of it."""
+    planted = ("--planted", "no-deduplication")
+    code, out, _ = call(capsys, "swarm", "--seeds", "1..1", "--minutes", MINUTES, *planted)
+    assert code == ExitCode.FAILED
+    assert "no-deduplication is planted, and found in 1 of 1" in out
+    assert "makerlab shrink runs/swarm/failures/seed-1.json" in out
+    artefact = tmp_path / "runs/swarm" / FAILURES / "seed-1.json"
+    failure = read_failure(artefact)
+    assert failure.planted == "no-deduplication"
+    assert failure.repeat == "makerlab shrink runs/swarm/failures/seed-1.json"
+    code, out, _ = call(capsys, "shrink", str(artefact), "--minutes", "0.4")
+    assert code == ExitCode.OK
+    assert f"fails for {failure.name} with no-deduplication planted, not without it" in out
+    small = artefact.with_suffix(".small.toml")
+    assert len(load(str(small)).faults) < len(load(str(artefact.with_suffix(".toml"))).faults)
+    _, _, err = call(capsys, "swarm", "--seeds", "1..1", "--minutes", MINUTES)
+    assert "of other worlds" in err, "what was seen with a bug is nothing seen of makerlab as it is"
+
+
+@pytest.mark.parametrize(("name", "hint"), [("no-dedup", "no-deduplication"), ("no-budget", ""), ("canary", "")])
+def test_a_bug_that_nobody_can_plant_is_refused(capsys, name, hint):
+    """Unknown, or a switch of the scenario, which anybody can write into one."""
+    code, _, err = call(capsys, "swarm", "--seeds", "1..1", "--planted", name)
+    assert code == ExitCode.WRONG_INPUT
+    assert f"--planted: found '{name}', want the name of a mutant that is planted in the code" in err
+    assert hint in err
+
+
+@pytest.mark.slow
 @pytest.mark.usefixtures("forgetful")
 def test_a_page_for_each_failing_seed(capsys, tmp_path):
     """What was injected when, what each side believed, where they parted."""

@@ -6,9 +6,9 @@ import pytest
 
 from makerlab.swarm import silence
 from orchestrator.risk.kill_switch import KillSwitch
-from scenarios.failure import read_failure
+from scenarios.failure import Failed, failure_of, read_failure
 from scenarios.shrink import Shrinker
-from scenarios.swarm import look_at
+from scenarios.swarm import Seen, look_at
 
 WORLD = {
     "extends": "eth-volatile",
@@ -61,3 +61,39 @@ def test_entries_go_one_by_one(entry, monkeypatch, tmp_path: Path):
     whole = WORLD[entry[0]] if len(entry) == 1 else WORLD[entry[0]][entry[1]]
     for i in range(len(whole)):
         assert whole[:i] + whole[i + 1 :] in tried
+
+
+def _failing(at_s, **more):
+    """A failure seen at a moment, of a world with one fault that is over in time and one that stays."""
+    faults = [{"kind": "paging", "at_s": 50.0, "duration_s": 300.0}, WORLD["faults"][0]]
+    tree = {**WORLD, "duration_s": 600.0, "faults": faults, **more}
+    return failure_of(tree, 7, [Failed("S3", "text", at_s)], "", b"")
+
+
+def _runs(failure, monkeypatch):
+    """The worlds that a search tries first; each of them fails as the whole one does."""
+    tried: list[dict[str, object]] = []
+
+    def look(tree, _seed):
+        tried.append(tree)
+        return Seen(seed=7, world="", failed=list(failure.failed)), None
+
+    monkeypatch.setattr("scenarios.shrink.look_at", look)
+    Shrinker(failure, lambda *_: None, lambda: len(tried) > 1).shrink()
+    return tried
+
+
+def test_a_failure_in_the_run_has_nothing_to_do_with_trials_after_it(monkeypatch):
+    """They would begin in the middle of a fault, and fail for another reason under the same name."""
+    _, cut = _runs(_failing(100.0), monkeypatch)
+    assert cut["duration_s"] == 101.0
+    assert "probes" not in cut
+    assert [(fault["kind"], fault["duration_s"]) for fault in cut["faults"]] == [("paging", 51.0), ("duplicate", 1e6)]
+
+
+def test_a_failure_on_trial_keeps_the_time_to_heal_before_it(monkeypatch):
+    """A world that ends sooner has its faults sooner; only what stays for good lasts to the end."""
+    _, cut = _runs(_failing(650.0), monkeypatch)
+    assert (cut["duration_s"], cut["probes"]) == (150.0, WORLD["probes"])
+    kept = [(fault["kind"], fault["at_s"], fault["duration_s"]) for fault in cut["faults"]]
+    assert kept == [("duplicate", 30.0, 1e6)], "150 s less 120 s to heal are over before the first one begins"
