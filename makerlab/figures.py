@@ -338,7 +338,9 @@ def _ranked(counts: Mapping[str, int]) -> str:
 def _faults(metrics: Metrics) -> Iterable[Row]:
     for fault in metrics.faults:
         did = ", ".join(f"{count:,} {what.replace('_', ' ')}" for what, count in fault.counts.items() if count)
-        yield Row(fault.kind, f"{fault.starts_at_s:g} to {fault.ends_at_s:g} s", did)
+        lasts = fault.ends_at_s > metrics.duration_s
+        window = f"from {fault.starts_at_s:g} s on" if lasts else f"{fault.starts_at_s:g} to {fault.ends_at_s:g} s"
+        yield Row(fault.kind, window, did)
 
 
 def _endurance(metrics: Metrics, resident: Growth | None) -> Iterable[Row]:

@@ -33,6 +33,8 @@ class FeedsConfig:
     """Wait before the first new attempt, in ms; doubled with every failure until the feed is live."""
     backoff_max_ms: Annotated[float, Interval(gt=0, le=1e9)] = 30_000.0
     """No wait is longer than this, in ms."""
+    backoff_reached_ms: Annotated[float, Interval(gt=0, le=1e9)] = 8_000.0
+    """Nor than this, in ms, after a connection that came up and whose subscriptions did not: the venue is there."""
     jitter: Annotated[float, Interval(ge=0, lt=1)] = 0.2
     """Each delay is drawn from U(1 - jitter, 1 + jitter) times its nominal value; where that is beyond the
     longest wait, from U(1 - jitter, 1) times the longest."""
@@ -224,22 +226,25 @@ class FeedMachine:
         return self.attempts
 
     def _fall(self, now: Ns) -> None:
+        config = self.config
+        has_reached = self.state is FeedState.SUBSCRIBING
+        longest = min(config.backoff_max_ms, config.backoff_reached_ms) if has_reached else config.backoff_max_ms
         self._go(FeedState.DOWN)
         self._missing = []
         self._to_subscribe = False
         self.acknowledged.clear()
         self.unanswered = 0
-        self._deadline = Ns(now + self._backoff())
+        self._deadline = Ns(now + self._backoff(longest))
         self.attempts += 1
 
-    def _backoff(self) -> Ns:
+    def _backoff(self, longest_ms: float) -> Ns:
         config = self.config
         nominal = config.backoff_ms * 2 ** min(self.attempts, 30)
         site = f"reconnect/{self.feed}"
         self._waits += 1
         share = uniform(self.life_seed, site, self._waits)
-        lowest = min(nominal, config.backoff_max_ms) * (1 - config.jitter)
-        highest = min(nominal * (1 + config.jitter), config.backoff_max_ms)
+        lowest = min(nominal, longest_ms) * (1 - config.jitter)
+        highest = min(nominal * (1 + config.jitter), longest_ms)
         return millis(lowest + (highest - lowest) * share)
 
     def _go(self, to: FeedState) -> None:

@@ -177,6 +177,25 @@ def test_a_subscription_that_is_not_acknowledged_closes_the_feed():
     assert feed.on_down(down(1, Reason.CLOSED_BY_US), s(5)) is False  # the answer to our own Disconnect
 
 
+def test_a_connection_that_came_up_is_tried_again_sooner():
+    """Protects the time to heal: the venue is there, so what was lost on the way is asked for again soon.
+
+    A connection that never came up waits as long as before, and the failures count on.
+    """
+    feed = machine()
+    feed.attempts = 7
+    decide(feed, Ns(0))
+    feed.on_up(up(1), Ns(0))
+    decide(feed, Ns(0))
+    assert decide(feed, s(10)) == [Disconnect(Feed.USER)]
+    assert s(10 + 6.4) <= feed.deadline() <= s(10 + 8)
+    assert feed.attempts == 8
+    at = feed.deadline()
+    decide(feed, at)
+    feed.on_down(down(1, Reason.CONNECT_FAILED), at)
+    assert feed.deadline() >= at + s(24)
+
+
 def test_messages_of_older_connections_are_ignored():
     """Protects against a late FeedDown of the last connection that closes this one, and against its acks."""
     feed = machine()
