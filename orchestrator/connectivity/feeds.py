@@ -180,8 +180,13 @@ class FeedMachine:
             self._counts_from = now
 
     def on_down(self, event: FeedDown, now: Ns) -> bool:
-        """Lost or never came; True when an established connection was lost."""
+        """Lost or never came; True when an established connection was lost.
+
+        While we connect, only an attempt can fail: what else is down is the connection before, of which we read late.
+        """
         if self.state is FeedState.DOWN or event.epoch < self.epoch:
+            return False
+        if self.state is FeedState.CONNECTING and event.reason is not Reason.CONNECT_FAILED:
             return False
         was_up = self.state in (FeedState.SUBSCRIBING, FeedState.LIVE)
         self._fall(now)

@@ -129,7 +129,7 @@ def test_delays_are_the_same_in_a_replay():
     def delays(life_seed):
         feed = machine(life_seed=life_seed)
         decide(feed, Ns(0))
-        feed.on_down(down(0), Ns(0))
+        feed.on_down(down(0, Reason.CONNECT_FAILED), Ns(0))
         return feed.deadline()
 
     assert delays(3) == delays(3) != delays(4)
@@ -140,7 +140,7 @@ def test_success_forgets_the_failures():
     feed = machine()
     for _ in range(4):
         decide(feed, feed.deadline())
-        feed.on_down(down(0), Ns(0))
+        feed.on_down(down(0, Reason.CONNECT_FAILED), Ns(0))
     assert feed.attempts == 4
     decide(feed, s(100))
     feed.on_up(up(1), s(100))
@@ -175,6 +175,21 @@ def test_a_subscription_that_is_not_acknowledged_closes_the_feed():
     assert decide(feed, s(5)) == [Disconnect(Feed.USER)]
     assert feed.state is S.DOWN
     assert feed.on_down(down(1, Reason.CLOSED_BY_US), s(5)) is False  # the answer to our own Disconnect
+
+
+@pytest.mark.parametrize("reason", [Reason.CLOSED_BY_US, Reason.CLOSED_BY_VENUE, Reason.NO_PONG])
+def test_the_end_of_the_connection_before_is_no_failed_attempt(reason):
+    """Seed 526: read late, it ended the attempt, whose connection was put aside, and ended the next one: for ever."""
+    feed = machine()
+    go_live(feed, 1, Ns(0))
+    out: list = []
+    feed.give_up(s(10), out)
+    assert decide(feed, feed.deadline()) == [Connect(Feed.USER)]
+    assert feed.on_down(down(1, reason), s(12)) is False
+    assert feed.state is S.CONNECTING
+    feed.on_up(up(2), s(13))
+    assert feed.state is S.SUBSCRIBING
+    assert (feed.attempts, feed.downs) == (1, 1)
 
 
 def test_a_connection_that_came_up_is_tried_again_sooner():
