@@ -14,6 +14,7 @@ from domain.events import (
     AnyEvent,
     AnyResult,
     Cancelled,
+    ClockSync,
     Executed,
     Fill,
     FillsReport,
@@ -120,6 +121,7 @@ class OwnOrders:
         self._requests: OrderedDict[RequestId, tuple[Ns, tuple[AnyAction, ...]]] = OrderedDict()
         self._over: OrderedDict[Oid, None] = OrderedDict()
         self._early: OrderedDict[Oid, dict[Tid, Sz]] = OrderedDict()
+        self._clock: ClockSync | None = None
 
     # --- what follows ---------------------------------------------------------------------------
 
@@ -167,6 +169,8 @@ class OwnOrders:
                 self._not_sent(event)
             case OpenOrdersReported():
                 self._listed(event.orders, now)
+            case ClockSync():
+                self._clock = event
             case Restored():
                 self._restored(event, now)
             case _:
@@ -220,6 +224,7 @@ class OwnOrders:
     def _restored(self, event: Restored, now: Ns) -> None:
         """A new life: answers to the old one's requests are lost, its intents are ours, its time is another."""
         self._requests.clear()
+        self._clock = None
         listed = {order.cloid: order for order in event.orders}
         for order in self.unsettled():
             if order.cloid not in listed:
@@ -259,7 +264,7 @@ class OwnOrders:
                     self._status(action, result, sent_at, now)
                 case QueryOpenOrders() if isinstance(result, OpenOrdersReport):
                     self._listed(result.orders, now)
-                    self._end_absent(result, sent_at)
+                    self._end_absent(result, self._made_at(result.as_of, sent_at))
                 case _ if isinstance(result, FillsReport):
                     for fill in result.fills:
                         self._fill(fill, now)
@@ -303,6 +308,11 @@ class OwnOrders:
             order.end()
             self._forget_if_over(order)
 
+    def _made_at(self, as_of: Ns, asked_at: Ns) -> Ns:
+        """Up to when, on our clock, an answer certainly knows everything: a server may lag behind."""
+        clock = self._clock
+        return asked_at if clock is None else min(asked_at, Ns(as_of - clock.offset - clock.error))
+
     def _status(self, query: QueryOrder, result: AnyResult, asked_at: Ns, now: Ns) -> None:
         if not isinstance(result, OrderStatusReport):
             return
@@ -312,17 +322,18 @@ class OwnOrders:
         order = self._find(query.cloid, None)
         if order is None:
             return
-        if order.is_ended:
+        made_at = self._made_at(result.as_of, asked_at)
+        if order.is_ended and (order.acknowledged_at is None or order.acknowledged_at <= made_at):
             order.end(Sz(order.filled))
-        elif order.acknowledged_at is None and order.cannot_appear_after(asked_at):
+        elif order.acknowledged_at is None and order.cannot_appear_after(made_at):
             order.end(Sz(0))
         self._forget_if_over(order)
 
-    def _end_absent(self, report: OpenOrdersReport, asked_at: Ns) -> None:
-        """What had appeared, or could not appear any more, when we asked, and is not listed, is gone."""
+    def _end_absent(self, report: OpenOrdersReport, made_at: Ns) -> None:
+        """What had appeared, or could not appear any more, when the list was made, and is not listed, is gone."""
         listed = {entry.oid for entry in report.orders}
         for order in self.live():
-            if order.oid not in listed and order.cannot_appear_after(asked_at):
+            if order.oid not in listed and order.cannot_appear_after(made_at):
                 order.end()
                 self._forget_if_over(order)
 

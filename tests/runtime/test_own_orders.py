@@ -5,6 +5,7 @@ import pytest
 from domain.commands import Cancel, Modify, Place, QueryFills, QueryOpenOrders, QueryOrder, Request, Route
 from domain.events import (
     Cancelled,
+    ClockSync,
     Executed,
     Fill,
     FillsReport,
@@ -206,6 +207,25 @@ def test_an_order_that_is_listed_under_another_id_rests():
     assert [(order.oid, order.filled) for order in book.orders.live()] == [(1, 4)]
     book.see(3, update(OrderStatus.CANCELED, 6, cloid=None))
     assert book.unsettled == []
+
+
+@pytest.mark.parametrize("is_late", [True, False])
+def test_a_list_from_before_the_order_says_nothing_of_it(is_late):
+    """Protects the next life (S30, seed 884): a server that lags behind listed what was open before the placement."""
+    book = Book().see(0, ClockSync(100 * S, S // 10)).ask(1, place(A), reply=Resting(1, A))
+    as_of = 101 * S if is_late else 103 * S
+    book.ask(3, QueryOpenOrders(), reply=OpenOrdersReport(as_of, ()))
+    assert book.live == [A] * is_late
+    book.ask(3, QueryOrder(A), reply=OrderStatusReport(as_of, None))
+    assert book.unsettled == [A] * is_late
+
+
+def test_an_order_on_its_way_is_not_refuted_by_an_older_answer():
+    """Its expiry is over, and the answer is from before that: the order may rest since."""
+    book = Book().see(0, ClockSync(0, 0))
+    book.send(0, place())
+    assert book.ask(5, QueryOrder(A), reply=OrderStatusReport(S, None)).unsettled == [A]
+    assert book.ask(6, QueryOrder(A), reply=OrderStatusReport(5 * S, None)).unsettled == []
 
 
 def test_a_status_query():
