@@ -11,12 +11,16 @@ LEAD = 2_000
 What is left of the last one must do for a life that cannot write the next, and signs its withdrawal all the same. One
 that could never write any signs by the clock: those of the next are larger unless the clock is set back between."""
 
+SPREAD = 60_000
+"""Lives that can write no bound begin within so many beyond the last one, where the clock has not reached that."""
+
 
 class NonceSource:
     """One life's nonces."""
 
     def __init__(self, first: int = 0) -> None:
         """``first``: where the lives before have ended."""
+        self._first = first
         self.last = max(first - 1, 0)
         self.below = 0
         """The bound that the next life knows."""
@@ -35,9 +39,13 @@ class NonceSource:
 
         So one that cannot write new bounds takes its orders back with what is left of the last one: from the time of
         that reservation on, since the venue wants numbers near the present, and a life between may have used others.
+        One that never had a bound, and whose clock is behind where it begins, begins somewhere beyond: lives before it
+        may have found the same bound and the same disk. It goes no further ahead than its clock is behind.
         """
         following = max(self.last + 1, now_ms)
         if self.last + 1 < self.below <= following:
             following = max(self.last + 1, self.below - LEAD)
+        elif not self.below and now_ms < following == self._first:
+            following += now_ms % min(following - now_ms, SPREAD)
         self.last = following
         return following

@@ -30,7 +30,7 @@ from scenarios.expectations import Expect
 from scenarios.figures import FaultFigures
 from scenarios.invariants.base import Bounds, Scope
 from scenarios.invariants.checker import Checker
-from scenarios.invariants.limits import HardLimits
+from scenarios.invariants.limits import HardLimits, Sizes
 from scenarios.observed import ObservedTrader
 from scenarios.observer import Observer
 from scenarios.overreach import Overreach
@@ -140,13 +140,12 @@ class Running:
         self.session.process = self.driver
         disk.taps.append(self.session.reach)
         self.injected: list[Injected] = [fault.install(world, self.session) for fault in setup.faults]
-        risk = setup.trader.risk.limits
-        self.limits = HardLimits(setup.trader.desk.engine.max_position_usd, None if risk is None else risk.gross_usd)
+        self.limits = _hard_limits(setup.trader)
         """How far its positions may go."""
         self.overreach = Overreach(self.truth)
         """How far the account went."""
-        self.unwritten_nonces: dict[tuple[str, int], Ns] = {}
-        """Nonces of lives that could never write where theirs end, and how far the clock was ahead then."""
+        self.unwritten_nonces: dict[tuple[str, int], int] = {}
+        """Nonces of lives that could never write where theirs end, and how many lives had ended before."""
         self._scope: Scope | None = None
         self._block_at = Ns(0)
         self._tape = Tape()
@@ -226,11 +225,6 @@ class Running:
         net = self.driver.net
         return (self.adapter,) if net is None else (self.adapter, net)
 
-    @property
-    def clock_skew(self) -> Ns:
-        """How far the trader's wall clock is ahead."""
-        return self.session.skew
-
     def fault_figures(self) -> list[FaultFigures]:
         """What each fault did."""
         return [
@@ -269,7 +263,7 @@ class Running:
 
     def _on_sign(self, nonce: int, _now: Ns) -> None:
         if self.driver.is_unwritten:
-            self.unwritten_nonces[self.session.signer, nonce] = self.session.skew
+            self.unwritten_nonces[self.session.signer, nonce] = len(self.driver.ends)
 
     def _new_life(self) -> ObservedTrader:
         if self.trader is not None:  # a life that is over leaves its numbers: it would be kept for good
@@ -341,6 +335,17 @@ class Running:
                 lines = ("nothing in the trader's journal: it was never told of it",)
             told.setdefault(lines, []).append(key)
         return "\n".join(f"the story of {', '.join(of)}:\n" + "\n".join(lines) for lines, of in told.items())
+
+
+def _hard_limits(config: TraderConfig) -> HardLimits:
+    """What the config of a trader allows, and how its sizes shrink."""
+    engine, position, account = config.desk.engine, config.risk.position, config.risk.limits
+    sizes = Sizes(
+        side_usd=engine.level_notional_usd * engine.ladder.levels,
+        position_soft=1.0 if position is None else position.soft_share,
+        gross_soft=1.0 if account is None else account.soft_share,
+    )
+    return HardLimits(engine.max_position_usd, None if account is None else account.gross_usd, sizes)
 
 
 def _is_held_back(core: Orchestrator, name: InstrumentId, side: Side, now: Ns) -> bool:

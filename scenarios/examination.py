@@ -136,6 +136,8 @@ def _restart(running: Running) -> str | None:
         return why_not
     if before is None:
         return "the trader was not killed, neither in the run nor by the trial before"
+    if running.has_lost_user_feed:  # who begins without it never gets to what happened meanwhile, such as a payment
+        return "the account's connection never comes back"
     n_lives, now_s = len(running.driver.ends), running.world.env.now / NS_PER_S
     _inject(running, Crash(at_s=now_s, duration_s=DOWN_S))
     _wait(running, Ns(seconds(DOWN_S) + WATCHED), lambda: False)

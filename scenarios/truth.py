@@ -12,8 +12,8 @@ from domain.errors import InvariantViolation
 from domain.events import Channel, Feed, Fill, InstrumentLimits, OpenOrder, OrderUpdate, PublicTrade
 from domain.instrument import Instrument
 from domain.limits import VenueLimits
-from domain.units import AccountId, Cloid, InstrumentId, Ns, Oid, Px, Sz, Usd
-from scenarios.invariants.base import Block, OrderTruth, Published, Ran
+from domain.units import NS_PER_MS, AccountId, Cloid, InstrumentId, Ns, Oid, Px, Sz, Usd
+from scenarios.invariants.base import Block, OrderTruth, Published, Ran, Signed
 from scenarios.memory import keep
 from sim.envelope import LinkName
 from sim.feed import Session
@@ -59,14 +59,14 @@ class VenueTruth:
         self._owed = 0
         self._entered_before: int | None = None
         self._runs: list[Ran] = []
-        self._signed: list[tuple[str, int]] = []
+        self._signed: list[Signed] = []
         venue.taps.on_update.append(self._note_update)
         venue.taps.on_fill.append(self._note_fill)
         venue.taps.on_terminal.append(self._note_end)
         venue.taps.on_run.append(self._note_run)
         for session in sessions:
             if session.account == account:
-                session.on_sign.append(partial(self._note_signed, session.signer))
+                session.on_sign.append(partial(self._note_signed, session))
 
     # --- what a block did -----------------------------------------------------------------------
 
@@ -129,8 +129,8 @@ class VenueTruth:
             signer, nonce = ("", None) if signature is None else signature
             self._runs.append(Ran(signer, nonce, expires_at))
 
-    def _note_signed(self, signer: str, nonce: int, _now: Ns) -> None:
-        self._signed.append((signer, nonce))
+    def _note_signed(self, session: Session, nonce: int, _now: Ns) -> None:
+        self._signed.append(Signed(session.signer, nonce, session.wall_clock // NS_PER_MS))
 
     def _note_end(self, order: OwnOrder) -> None:
         if order.account == self.account:
@@ -252,6 +252,10 @@ class VenueTruth:
     def mark(self, instrument: InstrumentId) -> Px | None:
         """Mark price; None before the first."""
         return self._venue.prices(instrument).mark
+
+    def is_still(self, instrument: InstrumentId) -> bool:
+        """Whether nobody may place anything in it: its book only grows thinner."""
+        return self._venue.switches.is_still(instrument)
 
     def terms(self, instrument: InstrumentId) -> InstrumentLimits:
         """What the venue enforces for the account."""

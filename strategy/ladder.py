@@ -109,12 +109,17 @@ def build_ladder(
     """Levels of both sides for a quote.
 
     A side's sizes sum to min(size, its capacity) at most; a side without capacity has no levels
-    (RC-14, QM-19), and no minimum ever lifts a size above the capacity (T-05).
+    (RC-14, QM-19), and no minimum ever lifts a size above the capacity (T-05). Where no depth pays for adverse
+    selection, as may be with one level, the first one stands further out by what it costs there, if that is in reach.
     """
     inner = quote.half_spread if config.min_depth is None else config.min_depth
     outer = max(config.max_depth, inner * config.min_span)
     depths = geometric_depths(Frac(inner), Frac(outer), config.levels)
     weights = level_weights(depths, quote.kappa, quote.fee, config)
+    paying = Frac(inner + config.adverse_selection * exp(-inner / config.adverse_selection_decay))
+    if not any(weights) and paying <= outer:
+        depths = geometric_depths(paying, Frac(outer), config.levels)
+        weights = level_weights(depths, quote.kappa, quote.fee, config)
     pairs = [side_distances(depth, quote) for depth in depths]
     raws: dict[Px, float] = {}
     bids, bids_dropped = _build_side(

@@ -336,6 +336,10 @@ class TruthView(Protocol):
         """Mark price, which is not made of what the trader sees; None before the first."""
         ...
 
+    def is_still(self, instrument: InstrumentId) -> bool:
+        """Whether nobody may place anything in it, so that its book cannot follow prices elsewhere."""
+        ...
+
     def terms(self, instrument: InstrumentId) -> InstrumentLimits:
         """What the venue enforces for the account."""
         ...
@@ -454,13 +458,8 @@ class RunView(Protocol):
         ...
 
     @property
-    def clock_skew(self) -> Ns:
-        """How far the trader's wall clock is ahead."""
-        ...
-
-    @property
-    def unwritten_nonces(self) -> Mapping[tuple[str, int], Ns]:
-        """Nonces, with their signer, of lives that could never write where theirs end; and the clock's skew then."""
+    def unwritten_nonces(self) -> Mapping[tuple[str, int], int]:
+        """Nonces, with their signer, of lives that could never write where theirs end; and which life it was."""
         ...
 
 
@@ -499,6 +498,15 @@ class Ran(NamedTuple):
     """By the venue's clock; None: never."""
 
 
+class Signed(NamedTuple):
+    """What left the trader with a signature."""
+
+    signer: str
+    nonce: int
+    clock_ms: int
+    """What the trader's wall clock showed then."""
+
+
 @dataclass(slots=True)
 class Block:
     """The venue executed a block and published."""
@@ -523,8 +531,8 @@ class Block:
     """Messages that they did take over; what becomes of them there is not the venue's doing."""
     runs: Sequence[Ran] = ()
     """Requests of ours that were carried out."""
-    signed: Sequence[tuple[str, int]] = ()
-    """Signers and nonces of what left the trader since the block before, in that order."""
+    signed: Sequence[Signed] = ()
+    """What left the trader with a signature since the block before, in that order."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,6 +4,8 @@ What the trader reckons itself counts only where it is less than that: a limit t
 """
 
 from collections.abc import Mapping
+from dataclasses import dataclass
+from math import floor
 from typing import Protocol
 
 from domain.events import InstrumentLimits
@@ -58,16 +60,31 @@ class TruthView(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sizes:
+    """What the config says of sizes: how much a side quotes, and from where on that shrinks to nothing (RK-22)."""
+
+    side_usd: float
+    """Value of all orders of a side where nothing limits them."""
+    position_soft: float = 1.0
+    """Soft limit on a position, as a share of the hard one."""
+    gross_soft: float = 1.0
+    """Soft limit on the value of all positions, as a share of the hard one."""
+
+
 class HardLimits:
     """The hard limit of every instrument. It is set once a life, with the price of the moment in which the trader does.
 
     Kept over lives: a new one learns its limit late, and until then the one before holds.
     """
 
-    def __init__(self, position_usd: float | None = None, gross_usd: float | None = None) -> None:
-        """``position_usd``, ``gross_usd``: what the config allows; None: nobody has said."""
+    def __init__(
+        self, position_usd: float | None = None, gross_usd: float | None = None, sizes: Sizes | None = None
+    ) -> None:
+        """``position_usd``, ``gross_usd``, ``sizes``: what the config allows; None: nobody has said."""
         self._position_usd = position_usd
         self._gross_usd = gross_usd
+        self._sizes = sizes
         self._known: set[InstrumentId] = set()
         """Instruments whose limit this life has set."""
         self._reckoned: dict[InstrumentId, Sz] = {}
@@ -114,6 +131,27 @@ class HardLimits:
         if reckoned is None or side * truth.position(name) >= USED * reckoned or truth.margin_use() >= USED:
             return True
         return self._gross_usd is not None and truth.gross() >= USED * self._gross_usd * USD
+
+    def room(self, truth: TruthView, name: InstrumentId, held: int, capacity: int) -> int:
+        """Lots that a side may still quote that holds ``held`` and may add ``capacity``: beyond a soft limit less.
+
+        What reduces a position does not shrink.
+        """
+        price = price_of(truth, name)
+        if self._sizes is None or not price or held < 0:
+            return capacity
+        share = _left(held, held + capacity, self._sizes.position_soft)
+        if self._gross_usd is not None:
+            share = min(share, _left(truth.gross(), self._gross_usd * USD, self._sizes.gross_soft))
+        return capacity if share >= 1.0 else min(capacity, floor(share * self._sizes.side_usd * USD / price))
+
+
+def _left(used: float, hard: float, soft_share: float) -> float:
+    """Share of its size that a side keeps: all of it up to the soft limit, nothing at the hard one."""
+    soft = soft_share * hard
+    if used <= soft:
+        return 1.0
+    return 0.0 if used >= hard else (hard - used) / (hard - soft)
 
 
 def price_of(truth: TruthView, name: InstrumentId) -> float | None:

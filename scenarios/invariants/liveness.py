@@ -175,12 +175,16 @@ class TwoSided(Invariant):
         return gate in MAY_LAST
 
     def _is_full(self, name: InstrumentId, desk: DeskView, side: Side) -> bool:
-        """Whether the position leaves no room for the least order of a side, and the venue shows why."""
+        """Whether the position leaves no room for the least order of a side, and the venue shows why.
+
+        Near a limit sizes shrink in proportion: there the least order is out of reach before the limit is.
+        """
         instrument, mark = self.scope.instruments[name], self.scope.truth.mark(name)
         least = 1 if not mark else -(-instrument.min_notional // mark)
-        if desk.limit.capacity(side, desk.inventory.position) >= 2 * least:
+        limits, truth, position = self.scope.limits, self.scope.truth, desk.inventory.position
+        if limits.room(truth, name, side * position, desk.limit.capacity(side, position)) >= 2 * least:
             return False
-        return self.scope.limits.is_used(self.scope.truth, name, side)
+        return limits.is_used(truth, name, side)
 
     def _is_silent(self, name: InstrumentId, now: Ns) -> bool:
         """Whether a record has a gap: nobody can quote on nothing."""
@@ -335,9 +339,11 @@ class CancelSucceeds(Invariant):
     def on_life(self) -> None:
         """Another process has cancelled nothing."""
         self._asked.clear()
+        self._ways.begin_life()
 
     def on_sent(self, command: AnyCommand, now: Ns) -> None:
         """Note the first cancel of each order."""
+        self._ways.send(command, now)
         if type(command) is not Request or type(command.actions[0]) is not Cancel:
             return
         for action in command.actions:

@@ -43,6 +43,7 @@ from domain.events import (
 from domain.instrument import Instrument
 from domain.units import NS_PER_S, Cloid, Epoch, InstrumentId, Ns, Oid, RequestId
 from scenarios.invariants.base import Block, ExpectedView, Invariant, Scope, Step
+from scenarios.invariants.limits import price_of
 from scenarios.memory import keep
 
 NAMES_KEPT = 200_000
@@ -86,9 +87,9 @@ class OneName(Invariant):
     """S12: a client id names one order for ever, over lives and modifies; requests are numbered upwards in each life.
 
     What is signed has a nonce, and those of a signer ascend over all lives, whatever our clock does. But for one case:
-    a life whose journal was lost before it could say where its nonces end takes its orders back by the clock, and if
-    that is set back afterwards, nobody can know which numbers were used: smaller ones may follow, as the venue takes
-    them, but never the same one again. Those of all other lives lie below even then.
+    a life whose journal was lost before it could say where its nonces end takes its orders back all the same, and a
+    later life whose clock is not yet there cannot know which numbers were used: smaller ones may follow, as the venue
+    takes them, but never the same one again. Those of all lives that could write lie below even then.
     The core counts its requests from one, the safety net its own from far above.
     """
 
@@ -103,10 +104,8 @@ class OneName(Invariant):
         self._nonces: dict[str, int] = {}
         self._written: dict[str, int] = {}
         """The greatest of the lives that wrote where theirs end."""
-        self._lowest_skew: dict[str, Ns] = {}
-        """Of the clock, since a life that could not has signed last."""
         self._unwritten: OrderedDict[tuple[str, int], None] = OrderedDict()
-        """What such lives have signed."""
+        """What lives that could not have signed."""
 
     def on_life(self) -> None:
         """Numbers begin anew; names and nonces do not."""
@@ -133,22 +132,19 @@ class OneName(Invariant):
     def on_block(self, block: Block) -> None:
         """Look at the nonces of what left since the block before."""
         run = self.scope.run
-        if run is not None:
-            for signer, skew in self._lowest_skew.items():
-                self._lowest_skew[signer] = min(skew, run.clock_skew)
-        for signer, nonce in block.signed:
+        unwritten = {} if run is None else run.unwritten_nonces
+        for signer, nonce, clock_ms in block.signed:
             self.compared += 1
             last = self._nonces.get(signer, -1)
-            ahead = None if run is None else run.unwritten_nonces.get((signer, last))
-            is_set_back = ahead is not None and self._lowest_skew[signer] < ahead
-            if nonce <= (self._written.get(signer, -1) if is_set_back else last):
+            life = unwritten.get((signer, last))
+            is_hidden = life is not None and unwritten.get((signer, nonce)) != life and clock_ms < last
+            if nonce <= (self._written.get(signer, -1) if is_hidden else last):
                 self.fail(f"nonce {nonce} left after nonce {last}")
             elif (signer, nonce) in self._unwritten:
                 self.fail(f"nonce {nonce} was used before, by a life that could not write it")
             self._nonces[signer] = nonce
-            if run is not None and (signer, nonce) in run.unwritten_nonces:
+            if (signer, nonce) in unwritten:
                 keep(self._unwritten, (signer, nonce), None, NAMES_KEPT)
-                self._lowest_skew[signer] = run.unwritten_nonces[signer, nonce]
             else:
                 self._written[signer] = nonce
 
@@ -174,22 +170,37 @@ class WellFormed(Invariant):
     """S18: what is placed has a price on the grid near a second reference, a whole size, and enough value.
 
     The grid is judged here by the digits of the price, not by the instrument's own arithmetic. The second reference
-    is the venue's mark: it is made of prices elsewhere, not of the messages that the trader sees.
+    is the venue's mark: it is made of prices elsewhere, not of the messages that the trader sees. While nobody may
+    place anything the book stands still, and the mark goes on with the prices elsewhere: there, and for as long after
+    it as data may be quoted on, a price near the venue's own book will do as well.
     """
 
     id = "S18"
     rule = "prices have at most 5 significant figures or are whole, sizes are whole and positive, value >= minimum"
 
+    def __init__(self, scope: Scope) -> None:
+        """No book stood still."""
+        super().__init__(scope)
+        self._stood: dict[InstrumentId, tuple[Ns, float]] = {}
+        """When a book was seen to stand still last, and its price."""
+
+    def on_second(self, now: Ns) -> None:
+        """Note the books that stand still."""
+        truth = self.scope.truth
+        for name in self.scope.instruments:
+            if truth.is_still(name) and (price := price_of(truth, name)):
+                self._stood[name] = now, price
+
     def on_commands(self, step: Step) -> None:
         """Look at every placement as it is decided."""
         for place, _, _ in placements(step.commands):
             self.compared += 1
-            fault = self._fault(place)
+            fault = self._fault(place, step.now)
             if fault is not None:
                 text = f"{place.side.name} {place.sz} lots at {place.px} ticks of {place.instrument}: {fault}"
                 self.fail(text, place.cloid)
 
-    def _fault(self, place: Place) -> str | None:
+    def _fault(self, place: Place, now: Ns) -> str | None:
         instrument = self.scope.instruments.get(place.instrument)
         px, sz = place.px, place.sz
         if instrument is None:
@@ -202,12 +213,16 @@ class WellFormed(Invariant):
             return f"more than {FIGURES} significant figures"
         if px * sz < instrument.min_notional and not place.reduce_only:
             return f"a value of {px * sz} micro-USD, the least is {instrument.min_notional}"
-        return self._too_far(place) or self._too_big(place)
+        return self._too_far(place, now) or self._too_big(place)
 
-    def _too_far(self, place: Place) -> str | None:
+    def _too_far(self, place: Place, now: Ns) -> str | None:
         mark = self.scope.truth.mark(place.instrument)
         collar = self.scope.bounds.collar
         if mark is None or abs(place.px - mark) <= collar * mark:
+            return None
+        stood_at, stood = self._stood.get(place.instrument, (None, 0.0))
+        is_recent = stood_at is not None and now - stood_at <= self.scope.bounds.stale
+        if is_recent and abs(place.px - stood) <= collar * stood:
             return None
         return f"the mark is {mark} ticks, more than {collar:.0%} away"
 
@@ -231,16 +246,19 @@ class LimitsRead(Invariant):
         """Nothing was read."""
         super().__init__(scope)
         self._told: dict[InstrumentId, InstrumentLimits] = {}
+        self._told_as_of = Ns(-1)
 
     def on_life(self) -> None:
         """Another life reads for itself."""
         self._told.clear()
+        self._told_as_of = Ns(-1)
 
     def on_news(self, step: Step) -> None:
         """Note what the venue says."""
         if type(step.event) is Replied:
             for result in step.event.results:
-                if type(result) is LimitsReport:
+                if type(result) is LimitsReport and result.as_of >= self._told_as_of:  # a late one says what was
+                    self._told_as_of = result.as_of
                     self._told.update((limits.instrument, limits) for limits in result.limits)
 
     def on_commands(self, step: Step) -> None:

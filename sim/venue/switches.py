@@ -32,6 +32,10 @@ class Switches:
         """Whether nothing holds."""
         return not self.post_only and not self.cancel_only and not self.halted.total()
 
+    def is_still(self, name: InstrumentId) -> bool:
+        """Whether nobody may place anything in an instrument."""
+        return self.cancel_only > 0 or self.halted[name] > 0
+
     def refusal(self, place: Place, instrument: Instrument) -> Refused | None:
         """Why an order is not taken now."""
         if self.halted[instrument.id]:
@@ -54,6 +58,6 @@ class Switches:
         """Whether an operation of the crowd happens: it is refused like everybody."""
         if op[0] is not OpKind.PLACE:
             return True
-        if self.cancel_only or self.halted[name]:
+        if self.is_still(name):
             return False
         return not self.post_only or op[6] is Tif.ALO

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exchange_adapters.nonces import LEAD, NonceSource
+from exchange_adapters.nonces import LEAD, SPREAD, NonceSource
 
 
 @pytest.mark.parametrize(
@@ -21,6 +21,7 @@ from exchange_adapters.nonces import LEAD, NonceSource
 def test_the_larger_of_the_time_and_the_last_plus_one(first, times, nonces):
     """Protects two actions of one millisecond, a clock that is set back, and a new life (hummingbot#7737)."""
     source = NonceSource(first)
+    source.confirm(first + LEAD)
     assert [source.next(time) for time in times] == nonces
 
 
@@ -60,7 +61,9 @@ def test_who_cannot_write_the_next_bound_goes_on_with_what_is_left_of_the_last()
         taken.append(source.next(70_000))
     assert taken == list(range(1_001, 1_101))
     assert taken[-1] < bound
-    assert NonceSource(bound).next(1_050) == bound
+    following = NonceSource(bound)
+    following.confirm(following.reserve(1_050))
+    assert following.next(1_050) == bound
 
 
 def test_a_life_between_that_could_write_no_bound_is_behind_us():
@@ -70,6 +73,35 @@ def test_a_life_between_that_could_write_no_bound_is_behind_us():
     assert silent.next(85_445) == 85_445
     following.confirm(following.reserve(91_290))
     assert following.next(94_537) == 91_290
+
+
+def test_lives_that_can_write_no_bound_share_no_nonce():
+    """Protects S12 on a full disk (found by seed 481): a clock that had been ahead was set right.
+
+    One life after the other began at the bound that it had left behind.
+    """
+    used = []
+    for begins in (139_675, 152_290, 154_290, 164_505):
+        silent = NonceSource(195_873)
+        used += [silent.next(begins + 1_000 * step) for step in range(10)]
+    assert len(set(used)) == len(used)
+    assert min(used) >= 195_873
+
+
+@given(st.integers(-(10**9), 10**9), st.integers(1, 2**45))
+def test_who_begins_beyond_the_bound_stays_near_it(behind, first):
+    """Protects the lives that follow: no further ahead than the clock is behind, nor than a minute; then one by one."""
+    source, now = NonceSource(first), first - behind
+    begins = source.next(now)
+    assert max(first, now) <= begins <= max(first, now) + min(max(behind - 1, 0), SPREAD)
+    assert source.next(now) == begins + 1
+
+
+def test_a_life_with_a_bound_begins_where_the_last_one_ended():
+    """Protects the order of numbers: only who could write nothing begins elsewhere."""
+    source = NonceSource(195_873)
+    source.confirm(source.reserve(139_675))
+    assert [source.next(139_675), source.next(139_675)] == [195_873, 195_874]
 
 
 @given(st.lists(st.lists(st.integers(-200_000, 200_000), max_size=30), min_size=1, max_size=5))

@@ -82,6 +82,7 @@ class HandMadeTruth:
     due: int | None = None
     kept: list = field(default_factory=list)
     stated: InstrumentLimits = TERMS
+    still: bool = False
     worth: int = 0
     tied_up: float = 0.0
     limits: VenueLimits = field(default_factory=VenueLimits)
@@ -130,6 +131,9 @@ class HandMadeTruth:
 
     def mark(self, instrument):
         return self.mark_px
+
+    def is_still(self, instrument):
+        return self.still
 
     def terms(self, instrument):
         return self.stated
@@ -195,7 +199,6 @@ class HandMadeRun:
     is_recorded: bool = False
     memories: tuple = ()
     has_lost_user_feed: bool = False
-    clock_skew: Ns = Ns(0)
     unwritten_nonces: dict = field(default_factory=dict)
 
 

@@ -16,6 +16,7 @@ from orchestrator.risk.kill_switch import KillSwitch
 from orchestrator.risk.liquidation import LiquidationWatch
 from runtime.log import MemoryLog
 from scenarios import examination
+from scenarios.assemble import Running
 from scenarios.build import build
 from scenarios.drawing import draw
 from scenarios.examination import TIMERS_LEFT
@@ -315,3 +316,11 @@ def test_a_failure_that_is_not_there_cannot_stay():
     (problem,) = error.value.problems
     assert problem.path == "duplicates: checks.despite[0]"
     assert problem.want == "the kind of a fault of this scenario (duplicate)"
+
+
+def test_nobody_is_restarted_who_could_not_read_the_account(monkeypatch):
+    """Seed 1626: a life without the account's connection never hears what was paid since the one before."""
+    monkeypatch.setattr(Running, "has_lost_user_feed", True)
+    running, result = tried(Probe.RESTART, extends="risk-loss", duration_s=300.0)
+    assert result.metrics.probes == {"restart": "not held: the account's connection never comes back"}
+    assert len(running.driver.ends) == 1

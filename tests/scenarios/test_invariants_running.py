@@ -10,7 +10,7 @@ from types import SimpleNamespace
 import pytest
 from msgspec.structs import replace
 
-from domain.commands import Alert, Cancel, Connect, Modify, Place, QueryOrder, ScheduleCancel, Severity
+from domain.commands import Alert, Cancel, Connect, Modify, Place, QueryOrder, Route, ScheduleCancel, Severity
 from domain.events import (
     BboChanged,
     Feed,
@@ -29,7 +29,7 @@ from domain.events import (
     RestoredOrder,
 )
 from domain.orders import Certainty, InFlight, OrderState, TrackedOrder
-from domain.units import NS_PER_MS, Ns, Side, Tif, seconds
+from domain.units import NS_PER_MS, USD, Ns, Side, Tif, seconds
 from exchange_adapters.nonces import NonceSource
 from orchestrator.connectivity import signer
 from orchestrator.desk import unwinding
@@ -42,7 +42,7 @@ from scenarios.alert_names import ALERT_NAMES
 from scenarios.invariants import bounded
 from scenarios.invariants.alerting import ALERTS, QUIET
 from scenarios.invariants.base import Bounds
-from scenarios.invariants.limits import HardLimits
+from scenarios.invariants.limits import HardLimits, Sizes
 from scenarios.invariants.liveness import BELOW_LOT, MAY_LAST, MISMATCH, RECOVERS, TURNED_AWAY, WHILE_IT_MOVES
 from scenarios.invariants.rates import OF_A_STATE
 from scenarios.invariants.without import WITHOUT
@@ -822,6 +822,39 @@ def test_l1_no_room_is_seen_at_the_venue(bench, why):
     assert ("L1" in bench.broken) is (why == "nothing")
 
 
+@pytest.mark.parametrize(
+    ("position", "side_lots", "gross", "is_excused"),
+    [
+        (-8, 2, 0, True),
+        (-8, 9, 0, False),
+        (-7, 2, 0, False),
+        (-4, 9, 950_000, True),
+        (-4, 9, 850_000, False),
+        (4, 9, 950_000, False),
+    ],
+)
+def test_l1_sizes_that_shrink_below_the_least_order(bench, position, side_lots, gross, is_excused):
+    """Seed 593 of a search: room for five of the least orders, and a size that has shrunk to less than one (RK-22)."""
+    one_side(bench)
+    sizes = Sizes(side_usd=side_lots * 100 / USD, position_soft=0.7, gross_soft=0.7)
+    bench.scope.limits = HardLimits(1_000 / USD, 1.0, sizes)
+    bench.scope.limits.look(bench.truth, bench.belief.desks)
+    bench.truth.positions[ETH] = bench.desk.inventory.position = bench.desk.inventory.opening_position = position
+    bench.truth.worth = gross
+    bench.pass_time(70)
+    assert ("L1" not in bench.broken) is is_excused
+
+
+def test_l1_sizes_shrink_for_nobody_whose_position_the_venue_does_not_show(bench):
+    """What the trader takes for near its limit is far from it."""
+    one_side(bench)
+    bench.scope.limits = HardLimits(1_000 / USD, None, Sizes(side_usd=200 / USD, position_soft=0.7))
+    bench.scope.limits.look(bench.truth, bench.belief.desks)
+    bench.desk.inventory.position = bench.desk.inventory.opening_position = -8
+    bench.pass_time(70)
+    assert bench.says("L1", "no ask")
+
+
 def test_l1_a_record_with_a_gap(bench):
     """Nobody can quote on a market that nobody has recorded."""
     bench.desk.gate = bench.belief.phase = "stale_data"
@@ -946,6 +979,70 @@ def test_l4_while_no_way_works(bench):
     answer(bench, 115, every=2)
     assert "L4" not in bench.broken, "it answers again for some seconds"
     answer(bench, 130, every=5)
+    assert "L4" in bench.broken
+
+
+def ask(bench, route, *, is_answered):
+    """A question on one way."""
+    asked = bench.send(QueryOrder("c1"), route=route)
+    if is_answered:
+        bench.hear(Replied(asked.request_id, 0, ()))
+
+
+def test_l4_while_every_way_that_was_asked_is_silent(bench):
+    """Protects the rule (found by seed 546): both ways clogged just after an answer, and half a minute counted."""
+    rests_in_vain(bench)
+    for second in range(5, 45, 5):
+        for route in Route:
+            ask(bench, route, is_answered=True)
+        bench.pass_time(second)
+    for second in range(45, 80, 5):
+        for route in Route:
+            ask(bench, route, is_answered=False)
+        bench.pass_time(second)
+    assert "L4" not in bench.broken
+    for second in range(80, 100, 5):
+        ask(bench, Route.REST, is_answered=True)
+        bench.pass_time(second)
+    assert "L4" in bench.broken, "one of them answers again"
+
+
+@pytest.mark.parametrize("silent", Route)
+def test_l4_one_silent_way_excuses_nobody(bench, silent):
+    """Protects what the rule is for: the other way answers, and every cancel leaves on the dead one."""
+    rests_in_vain(bench)
+    for second in range(5, 75, 5):
+        for route in Route:
+            ask(bench, route, is_answered=route is not silent)
+        bench.pass_time(second)
+    assert bench.says("L4", "after its cancel")
+
+
+@pytest.mark.parametrize("results", [(), (Refused(Reason.RATE_LIMITED, "HTTP 429"),)])
+def test_l4_who_does_not_ask_meets_no_silence(bench, results):
+    """Protects the edge: an answer of any kind ends a wait, so who asks no more has the whole half minute counted."""
+    rests_in_vain(bench)
+    for second in range(5, 45, 5):
+        ask(bench, Route.REST, is_answered=True)
+        bench.pass_time(second)
+    asked = bench.send(QueryOrder("c1"), route=Route.REST)
+    bench.hear(Replied(asked.request_id, 0, results))
+    bench.pass_time(66)
+    assert "L4" in bench.broken
+
+
+def test_l4_another_life_waits_for_no_answer_of_the_last(bench):
+    """Protects the rule over a crash: what the dead process asked says nothing of the ways of the next."""
+    rests_in_vain(bench)
+    bench.pass_time(30)
+    ask(bench, Route.REST, is_answered=True)
+    ask(bench, Route.REST, is_answered=False)
+    bench.bind()
+    bench.send(Cancel(ETH, "c1"))
+    bench.pass_time(59)
+    for second in range(60, 100, 5):
+        ask(bench, Route.REST, is_answered=True)
+        bench.pass_time(second)
     assert "L4" in bench.broken
 
 

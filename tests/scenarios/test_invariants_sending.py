@@ -286,6 +286,28 @@ def test_s18_not_well_formed(bench, order, words):
     assert bench.says("S18", words)
 
 
+@pytest.mark.parametrize(
+    ("still", "after_s", "px", "is_blamed"),
+    [
+        (True, 0, 101, False),
+        (True, 15, 101, False),
+        (True, 16, 101, True),
+        (True, 0, 115, True),
+        (True, 0, 139, False),
+        (False, 0, 101, True),
+    ],
+)
+def test_s18_a_book_that_stands_still(bench, still, after_s, px, is_blamed):
+    """Seed 916 of a search: nobody could place anything, and the mark ran away with the prices elsewhere."""
+    bench.pass_time(10)
+    bench.truth.mark_px, bench.truth.still = 140, still
+    bench.pass_time(20)
+    bench.truth.still = False
+    bench.pass_time(20 + after_s)
+    bench.send(place(px=px), now=bench.t, epoch=1)
+    assert ("S18" in bench.broken) is is_blamed
+
+
 @pytest.mark.parametrize("px", [99_999, 100_010, 12_345_600])
 def test_s18_five_figures_or_a_whole_number(bench, px):
     """A price of more figures is legal where it is whole: ETH here has two decimals."""
@@ -326,6 +348,15 @@ def test_s19_terms_that_are_not_ours(bench, other):
     bench.hear(Replied(0, 0, (LimitsReport(0, (replace(TERMS, **other),)),)))
     bench.send(place(), epoch=1)
     assert bench.says("S19", "whose terms are not ours")
+
+
+@pytest.mark.parametrize("is_late", [True, False])
+def test_s19_a_late_answer_says_what_was(bench, is_late):
+    """Seed 1801: the terms went back, and an answer from before that came after the one that said so."""
+    bench.hear(Replied(0, 0, (LimitsReport(9, (TERMS,)),)))
+    bench.hear(Replied(0, 0, (LimitsReport(8 if is_late else 10, (replace(TERMS, px_step=10),)),)))
+    bench.send(place(), epoch=1)
+    assert ("S19" in bench.broken) is not is_late
 
 
 def test_s19_what_another_life_read(bench):

@@ -7,7 +7,7 @@ from domain.units import Ns
 from exchange_adapters.nonces import NonceSource
 from orchestrator.connectivity.signer import SignerWatch
 from runtime.fold import Fold
-from scenarios.invariants.base import Ran
+from scenarios.invariants.base import Ran, Signed
 from scenarios.runner import run
 from sim.venue.signers import Nonces
 from tests.scenarios.bench import Bench
@@ -38,48 +38,70 @@ def test_e6_a_request_that_had_expired(bench):
     assert bench.says("E6", "expired at 100 ns")
 
 
+def sign(bench, *signed, clock=1_000, life=None):
+    """Signers and nonces leave by a clock; ``life``: one that could not write where its nonces end."""
+    for each in signed if life is not None else ():
+        bench.run.unwritten_nonces[each] = life
+    bench.block(signed=[Signed(signer, nonce, clock) for signer, nonce in signed])
+
+
 def test_s12_nonces_ascend_over_lives(bench):
     """Protects the rule: a new life must not begin below the old one; signers have nothing to do with each other."""
-    bench.block(signed=(("a", 7), ("b", 3), ("a", 8)))
+    sign(bench, ("a", 7), ("b", 3), ("a", 8))
     bench.bind()
-    bench.block(signed=(("b", 4),))
+    sign(bench, ("b", 4))
     assert "S12" not in bench.broken
-    bench.block(signed=(("a", 8),))
+    sign(bench, ("a", 8))
     assert bench.says("S12", "nonce 8 left after nonce 8")
 
 
-def test_s12_a_life_that_could_write_nothing_and_a_clock_that_was_set_back(bench):
+def test_s12_a_life_that_could_write_nothing_and_a_clock_that_is_not_there_yet(bench):
     """Protects the one excuse (found by seed 1010), and its edge: the numbers of lives that could write stay above."""
-    bench.block(signed=(("a", 7),))
-    bench.run.unwritten_nonces["a", 70] = bench.run.clock_skew = Ns(60)
-    bench.block(signed=(("a", 70),))
-    bench.run.clock_skew = Ns(0)
-    bench.block(signed=(("a", 8), ("a", 9)))
+    sign(bench, ("a", 7))
+    sign(bench, ("a", 70), clock=70, life=1)
+    sign(bench, ("a", 8), ("a", 9), clock=8)
     assert "S12" not in bench.broken
-    bench.block(signed=(("a", 9),))
+    sign(bench, ("a", 9), clock=9)
     assert bench.says("S12", "nonce 9 left after nonce 9")
+
+
+def test_s12_lives_that_could_write_nothing_between_two_blocks(bench):
+    """Protects the excuse while the venue is away (found by seed 481): a clock is seen as each of them signs."""
+    bench.run.unwritten_nonces = {("a", 70): 1, ("a", 8): 2, ("a", 75): 2}
+    bench.block(signed=(Signed("a", 70, 70), Signed("a", 8, 5), Signed("a", 75, 75), Signed("a", 9, 6)))
+    assert "S12" not in bench.broken
+    sign(bench, ("a", 9), clock=7)
+    assert bench.says("S12", "nonce 9 left after nonce 9")
+
+
+def test_s12_a_life_that_began_beyond_its_clock(bench):
+    """Protects the excuse (found by seed 481): the clock went back before that life, and its bound was still ahead."""
+    sign(bench, ("a", 60), clock=60)
+    sign(bench, ("a", 70), clock=10, life=1)
+    sign(bench, ("a", 66), clock=12, life=2)
+    assert "S12" not in bench.broken
+    sign(bench, ("a", 65), clock=66, life=3)
+    assert bench.says("S12", "nonce 65 left after nonce 66")
 
 
 def test_s12_a_number_that_was_used_is_used_again(bench):
     """Protects the edge of the excuse: a smaller number may be taken, the same one never is."""
-    bench.run.unwritten_nonces["a", 70] = bench.run.clock_skew = Ns(60)
-    bench.block(signed=(("a", 70),))
-    bench.run.clock_skew = Ns(0)
-    bench.block(signed=(("a", 69), ("b", 70)))
+    sign(bench, ("a", 70), clock=70, life=1)
+    sign(bench, ("a", 69), ("b", 70), clock=10)
     assert "S12" not in bench.broken
-    bench.block(signed=(("a", 70),))
+    sign(bench, ("a", 70), clock=11)
     assert bench.says("S12", "nonce 70 was used before")
 
 
-@pytest.mark.parametrize(("nonce", "skew", "is_unwritten"), [(8, 60, True), (8, 0, False), (7, 0, True)])
-def test_s12_excuses_nothing_else(bench, nonce, skew, is_unwritten):
-    """Protects the rule: the clock was not set back; the life could write; its number is one of a life that could."""
-    bench.block(signed=(("a", 7),))
-    if is_unwritten:
-        bench.run.unwritten_nonces["a", 70] = Ns(60)
-    bench.block(signed=(("a", 70),))
-    bench.run.clock_skew = Ns(skew)
-    bench.block(signed=(("a", nonce),))
+@pytest.mark.parametrize(
+    ("nonce", "clock", "life", "following"), [(8, 70, 1, 2), (8, 10, None, 2), (7, 10, 1, 2), (8, 10, 1, 1)]
+)
+def test_s12_excuses_nothing_else(bench, nonce, clock, life, following):
+    """Protects the rule: the clock is there; the life could write; its number is one of a life that could; it is the
+    same life."""
+    sign(bench, ("a", 7))
+    sign(bench, ("a", 70), clock=70, life=life)
+    sign(bench, ("a", nonce), clock=clock, life=following)
     assert bench.says("S12", f"nonce {nonce} left after nonce 70")
 
 

@@ -3,7 +3,7 @@
 from collections import Counter
 from dataclasses import replace
 from itertools import pairwise
-from math import floor
+from math import exp, floor
 
 import pytest
 from hypothesis import given
@@ -334,3 +334,14 @@ def test_config_bounds_are_those_that_the_edge_checks(bad):
     assert adapter.validate_python({}) == LadderConfig()
     with pytest.raises(ValidationError):
         adapter.validate_python(bad)
+
+
+def test_a_single_level_that_does_not_pay_stands_further_out():
+    """Seed 1846: one level at a thin half-spread was never quoted. What adverse selection costs there comes on top."""
+    quote = replace(QUOTE, half_spread=Frac(2.2e-4))
+    assert level_weights([quote.half_spread], quote.kappa, quote.fee, LadderConfig()) == [0.0]
+    result = ladder(quote, levels=1)
+    depth = quote.half_spread + 1e-4 * exp(-quote.half_spread / 1e-3)
+    assert result.bids_dropped == Dropped()
+    assert result.bids[0].px == ETH.snap_down(quote.fair * (1 - depth))
+    assert level_weights([Frac(depth)], quote.kappa, quote.fee, LadderConfig())[0] > 0

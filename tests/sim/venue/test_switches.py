@@ -33,6 +33,18 @@ def test_a_halted_market_takes_nothing_but_cancels():
     assert ex.resting(ANN) == [(2, 2)]
 
 
+def test_a_market_stands_still_while_nobody_may_place():
+    """Protects the word of the venue: an instrument that is halted, or cancels alone; each as often as it was begun."""
+    switches = Exchange().venue.switches
+    switches.halted[COIN.id] += 1
+    assert (switches.is_still(COIN.id), switches.is_still(OTHER)) == (True, False)
+    switches.halted[COIN.id] -= 1
+    switches.post_only += 1
+    assert not switches.is_still(COIN.id)
+    switches.cancel_only += 1
+    assert switches.is_still(COIN.id)
+
+
 def test_a_halt_may_cancel_what_rests():
     """Protects the halt that settles: every order of the market goes at the next block, with a reason of its own."""
     ex = Exchange()
