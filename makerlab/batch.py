@@ -34,6 +34,8 @@ class Job:
     plots: bool = False
     overrides: tuple[str, ...] = ()
     """What the scenario was loaded with, for the result."""
+    cycles: bool = False
+    """Whether each quote cycle is a line on stderr."""
 
     @property
     def title(self) -> str:
@@ -55,7 +57,7 @@ def work_among_many(job: Job, tick: Tick | None = None) -> RunResult:
 
 
 def _work(job: Job, tick: Tick | None) -> RunResult:
-    configure(level="warning")
+    configure(level="debug" if job.cycles else "warning")
     job.folder.mkdir(parents=True, exist_ok=True)
     journal = job.folder / JOURNAL
     log = FileLog(journal)

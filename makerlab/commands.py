@@ -23,8 +23,12 @@ COMMANDS = (
     CommandLine(
         "diagnose", "makerlab.diagnose:diagnose", "Ask a journal what went wrong with orders, quotes, position."
     ),
+    CommandLine("compare", "makerlab.compare:compare", "Lay what two journals say of churn side by side."),
     CommandLine("ablate", "makerlab.ablate:ablate", "Switch each mechanism off; show the scenario that needs it."),
     CommandLine("mutants", "makerlab.mutants:mutants", "Plant bugs in trader and venue; show what finds each."),
+    CommandLine(
+        "study", "makerlab.study:study", "Ask a question of many runs: why quotes churn, what each layer carries."
+    ),
     CommandLine("book", "makerlab.book:book", "Run a file of orders through the reference book."),
     CommandLine("schema", "makerlab.schema:schema", "Print the JSON schema of scenario files, for editors."),
 )

@@ -197,6 +197,9 @@ def _churn(metrics: Metrics) -> Iterable[Row]:
         known = metrics.queue_place_error
         error = "" if known is None else f"the others {100 * known:.1f} % of their level off"
         yield Row("places unknown", f"{100 * metrics.queue_place_unknown_share:.1f} %", error)
+    kept = metrics.trader.kept_by_layer
+    if any(kept.values()):
+        yield Row("kept still", f"{sum(kept.values()):,}", _ranked(kept))
     *before, last = metrics.timeline
     shown = before[:: max(-(-len(before) // _SHOWN), 1)]
     earlier = ", ".join(f"{_sums(row)} at {row.t_s:,.0f} s" for row in shown)

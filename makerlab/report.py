@@ -98,13 +98,17 @@ def _figures(result: RunResult) -> list[str]:
     light, dark = draw_all(result.trace, LIGHT), draw_all(result.trace, DARK)
     out = []
     for name, png in light.items():
-        caption = CAPTIONS.get(name.split("-", 1)[0], "")
-        out.append(
-            f'<figure><picture><source media="(prefers-color-scheme: dark)" srcset="{_inline(dark[name])}">'
-            f'<img alt="{escape(name)}" src="{_inline(png)}"></picture>'
-            f"<figcaption>{escape(caption)}</figcaption></figure>"
-        )
+        out.append(figure(name, png, dark[name], CAPTIONS.get(name.split("-", 1)[0], "")))
     return out
+
+
+def figure(name: str, light: bytes, dark: bytes, caption: str) -> str:
+    """One figure with both of its looks in the page itself; the window's theme says which is shown."""
+    return (
+        f'<figure><picture><source media="(prefers-color-scheme: dark)" srcset="{_inline(dark)}">'
+        f'<img alt="{escape(name)}" src="{_inline(light)}"></picture>'
+        f"<figcaption>{escape(caption)}</figcaption></figure>"
+    )
 
 
 def _inline(png: bytes) -> str:

@@ -42,6 +42,7 @@ def run(  # noqa: PLR0913 - the options of a command
     as_json: Annotated[bool, Parameter(name="--json", negative="")] = False,
     junit: Path | None = None,
     plots: Annotated[bool, Parameter(name="--plots", negative="")] = False,
+    cycles: Annotated[bool, Parameter(name="--cycles", negative="")] = False,
 ) -> int:
     """Run scenarios and check what they expect.
 
@@ -69,6 +70,8 @@ def run(  # noqa: PLR0913 - the options of a command
         Also write the expectations as JUnit XML to this file; its folder must exist or be one that the run makes.
     plots
         Also draw figures and write report.html.
+    cycles
+        Also write a line for each quote cycle to stderr: what it sent, and what it left where it was and why.
     """
     problems = wrong_numbers(seed, seeds, jobs)
     queue: list[Job] = []
@@ -76,7 +79,8 @@ def run(  # noqa: PLR0913 - the options of a command
     try:
         worlds = _load(scenarios, set_, all_=all_)
         if not problems:
-            queue = _queue(worlds, list(range(seeds)) if seeds is not None else [seed or 0], out, set_, plots=plots)
+            numbers = list(range(seeds)) if seeds is not None else [seed or 0]
+            queue = _queue(worlds, numbers, out, set_, plots=plots, cycles=cycles)
     except ConfigError as error:
         problems += error.problems
     problems += output_problems(out or RUNS, {job.folder for job in queue}, junit, plots=plots)
@@ -176,14 +180,14 @@ def wrong_numbers(seed: int | None, seeds: int | None = None, jobs: int = 1) -> 
 
 
 def _queue(
-    worlds: list[Scenario], seeds: list[int], out: Path | None, overrides: tuple[str, ...], *, plots: bool
+    worlds: list[Scenario], seeds: list[int], out: Path | None, overrides: tuple[str, ...], *, plots: bool, cycles: bool
 ) -> list[Job]:
     is_one = len(worlds) * len(seeds) == 1
     queue = []
     for world in worlds:
         for seed in seeds:
             folder = out if is_one and out is not None else (out or RUNS) / f"{world.name}-{seed}"
-            queue.append(Job(world, seed, folder, plots, overrides))
+            queue.append(Job(world, seed, folder, plots, overrides, cycles))
     twice = sorted({str(job.folder) for job in queue if sum(job.folder == other.folder for other in queue) > 1})
     if twice:
         raise ConfigError(

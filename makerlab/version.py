@@ -5,7 +5,7 @@ from importlib.util import find_spec
 
 from runtime.version import makerlab_version
 
-EXTRAS = {"study": ("matplotlib",), "docs": ("sphinx",), "dev": ("pytest", "hypothesis")}
+EXTRAS = {"study": ("duckdb", "matplotlib", "scipy"), "docs": ("sphinx",), "dev": ("pytest", "hypothesis")}
 """Modules by which an extra is recognised; finding them imports nothing."""
 
 

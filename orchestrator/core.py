@@ -50,6 +50,7 @@ from orchestrator.connectivity.figures import connection_figures
 from orchestrator.connectivity.requests import RequestLedger
 from orchestrator.connectivity.signer import SignerWatch
 from orchestrator.connectivity.supervisor import ConnectionSupervisor
+from orchestrator.desk.churn import CycleRecord
 from orchestrator.desk.desk import Desk
 from orchestrator.desk.execution import IdSource
 from orchestrator.fill_ways import FillWays
@@ -178,6 +179,8 @@ class Orchestrator:
         """Events of a type that no handler takes: dropped, counted (EL-07)."""
         self._now = Ns(0)
         self._alerts: list[AnyCommand] = []
+        self._told: dict[InstrumentId, CycleRecord] = {}
+        """Accounts of quote cycles that were taken."""
         always: tuple[_Waits | None, ...] = (
             self.ledger,
             self.market_feed,
@@ -352,6 +355,13 @@ class Orchestrator:
             messages_refused=dict(self.account.refused),
             analytics_errors=dict(self.analytics.errors),
         )
+
+    def take_cycles(self) -> list[CycleRecord]:
+        """What the quote cycles did that ran since the last call, the latest of each instrument."""
+        latest = [desk.execution.record for desk in self.desks.values()]
+        news = [record for record in latest if record is not None and record is not self._told.get(record.instrument)]
+        self._told.update({record.instrument: record for record in news})
+        return news
 
     # --- states that drivers and checks read ----------------------------------------------------
 

@@ -179,13 +179,15 @@ class DeskSnapshot:
     """How often a side with quotes was not looked at for too long (EA-08)."""
     stops_by_reason: dict[str, int]
     actions_generated: int
-    """Of quote cycles; each is sent or gated (MT-36)."""
+    """Of quote cycles; each is sent, latched or gated (MT-36)."""
     actions_sent: int
     actions_gated: dict[str, int]
     churn_spirals: int
     """How often orders moved much and filled little for many cycles (CH-40)."""
     actions_latched: int
-    """Orders that stayed although their targets had moved a little; none of them is an action."""
+    """Orders that stayed although their targets had moved a little."""
+    kept_by_layer: dict[str, int]
+    """What kept quotes where they were, by layer; 0 where a layer is off (CH-34)."""
     actions_paced: dict[str, int]
     """Those that the pace of the account held back, by how urgent they were (RL-18)."""
     actions_refused: dict[str, int]

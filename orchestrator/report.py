@@ -5,6 +5,7 @@ from typing import Any
 from domain.orders import Certainty, TrackedOrder
 from domain.units import Ns, Side, to_bps
 from orchestrator.desk.desk import Desk
+from orchestrator.desk.execution import GateReason
 from orchestrator.desk.uptime import ONE_SIDED, TWO_SIDED
 from orchestrator.metrics import DeskSnapshot, OrderSnapshot
 from orchestrator.risk.state import RiskState
@@ -204,9 +205,23 @@ def _cycles(desk: Desk, now: Ns) -> dict[str, Any]:
         "actions_gated": {str(k): n for k, n in execution.actions_gated.items()},
         "churn_spirals": 0 if desk.churn is None else desk.churn.spirals,
         "actions_latched": execution.actions_latched,
+        "kept_by_layer": _kept(desk),
         "actions_paced": {} if execution.policy is None else execution.policy.by_name(),
         "actions_refused": {str(k): n for k, n in desk.outcomes.refusals.items()},
         "two_sided_ns": labels.get(TWO_SIDED, Ns(0)),
         "one_sided_ns": labels.get(ONE_SIDED, Ns(0)),
         "gated_ns": {k.removeprefix("gated:"): v for k, v in labels.items() if k.startswith("gated:")},
+    }
+
+
+def _kept(desk: Desk) -> dict[str, int]:
+    """What kept quotes where they were, by layer."""
+    execution, smoother, grid = desk.execution, desk.engine.smoother, desk.planner.grid
+    return {
+        "smoother": 0 if smoother is None else sum(smoother.suppressed.values()),
+        "grid": 0 if grid is None else grid.preserved,
+        "latch": execution.actions_latched - execution.actions_queued,
+        "queue": execution.actions_queued,
+        "debounce": execution.actions_gated.get(GateReason.DEBOUNCE, 0),
+        "pacing": execution.actions_gated.get(GateReason.PACING, 0),
     }

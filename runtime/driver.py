@@ -17,6 +17,7 @@ from domain.commands import Alert, AnyCommand, RecordAdjustments, RecordForgiven
 from domain.events import AnyEvent, NoncesReserved, NotSent, Reason, StopRequested, Woke
 from domain.units import Ns, millis
 from exchange_adapters.base import ExchangeAdapter
+from orchestrator.desk.churn import CycleRecord
 from orchestrator.metrics import Snapshot
 from runtime.inbox import Inbox
 from runtime.journal import Journal, must_survive
@@ -63,6 +64,10 @@ class Trader(Protocol):
         """Frozen numbers."""
         ...
 
+    def take_cycles(self) -> Sequence[CycleRecord]:
+        """Say what the quote cycles did that ran since the last call, the latest of each instrument."""
+        ...
+
     @property
     def is_stopped(self) -> bool:
         """Whether an orderly shutdown has finished."""
@@ -70,6 +75,7 @@ class Trader(Protocol):
 
 
 AlertSink = Callable[[Ns, Alert], None]
+CycleSink = Callable[[CycleRecord], None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,7 +127,9 @@ class Life:
         net: SafetyNet,
         config: LifeConfig,
         on_alert: AlertSink | None = None,
+        on_cycle: CycleSink | None = None,
     ) -> None:
+        """``on_cycle`` hears of each quote cycle; without it nobody is asked for them."""
         self.core = core
         self.adapter = adapter
         self.net = net
@@ -130,13 +138,14 @@ class Life:
         """When to call ``step`` although nothing has arrived."""
         self.failure: Failure | None = None
         self.alerts_unheard = 0
-        """Alerts whose sink raised: that is no reason to stop, and no reason to keep silent about it."""
+        """Alerts and cycles whose sink raised: that is no reason to stop, and no reason to keep silent about it."""
         self._journal = journal
         self._is_journal_dead = False
         self._decided_at = Ns(0)
         self._nonces_below = 0
         self._config = config
         self._on_alert = on_alert
+        self._on_cycle = on_cycle
         self._stop_by: Ns | None = None
         self._has_stopped = False
         self._late_wakes = 0
@@ -254,6 +263,7 @@ class Life:
             commands = tuple(core.decide(now))
             deadline = core.next_deadline()
             self._has_stopped = core.is_stopped
+            cycles = () if self._on_cycle is None else core.take_cycles()
         except Exception as error:  # noqa: BLE001 - our bug, whatever it is
             self.fail(now, CORE_FAILED, one_line(error), error)
             return ()
@@ -263,6 +273,8 @@ class Life:
             self._write(now, self._journal.sync)
         self._confirm_nonces(below)
         self._arm(now, deadline, is_wake=events is _WOKE)
+        for record in cycles:
+            self._hand_over(self._on_cycle, record)
         return commands
 
     def _reserve_nonces(self, now: Ns, commands: Sequence[AnyCommand]) -> int:
@@ -324,10 +336,13 @@ class Life:
             self.fail(now, JOURNAL_FAILED, one_line(error), error)
 
     def _tell(self, now: Ns, alert: Alert) -> None:
-        if self._on_alert is None:
+        self._hand_over(self._on_alert, now, alert)
+
+    def _hand_over(self, sink: Callable[..., None] | None, *told: object) -> None:
+        if sink is None:
             return
         try:
-            self._on_alert(now, alert)
+            sink(*told)
         except Exception:  # noqa: BLE001 - whoever listens is no part of the trader
             self.alerts_unheard += 1
 

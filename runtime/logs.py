@@ -1,4 +1,4 @@
-"""Logs: structlog, configured once by main and nowhere else. The core logs nothing; drivers log alerts.
+"""Logs: structlog, configured once by main and nowhere else. The core logs nothing; drivers log alerts and cycles.
 
 Lines go to stderr (stdout is for results): JSON for machines, or coloured text for a terminal.
 """
@@ -13,6 +13,7 @@ from structlog.typing import EventDict, Processor, WrappedLogger
 
 from domain.commands import Alert, Severity
 from domain.units import NS_PER_S, Ns
+from orchestrator.desk.churn import CycleRecord
 
 LogFormat = Literal["auto", "json", "console"]
 
@@ -54,6 +55,28 @@ def log_alert(now: Ns, alert: Alert) -> None:
     logger = structlog.get_logger("makerlab")
     log = getattr(logger, _LEVEL_OF[alert.severity])
     log(alert.name, text=alert.text, t=round(now / NS_PER_S, 6))
+
+
+def hears_cycles() -> bool:
+    """Whether anybody would see the lines of quote cycles: main asked for the lowest level."""
+    return structlog.is_configured() and structlog.get_logger("makerlab").is_enabled_for(logging.DEBUG)
+
+
+def log_cycle(record: CycleRecord) -> None:
+    """Log what one quote cycle did, in actions (the ``on_cycle`` of a driver; CH-39)."""
+    structlog.get_logger("makerlab").debug(
+        "cycle",
+        instrument=record.instrument,
+        cancels=record.cancels,
+        modifies=record.modifies,
+        places=record.places,
+        skips=int(record.sent == 0),
+        latched=record.latched,
+        suppressed=record.suppressed,
+        gated=record.gated,
+        generated=record.generated,
+        t=round(record.time / NS_PER_S, 6),
+    )
 
 
 def _to_json(_logger: WrappedLogger, _method: str, event: EventDict) -> str:

@@ -23,6 +23,7 @@ from runtime.driver import (
     JOURNAL_FAILED,
     JOURNAL_UNREADABLE,
     AlertSink,
+    CycleSink,
     Failure,
     Life,
     LifeConfig,
@@ -86,7 +87,7 @@ class DriverCounters:
     thinking: int = 0
     """Nanoseconds spent thinking."""
     alerts_unheard: int = 0
-    """Alerts whose sink raised."""
+    """Alerts and cycles whose sink raised."""
 
 
 class VirtualDriver:
@@ -106,6 +107,8 @@ class VirtualDriver:
         """``disk``: what the journal's log stands on, where writing may take time and fail."""
         self.disk = disk
         self.taps: list[Tap] = []
+        self.on_cycle: CycleSink | None = None
+        """Hears of each quote cycle of the lives that begin from now on."""
         self.slowdowns: list[float] = []
         """Factors by which thinking takes longer now, whoever put them there."""
         self.counters = DriverCounters()
@@ -147,7 +150,8 @@ class VirtualDriver:
         self._adapter = adapter or self._adapter
         traded = frozenset(instrument.id for instrument in self._header.instruments) or None
         net = SafetyNet(self._config.safety_net, self._adapter.capabilities, traded)
-        life = Life(self._core_factory(), self._adapter, self.journal, net, self._config.life, self._on_alert)
+        sinks = (self._on_alert, self.on_cycle)
+        life = Life(self._core_factory(), self._adapter, self.journal, net, self._config.life, *sinks)
         life.begin(self._env.now, replace(self._header, life=restored.life, life_seed=restored.life_seed))
         self._life = life
         self._number = restored.life

@@ -21,7 +21,7 @@ from orchestrator.metrics import Snapshot
 from orchestrator.risk.ladder import fresh_for
 from runtime.journal import Journal
 from runtime.log import Log
-from runtime.logs import log_alert
+from runtime.logs import hears_cycles, log_alert, log_cycle
 from runtime.provenance import make_header
 from runtime.story import story
 from runtime.virtual import DriverConfig, VirtualDriver
@@ -164,6 +164,7 @@ class Running:
 
     def start(self) -> None:
         """Begin the trader's first life."""
+        self.driver.on_cycle = log_cycle if hears_cycles() else None
         self.driver.start_trader()
 
     @property

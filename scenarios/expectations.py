@@ -179,14 +179,15 @@ def _standing(expect: Expect, result: RunResult) -> list[Outcome]:
     differs = metrics.position_difference or metrics.pnl_difference_usd
     orphans = metrics.resting_orders_at_end + metrics.unknown_orders_at_end
     trader = metrics.trader
-    lost = trader.actions_generated - trader.actions_sent - sum(trader.actions_gated.values())
+    kept = trader.actions_latched + sum(trader.actions_gated.values())
+    lost = trader.actions_generated - trader.actions_sent - kept
     return [
         ended,
         Outcome("invariants", "0 violations", float(result.n_violations), result.n_violations == 0),
         Outcome("position_and_cash", "equal to the venue's", "different" if differs else "equal", not differs),
         Outcome("orders_left", "0 resting or unknown", float(orphans), orphans == 0),
         _adjustments(expect, metrics),
-        Outcome("actions_lost", "0 neither sent nor gated", float(lost), lost == 0),
+        Outcome("actions_lost", "0 neither sent nor kept back", float(lost), lost == 0),
     ]
 
 

@@ -229,11 +229,11 @@ class TraderFigures:
     stops_by_reason: dict[str, int] = field(default_factory=dict)
     """Cycles that ended before anything was sent, by `step:reason`. `reconcile:unchanged` is the good one."""
     actions_generated: int = 0
-    """Cancels, modifies and placements that the quote cycles wanted."""
+    """What the quote cycles wanted: cancels, modifies, placements, and each order that was let lag instead of them."""
     actions_sent: int = 0
     """Those of them that were handed to the connection."""
     actions_gated: dict[str, int] = field(default_factory=dict)
-    """Those that were held back, by reason; with the ones that were sent they are all."""
+    """Those that were held back, by reason; with the ones that were sent and latched they are all."""
     churn_spirals: int = 0
     """How often the trader found that orders moved much and filled little for many cycles."""
     inputs_suppressed: dict[str, int] = field(default_factory=dict)
@@ -249,7 +249,12 @@ class TraderFigures:
     quota_reports_kept_out: int = 0
     """Those that cannot be true: the trader's own count went on."""
     actions_latched: int = 0
-    """Orders that stayed where they were although their targets had moved a little, over all quote cycles."""
+    """Orders that stayed where they were although their targets had moved a little, over all quote cycles; each is one
+    action that was wanted."""
+    kept_by_layer: dict[str, int] = field(default_factory=dict)
+    """What kept quotes where they were, by layer: inputs that the `smoother` held, orders that stayed on their point of
+    the `grid`, by the `latch`, or for their place in the `queue`, modifies that came too soon (`debounce`), and actions
+    that the pace of the account held back (`pacing`)."""
     halts: int = 0
     """How often a risk monitor pulled the quotes of an instrument."""
     side_rejections: dict[str, int] = field(default_factory=dict)

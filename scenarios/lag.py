@@ -10,7 +10,7 @@ from statistics import median
 from typing import Protocol
 
 from domain.commands import AnyAction, AnyCommand, Cancel, Modify, Request
-from domain.events import Level, OpenOrder
+from domain.events import Level
 from domain.instrument import Instrument
 from domain.orders import Certainty, InFlight, TrackedOrder
 from domain.units import Bps, Cloid, InstrumentId, Ns, Oid, Px, Side, Sz, Tif
@@ -106,6 +106,25 @@ class CycledDesk(Protocol):
         ...
 
 
+class RestingOrder(Protocol):
+    """What of ours the venue holds."""
+
+    @property
+    def instrument(self) -> InstrumentId:
+        """Where it rests."""
+        ...
+
+    @property
+    def side(self) -> Side:
+        """On which side."""
+        ...
+
+    @property
+    def px(self) -> Px:
+        """At which price."""
+        ...
+
+
 class PlaceTruth(Protocol):
     """The venue's queues."""
 
@@ -177,7 +196,7 @@ class Lag:
 
     # --- what happens ---------------------------------------------------------------------------
 
-    def on_block(self, resting: Mapping[Oid, OpenOrder] | None, now: Ns) -> None:
+    def on_block(self, resting: Mapping[Oid, RestingOrder] | None, now: Ns) -> None:
         """After a block of the venue; ``resting``: all of ours, None where nothing of ours changed in it."""
         self._measure_to(now)
         if resting is None:

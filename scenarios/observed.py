@@ -10,6 +10,7 @@ from domain.commands import AnyCommand
 from domain.events import AnyEvent, Fill
 from domain.units import InstrumentId, Ns
 from orchestrator.core import Orchestrator
+from orchestrator.desk.churn import CycleRecord
 from orchestrator.metrics import Snapshot
 from runtime.own_orders import fills_in
 from scenarios.invariants.base import Scope, Step
@@ -61,7 +62,7 @@ class ObservedTrader:
             if len(self._cycle_times) < CYCLES_KEPT:
                 self._cycle_times.append(spent)
         self._scope.now = self._scope.decided_at = now
-        self._checker.step(Step(now, None, commands, cycled=full))
+        self._checker.step(Step(now, None, commands, cycled=full, looked=cycled))
         self._observer.on_gate(self._gate(), self._limits, now)
         return commands
 
@@ -72,6 +73,10 @@ class ObservedTrader:
     def snapshot(self, now: Ns | None = None) -> Snapshot:
         """As the core says."""
         return self.core.snapshot(now)
+
+    def take_cycles(self) -> Sequence[CycleRecord]:
+        """As the core says."""
+        return self.core.take_cycles()
 
     @property
     def is_stopped(self) -> bool:

@@ -60,15 +60,14 @@ DARK = Theme(
 
 def draw_all(trace: Trace, theme: Theme = LIGHT) -> dict[str, bytes]:
     """Return the PNG of every figure by its name."""
-    pyplot_free = _style(theme)
     figures: dict[str, bytes] = {}
-    with pyplot_free:
+    with style(theme):
         for market in trace.markets.values():
             suffix = f"-{market.instrument}" if len(trace.markets) > 1 else ""
-            figures[f"market{suffix}"] = _png(_market(trace, market, theme))
-        figures["inventory"] = _png(_inventory(trace, theme))
-        figures["pnl"] = _png(_pnl(trace, theme))
-        figures["orders"] = _png(_lifetimes(trace, theme))
+            figures[f"market{suffix}"] = png_of(_market(trace, market, theme))
+        figures["inventory"] = png_of(_inventory(trace, theme))
+        figures["pnl"] = png_of(_pnl(trace, theme))
+        figures["orders"] = png_of(_lifetimes(trace, theme))
     return figures
 
 
@@ -292,7 +291,8 @@ def _axes(
     return figure, axes
 
 
-def _png(figure: "Figure") -> bytes:
+def png_of(figure: "Figure") -> bytes:
+    """Draw a figure, in the context of its theme."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
 
     FigureCanvasAgg(figure)
@@ -301,7 +301,7 @@ def _png(figure: "Figure") -> bytes:
     return out.getvalue()
 
 
-def _style(theme: Theme) -> Any:  # noqa: ANN401 - matplotlib's context manager
+def style(theme: Theme) -> Any:  # noqa: ANN401 - matplotlib's context manager
     """Return the context in which figures of this theme are drawn."""
     try:
         from matplotlib import rc_context

@@ -1,4 +1,4 @@
-"""How much a desk moves its orders for each fill (layer 6; CH-34..40).
+"""What a quote cycle did, and how much a desk moves its orders for each fill (layer 6; CH-34..40, MT-36).
 
 Every cancel gives up a place in a queue and a piece of the allowance; what it may buy is a fill. Counted over the
 latest cycles, from what was sent and from the fills that were booked (T-14).
@@ -13,7 +13,7 @@ from typing import Annotated, NamedTuple
 from annotated_types import Interval
 
 from domain.commands import Alert, Severity
-from domain.units import InstrumentId
+from domain.units import InstrumentId, Ns
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,8 +28,51 @@ class ChurnConfig:
     """After so many cycles in a row with too many people are told, once until it is over."""
 
 
+class CycleRecord(NamedTuple):
+    """The account of one quote cycle: whatever its plan asked for is in one of the counts (MT-36, RU-11).
+
+    Counts are actions; an order that is to be cancelled and placed anew asks for two of them.
+    """
+
+    time: Ns
+    instrument: InstrumentId
+    generated: int = 0
+    """What the plan asked for, before anything was taken out of it; each order that the latch kept is one."""
+    cancels: int = 0
+    """Sent."""
+    modifies: int = 0
+    """Sent."""
+    places: int = 0
+    """Sent."""
+    latched: int = 0
+    """Orders that stayed although their targets had moved a little."""
+    queued: int = 0
+    """Those of them that stayed for the value of their place in the queue."""
+    debounced: int = 0
+    """Modifies that came too soon after the last one of their order."""
+    paced: int = 0
+    """Held back by the pace of the account."""
+    gated: int = 0
+    """Held back by any other gate."""
+
+    @property
+    def sent(self) -> int:
+        """What left."""
+        return self.cancels + self.modifies + self.places
+
+    @property
+    def suppressed(self) -> int:
+        """What the layers against churn took out of the plan."""
+        return self.debounced + self.paced
+
+    @property
+    def missing(self) -> int:
+        """Generated, and in none of the other counts: always 0."""
+        return self.generated - self.sent - self.latched - self.suppressed - self.gated
+
+
 class CycleWork(NamedTuple):
-    """What one cycle sent."""
+    """What some cycles sent."""
 
     cancels: int = 0
     modifies: int = 0
@@ -60,8 +103,9 @@ class ChurnTracker:
         """One of our orders was filled, in part or in whole; it counts with the next cycle."""
         self._fills_since += 1
 
-    def on_cycle(self, work: CycleWork) -> None:
+    def on_cycle(self, record: CycleRecord) -> None:
         """A cycle is over."""
+        work = CycleWork(record.cancels, record.modifies, record.places)
         oldest, fills_of_oldest = (NOTHING, 0)
         if len(self._cycles) == self._config.window:
             oldest, fills_of_oldest = self._cycles[0]

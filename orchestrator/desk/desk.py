@@ -41,7 +41,7 @@ from orchestrator.desk.market import Market
 from orchestrator.desk.order_tracker import MAX_IN_VAIN, OrderTracker, TrackerConfig, is_cancel_futile
 from orchestrator.desk.outcomes import Outcomes
 from orchestrator.desk.pacing import QuotaPolicy
-from orchestrator.desk.planning import Bands, Planner
+from orchestrator.desk.planning import Bands, GridWatch, Planner
 from orchestrator.desk.quote_engine import QuoteEngine, QuoteEngineConfig, Step, Stop, Targets
 from orchestrator.desk.sanity import DataQualityConfig
 from orchestrator.desk.unwinding import GATE as UNWINDING
@@ -173,6 +173,7 @@ class Desk:
             Bands(config.reconcile.tolerance, config.quota_aware, self.market),
             self.tracker,
             self.limit,
+            None if config.engine.grid is None else GridWatch(instrument),
         )
         self.churn = None if config.churn is None else ChurnTracker(config.churn, instrument.id, alert)
         recovery = None if config.recovery is None else RecoveryManager(config.recovery, instrument, alert)
@@ -551,18 +552,19 @@ class Desk:
         if self.config.quota_aware is not None:
             self.accumulator.throttle = cycle_interval(room, self.config.quota_aware)
         plan = self.planner.plan(self.targets, trigger.scope, now, room)
-        self.execution.leave_alone(plan)
-        is_held = self.targets is not None and self.execution.pace(plan, self.targets, self.stance, now)
         if self.gate is not None:
             plan.actions.extend(CancelOrder(order) for order in self._doubtful(now))
             plan.actions.extend(CancelOrder(order) for order in self._unanswered(now))
+        self.execution.begin(plan)
+        is_held = self.targets is not None and self.execution.pace(plan, self.targets, self.stance, now)
         if plan.actions:
             if not self.execution.execute(plan, now):
                 self._stopped(Stop(Step.EXECUTE, "all_gated"))
         elif self.targets is not None:
             self._stopped(PACED if is_held else UNCHANGED)
+        record = self.execution.end(plan, now)
         if self.churn is not None and (plan.actions or self.targets is not None):
-            self.churn.on_cycle(self.execution.take_work())
+            self.churn.on_cycle(record)
 
     def _doubtful(self, now: Ns) -> list[TrackedOrder]:
         """Orders of unknown fate that may rest while nothing should: cancelled again, at our patience's pace.

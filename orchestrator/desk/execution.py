@@ -16,7 +16,7 @@ from orchestrator.budget.futile import FutileRetries
 from orchestrator.budget.proactive import BudgetGate
 from orchestrator.budget.rejection import RejectionRateLimiter
 from orchestrator.connectivity.requests import RequestLedger
-from orchestrator.desk.churn import NOTHING, CycleWork
+from orchestrator.desk.churn import CycleRecord
 from orchestrator.desk.inventory import Inventory
 from orchestrator.desk.order_tracker import OrderTracker, cancel_of
 from orchestrator.desk.outcomes import Outcomes
@@ -53,6 +53,8 @@ class GateReason(StrEnum):
     """The account's allowance is spent more slowly, and on what is more urgent."""
     CAUTION = "caution"
     """Market data is old: a level that has no order yet gets none."""
+    CANCEL_FIRST = "cancel_first"
+    """The order whose place it takes has to be gone first."""
 
 
 GATE_OF_BUDGET = {
@@ -96,13 +98,19 @@ class Execution:
     ) -> None:
         """Nothing was sent; ``outcomes`` will hear what came of it, and remembers that something was held back."""
         self.actions_generated = 0
-        """What plans asked for: each of it was sent or is counted as gated (MT-36)."""
+        """What plans asked for: each of it was sent, latched, or is counted as gated (MT-36)."""
         self.actions_sent = 0
         self.actions_gated: dict[GateReason, int] = {}
         self.actions_latched = 0
         """Orders that stayed where they were although their targets had moved a little, over all cycles."""
-        self._work = NOTHING
-        """What was sent since somebody asked."""
+        self.actions_queued = 0
+        """Those of them that stayed for the value of their place in the queue."""
+        self.record: CycleRecord | None = None
+        """The account of the latest quote cycle; None before the first."""
+        self._generated = self._paced = self._gated_by_others = 0
+        """Of the cycle under way."""
+        self._sent = (0, 0, 0)
+        """Its cancels, modifies and placements."""
         self.budget_opens_at: Ns | None = None
         """When what the budget held back may go."""
         self.adds_levels = True
@@ -122,12 +130,35 @@ class Execution:
         self._is_short = False
         """Whether the budget held something back in this cycle."""
 
-    def leave_alone(self, plan: Plan) -> None:
-        """Count what a plan leaves where it is: by the latch, or because the last modify is too young."""
+    def begin(self, plan: Plan) -> None:
+        """Count all that a plan asks for, and what it leaves where it is: the latch, or a modify that is too young."""
+        wanted = sum(len(operations_of(action)) for action in plan.actions)
+        self._generated = wanted + plan.latched + plan.debounced
+        self._paced = self._gated_by_others = 0
+        self._sent = (0, 0, 0)
+        self.actions_generated += self._generated
         self.actions_latched += plan.latched
+        self.actions_queued += plan.queued
         if plan.debounced:
-            self.actions_generated += plan.debounced
             self.actions_gated[GateReason.DEBOUNCE] = self.actions_gated.get(GateReason.DEBOUNCE, 0) + plan.debounced
+
+    def end(self, plan: Plan, now: Ns) -> CycleRecord:
+        """What became of all that the plan of this cycle asked for."""
+        cancels, modifies, places = self._sent
+        self.record = record = CycleRecord(
+            now,
+            self._instrument.id,
+            self._generated,
+            cancels,
+            modifies,
+            places,
+            plan.latched,
+            plan.queued,
+            plan.debounced,
+            self._paced,
+            self._gated_by_others,
+        )
+        return record
 
     def pace(self, plan: Plan, targets: Targets, stance: Stance, now: Ns) -> bool:
         """Take out of a plan what the pace of the account holds back, and count it; True if that was something."""
@@ -135,29 +166,26 @@ class Execution:
         if self.policy is None or draft is None:
             return False
         plan.actions, held = self.policy.divide(plan.actions, targets, stance, draft, now)
-        n = sum(len(operations_of(action)) for action in held)
+        self._paced = n = sum(len(operations_of(action)) for action in held)
         if n:
-            self.actions_generated += n
             self.actions_gated[GateReason.PACING] = self.actions_gated.get(GateReason.PACING, 0) + n
         return n > 0
 
     def execute(self, plan: Plan, now: Ns) -> bool:
         """Send what the plan asks for, one request per kind of action; False if a gate held back all of it."""
         if self._ledger.is_barred:
-            self.actions_generated += len(plan.actions)
-            for _ in plan.actions:
-                self._gated(GateReason.SIGNER)
+            for action in plan.actions:
+                self._hold(action, GateReason.SIGNER)
             return False
         cancels: list[TrackedOrder] = []
         modifies: list[tuple[TrackedOrder, LadderLevel]] = []
         places: list[tuple[Side, LadderLevel]] = []
-        n_new = 0
         for action in plan.actions if self.policy is None else self._whole(plan.actions, now):
             match action:
                 case CancelOrder(order=order):
                     cancels.append(order)
-                case Replace(order=order, level=level) if order.is_unmodifiable:
-                    self._outcomes.holds_back = True
+                case Replace(order=order) if order.is_unmodifiable:
+                    self._gated(GateReason.CANCEL_FIRST)
                     cancels.append(order)
                 case Replace(order=order, level=level):
                     cancels.append(order)
@@ -168,15 +196,12 @@ class Execution:
                 case ModifyOrder(order=order, level=level):
                     modifies.append((order, level))
                 case PlaceNew() if not self.adds_levels:
-                    n_new += 1
                     self._gated(GateReason.CAUTION)
                 case PlaceNew(side=side, level=level):
                     places.append((side, level))
-        self.actions_generated += len(cancels) + len(modifies) + len(places) + n_new
-        self._work = work = CycleWork(
-            self._send_cancels(cancels, now), self._send_modifies(modifies, now), self._send_places(places, now)
-        )
-        sent = sum(work)
+        n_cancels, n_modifies = self._send_cancels(cancels, now), self._send_modifies(modifies, now)
+        self._sent = (n_cancels, n_modifies, self._send_places(places, now))
+        sent = sum(self._sent)
         self.actions_sent += sent
         if self._is_short:
             self._is_short = False
@@ -199,18 +224,11 @@ class Execution:
                     self._is_short = True
                     reason = GATE_OF_BUDGET[closed]
                 if reason is not None:
-                    self.actions_generated += len(operations_of(action))
-                    for _ in operations_of(action):
-                        self._gated(reason)
+                    self._hold(action, reason)
                     continue
                 n_before += 1
             going.append(action)
         return going
-
-    def take_work(self) -> CycleWork:
-        """What the cycle sent, once."""
-        work, self._work = self._work, NOTHING
-        return work
 
     def take(self, side: Side, sz: Sz, px: Px, now: Ns) -> bool:
         """Send one reduce-only order that takes what it gets and leaves nothing (EX-09); False where it may not go."""
@@ -322,5 +340,11 @@ class Execution:
     def _gated(self, reason: GateReason) -> bool:
         """Count it, and look again as soon as an order that was in the way is gone."""
         self.actions_gated[reason] = self.actions_gated.get(reason, 0) + 1
+        self._gated_by_others += 1
         self._outcomes.holds_back = True
         return False
+
+    def _hold(self, action: LadderAction, reason: GateReason) -> None:
+        """A gate holds back all that is sent for a wish."""
+        for _ in operations_of(action):
+            self._gated(reason)

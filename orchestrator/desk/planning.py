@@ -2,7 +2,8 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from domain.orders import TrackedOrder
+from domain.instrument import Instrument
+from domain.orders import InFlight, TrackedOrder
 from domain.units import Cloid, Ns, Px, Side, to_bps
 from orchestrator.budget.tiers import QuotaAwareConfig, band_factor
 from orchestrator.desk.accumulator import ReconcileScope
@@ -52,11 +53,35 @@ class Bands:
         return claims
 
 
+class GridWatch:
+    """Counts what the grid spares (CH-18, CH-34)."""
+
+    def __init__(self, instrument: Instrument) -> None:
+        """Nothing was wanted yet."""
+        self.preserved = 0
+        """Orders that stayed on their point while the formula's price went on to another legal one, over all cycles."""
+        self._instrument = instrument
+        self._wanted: dict[Side, Mapping[Px, Px]] = {side: {} for side in Side}
+        """The legal price of the formula, by the point that stands for it."""
+
+    def look(self, targets: Targets, side: Side, orders: Iterable[TrackedOrder]) -> None:
+        """A side has new targets."""
+        snap = self._instrument.snap_down if side is Side.BUY else self._instrument.snap_up
+        before = self._wanted[side]
+        self._wanted[side] = wanted = {level.px: snap(targets.raws[level.px]) for level in targets.of(side)}
+        moved = {px for px, legal in wanted.items() if before.get(px, legal) != legal}
+        if moved:
+            resting = [o for o in orders if o.side is side and o.is_resting and o.in_flight is InFlight.NONE]
+            self.preserved += sum(order.px in moved for order in resting)
+
+
 class Planner:
     """Asks the reconciler about each side of one desk, and remembers what has to wait."""
 
-    def __init__(self, rules: Rules, bands: Bands, tracker: OrderTracker, limit: PositionLimit) -> None:
-        """Nothing waits."""
+    def __init__(
+        self, rules: Rules, bands: Bands, tracker: OrderTracker, limit: PositionLimit, grid: GridWatch | None = None
+    ) -> None:
+        """Nothing waits; ``grid`` counts what a grid spares, where there is one."""
         self.retry_at: Ns | None = None
         """When the first modify may go that came too soon after the one before."""
         self._rules = rules
@@ -65,6 +90,7 @@ class Planner:
         self._limit = limit
         self.places = bands.places
         """Where our orders stand in their queues; None where nothing depends on it."""
+        self.grid = grid
         self._latest = dict.fromkeys(Side, NO_BANDS)
 
     def latch_of(self, side: Side, px: Px) -> Band:
@@ -81,6 +107,8 @@ class Planner:
                 reconcile(NO_TARGETS, orders, side, plan, self._rules, now, reduce_only=reduces)
             elif scope.includes(side):
                 self._latest[side] = bands = self._bands.of(targets, side, headroom)
+                if self.grid is not None:
+                    self.grid.look(targets, side, orders)
                 reconcile(targets.of(side), orders, side, plan, self._rules, now, bands, claims, reduce_only=reduces)
         if scope.is_full or self.retry_at is None:
             self.retry_at = plan.retry_at

@@ -62,6 +62,8 @@ class Plan:
     """Targets held by an order that a request is about, or whose fate is unknown."""
     latched: int = 0
     """Of those kept, the ones that are not exactly where they should be."""
+    queued: int = 0
+    """Of those latched, the ones that stay for the value of their place in the queue."""
     debounced: int = 0
     """Modifies that came too soon after the last one of their order: it rests on."""
     retry_at: Ns | None = None
@@ -176,6 +178,7 @@ class _Matching:
         if row in KEEPS:
             plan.kept += 1
             plan.latched += row is not Row.SAME
+            plan.queued += row is Row.QUEUE
             return
         at = self.rules.may_modify_at(order)
         if self.now >= at:

@@ -5,6 +5,7 @@ from scenarios.invariants.alerting import Alerted
 from scenarios.invariants.base import Invariant, Scope
 from scenarios.invariants.bounded import Bounded
 from scenarios.invariants.control import CrashSafe, Killed, NamedState, NoSilentDeath
+from scenarios.invariants.cycles import Accounted
 from scenarios.invariants.data import SaneBook, StaleMeansWithdrawn
 from scenarios.invariants.edges import KeptEdge
 from scenarios.invariants.evidence import Ambiguity, DoubtsEnd, NoFalseEnd
@@ -64,6 +65,7 @@ INVARIANTS: tuple[type[Invariant], ...] = (
     NoDeathSpiral,
     NamedState,
     Alerted,
+    Accounted,
     FirstInFirstOut,
     PostOnlyNeverTakes,
     NoTradeThrough,

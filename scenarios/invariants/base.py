@@ -149,11 +149,46 @@ class DeskConfigView(Protocol):
         ...
 
 
+class RecordView(Protocol):
+    """The account of one quote cycle, in actions."""
+
+    @property
+    def time(self) -> Ns:
+        """When it ran."""
+        ...
+
+    @property
+    def cancels(self) -> int:
+        """Sent."""
+        ...
+
+    @property
+    def modifies(self) -> int:
+        """Sent."""
+        ...
+
+    @property
+    def places(self) -> int:
+        """Sent."""
+        ...
+
+    @property
+    def missing(self) -> int:
+        """Wanted, and neither sent nor kept back."""
+        ...
+
+
 class ExecutionView(Protocol):
     """The way out of a desk."""
 
     actions_generated: int
     actions_sent: int
+    actions_latched: int
+
+    @property
+    def record(self) -> RecordView | None:
+        """What became of all that its latest quote cycle wanted; None before the first."""
+        ...
 
 
 class TargetsView(Protocol):
@@ -477,6 +512,8 @@ class Step(NamedTuple):
     """Fills handed over by this event, by stream or by query."""
     cycled: Sequence[InstrumentId] = ()
     """Instruments that looked at both of their sides in this decision."""
+    looked: Sequence[InstrumentId] = ()
+    """Those that looked at one side, too: all for which a quote cycle ran."""
 
 
 class Published(NamedTuple):

@@ -108,7 +108,7 @@ class Checker:
 
     def _look_at_decision(self, step: Step) -> None:
         self._decisions += 1
-        if self._every > 1 and self._decisions % self._every and not step.commands and not step.cycled:
+        if self._every > 1 and self._decisions % self._every and not step.commands and not step.looked:
             return
         for check in self._on_step:
             check(step)

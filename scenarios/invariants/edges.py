@@ -33,7 +33,8 @@ class KeptEdge(Invariant):
         """Look at the orders of each desk that has just looked at both of its sides."""
         for name in step.cycled:
             desk = self.scope.belief.desks[name]
-            unsent = desk.execution.actions_generated - desk.execution.actions_sent
+            done = desk.execution
+            unsent = done.actions_generated - done.actions_sent - done.actions_latched
             was, self._held_back[name] = self._held_back.get(name, 0), unsent
             if unsent == was:
                 self._look_at(name, desk)

@@ -269,6 +269,26 @@ def test_plots_and_report_are_files(capsys, tmp_path):
     assert "http" not in page.replace("http-equiv", "")
 
 
+def test_a_line_for_each_quote_cycle(capsys):
+    """CH-39: lines on stderr whose sums are the counters; without the option there is none."""
+    arguments = ("run", "churn-poor", "--out", "c", "--json")
+    _, out, err = call(capsys, *arguments, "--cycles")
+    metrics = json_of(out)["metrics"]
+    told = [json.loads(line) for line in err.splitlines() if line.startswith("{")]
+    lines = [line for line in told if line["event"] == "cycle" and line["t"] < 300]
+    sums = {
+        name: sum(line[name] for line in lines) for name in ("generated", "latched", "suppressed", "gated", "skips")
+    }
+    trader = metrics["trader"]
+    assert len(lines) == metrics["cycles"] > sums["skips"] > 0
+    assert sums["generated"] == trader["actions_generated"]
+    assert sums["latched"] == trader["actions_latched"] > 0
+    assert sums["suppressed"] + sums["gated"] == sum(trader["actions_gated"].values()) > 0
+    sent = [sum(line[name] for line in lines) for name in ("cancels", "modifies", "places")]
+    assert sum(sent) == trader["actions_sent"] > 0
+    assert '"cycle"' not in call(capsys, *arguments)[2]
+
+
 def test_the_samples_of_the_figures_are_a_file(capsys, tmp_path):
     """Who wants a figure of his own needs the numbers, also of a run made elsewhere; without --plots there is none."""
     _, out, _ = call(capsys, "run", "eth-quiet", *SHORT, "--plots", "--out", "p", "--json")

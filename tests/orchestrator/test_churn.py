@@ -1,14 +1,21 @@
-"""How much orders move for each fill: the window, the ratio, the alert (CH-34..40)."""
+"""What a cycle did, how much orders move for each fill, what each layer kept still (CH-34..40, MT-36)."""
+
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrator.desk.churn import NOTHING, ChurnConfig, ChurnTracker, CycleWork
+from domain.units import Ns
+from orchestrator.desk.accumulator import AccumulatorConfig
+from orchestrator.desk.churn import ChurnConfig, ChurnTracker, CycleRecord
 from orchestrator.desk.desk import DeskConfig
+from orchestrator.reconcile.table import ReconcileConfig
+from orchestrator.report import desk_snapshot
+from strategy.price_grid import PriceGridConfig
 from tests.orchestrator.desks import AT_ONCE
 from tests.orchestrator.messages import ETH, MID, TICK, s
-from tests.orchestrator.test_desk import fill_of, quoting
+from tests.orchestrator.test_desk import MODIFYING, ONE_LEVEL, fill_of, quoting
 
 
 def tracker(**config) -> tuple[ChurnTracker, list]:
@@ -16,11 +23,19 @@ def tracker(**config) -> tuple[ChurnTracker, list]:
     return ChurnTracker(ChurnConfig(**config), ETH.id, alerts.append), alerts
 
 
+def did(cancels: int = 0, modifies: int = 0, places: int = 0) -> CycleRecord:
+    """A cycle that sent what it wanted."""
+    return CycleRecord(Ns(0), ETH.id, cancels + modifies + places, cancels, modifies, places)
+
+
+IDLE = did()
+
+
 def test_people_are_told_at_the_fiftieth_cycle_and_once():
     """CH-40: not at the 49th; again only after it was over."""
     churn, alerts = tracker()
     for cycle in range(1, 200):
-        churn.on_cycle(CycleWork(2, 0, 2))
+        churn.on_cycle(did(2, 0, 2))
         assert len(alerts) == (cycle >= 50)
     assert alerts[0].name == "churn_spiral"
     assert alerts[0].text == (
@@ -28,9 +43,9 @@ def test_people_are_told_at_the_fiftieth_cycle_and_once():
     )
     for _ in range(100):
         churn.on_fill()
-        churn.on_cycle(NOTHING)
+        churn.on_cycle(IDLE)
     for _ in range(200):
-        churn.on_cycle(CycleWork(2, 0, 2))
+        churn.on_cycle(did(2, 0, 2))
     assert churn.spirals == len(alerts) == 2
 
 
@@ -40,7 +55,7 @@ def test_ten_cancels_a_fill_are_not_too_many(fills, ratio):
     churn, alerts = tracker(cycles=1)
     for _ in range(fills):
         churn.on_fill()
-    churn.on_cycle(CycleWork(100, 0, 100))
+    churn.on_cycle(did(100, 0, 100))
     assert churn.cancel_fill_ratio == ratio
     assert len(alerts) == (ratio > 10)
 
@@ -48,7 +63,7 @@ def test_ten_cancels_a_fill_are_not_too_many(fills, ratio):
 @given(
     st.integers(1, 8),
     st.lists(
-        st.tuples(st.builds(CycleWork, st.integers(0, 5), st.integers(0, 5), st.integers(0, 5)), st.integers(0, 3)),
+        st.tuples(st.builds(did, st.integers(0, 5), st.integers(0, 5), st.integers(0, 5)), st.integers(0, 3)),
         max_size=40,
     ),
 )
@@ -62,7 +77,7 @@ def test_only_the_latest_cycles_count(window, cycles):
     latest = cycles[-window:]
     cancels, fills = sum(work.cancels for work, _ in latest), sum(fills for _, fills in latest)
     assert churn.cancel_fill_ratio == (cancels / fills if fills else float("inf") if cancels else 0.0)
-    quiet = [work for work, _ in latest if work == NOTHING]
+    quiet = [work for work, _ in latest if work == IDLE]
     assert churn.skip_rate == (len(quiet) / len(latest) if latest else 1.0)
 
 
@@ -80,3 +95,45 @@ def test_the_desk_counts_what_it_sends_and_what_was_filled():
     bench.desk.on_fill(fill, s(5))
     bench.quote(s(5.5), MID)
     assert bench.desk.churn.cancel_fill_ratio < float("inf")
+
+
+# --- what each layer kept still -----------------------------------------------------------------
+
+
+def test_an_account_names_what_is_in_no_count():
+    """MT-36: sent, latched, suppressed and gated are together what was generated; anything else shows."""
+    whole = CycleRecord(Ns(0), ETH.id, 15, 1, 2, 3, latched=4, queued=2, debounced=1, paced=1, gated=3)
+    assert (whole.sent, whole.suppressed, whole.missing) == (6, 2, 0)
+    assert [whole._replace(**{name: 0}).missing for name in ("cancels", "modifies", "places")] == [1, 2, 3]
+    assert [whole._replace(**{name: 0}).missing for name in ("latched", "debounced", "paced", "gated")] == [4, 1, 1, 3]
+
+
+def kept(bench, now):
+    return desk_snapshot(bench.desk, now).kept_by_layer
+
+
+def test_a_move_within_a_step_of_the_grid_is_counted_and_costs_nothing():
+    """CH-18: the formula's price goes on to another legal one, and the order stays; without a grid it moves."""
+    every_move = AccumulatorConfig(mid_move_bps=0.01)
+    sent, spared = {}, {}
+    for grid in (PriceGridConfig(max_share_of_half=1.0), None):
+        bench = quoting(DeskConfig(engine=replace(ONE_LEVEL, grid=grid), accumulator=every_move))
+        sent[grid] = [action for step in range(1, 4) for action in bench.quote(s(step), MID + (step % 2) * TICK)]
+        spared[grid] = kept(bench, s(4)).pop("grid")
+        assert not any(count for layer, count in kept(bench, s(4)).items() if layer != "grid")
+    assert [bool(sent[grid]) for grid in spared] == [False, True]
+    assert [count > 0 for count in spared.values()] == [True, False]
+
+
+@pytest.mark.parametrize(
+    ("reconcile", "layer"),
+    [(ReconcileConfig(latch_bps=5.0), "latch"), (MODIFYING, "debounce"), (ReconcileConfig(), None)],
+    ids=["latch", "debounce", "none"],
+)
+def test_each_layer_counts_what_it_kept_still_and_nothing_else(reconcile, layer):
+    """CH-34: the latch, the wait of a modify, or nothing at all."""
+    bench = quoting(DeskConfig(engine=ONE_LEVEL, reconcile=reconcile, accumulator=AccumulatorConfig(mid_move_bps=0.1)))
+    for at, ticks in ((1.0, 4), (1.2, 8)):
+        bench.quote(s(at), MID + ticks * TICK)
+        bench.answer(s(at + 0.05))
+    assert {name for name, count in kept(bench, s(2)).items() if count} == ({layer} if layer else set())

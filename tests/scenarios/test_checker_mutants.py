@@ -134,6 +134,27 @@ def test_s32_orders_stay_whatever_a_fill_would_earn(monkeypatch):
     assert "was left where a fill earns" in found["S32"].text
 
 
+def forgets_the_last(self, wanted):
+    """The best of both sides first, and the list one too short."""
+    return list(wanted)[:-1] if len(wanted) > 1 else list(wanted)
+
+
+def test_s31_a_placement_is_dropped_and_nobody_counts_it(monkeypatch):
+    """RU-11: the ladder heals with the next cycle, so that nothing but the account of the cycle shows it."""
+    monkeypatch.setattr(Execution, "_inner_first", forgets_the_last)
+    found = broken_by("eth-quiet", 60)
+    assert set(found) == {"S31"}
+    assert "in no count" in found["S31"].text
+
+
+def test_s31_a_request_that_is_cut_counts_as_sent_whole(monkeypatch):
+    """The totals agree, and the venue got less: seen where what left is compared with what was counted."""
+    send = Execution._send
+    monkeypatch.setattr(Execution, "_send", lambda self, actions, now: send(self, actions[:3], now) and len(actions))
+    found = broken_by("eth-quiet", 60)
+    assert "left in a cycle that counts otherwise" in found["S31"].text
+
+
 def test_s20_quotes_while_nobody_hears_the_account(monkeypatch):
     """The gate of the account's own connection is open when it should not be."""
     gate = TradingGate.reason

@@ -260,3 +260,27 @@ def test_the_incident_quotes_by_its_own_numbers():
     used = metrics.allowances
     assert 9_300 < used.actions_used < 9_400
     assert used.actions_cap == 10_000
+
+
+# --- ten times the load, and modifies in every disorder -----------------------------------------
+
+
+def test_ten_times_the_load_meets_no_limit():
+    """RL-01, RL-08, C-11: with the pace and the venue's own numbers nothing is turned away, and both sides rest."""
+    result = result_of("churn-load", 180, seed=0)
+    assert result.holds
+    assert result.metrics.allowances.refused == {}
+    assert result.metrics.quoting.two_sided_of_fresh_pct > 98
+    assert result.metrics.trader.kept_by_layer["pacing"] > 1_000
+
+
+def test_ten_times_the_load_with_wrong_numbers_meets_them():
+    """So the scenario can fail: nobody slows down, and the trader thinks that it may do a hundred times as much."""
+    wrong = (
+        "trader.budget.pacing=off",
+        "trader.desk.quota_aware=off",
+        "trader.budget.limits.address.initial=1_000_000",
+    )
+    result = result_of("churn-load", 180, *wrong, seed=0)
+    failed = {each.name for each in result.expectations if not each.holds}
+    assert {"orders.rejected_by_reason.quota_exhausted", "allowances.actions_used"} <= failed

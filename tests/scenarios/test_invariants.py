@@ -9,8 +9,9 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from msgspec.structs import replace
 
-from domain.commands import Place, Request, Route
+from domain.commands import Cancel, Modify, Place, Request, Route
 from domain.events import (
     ChannelKind,
     InstrumentLimits,
@@ -26,6 +27,7 @@ from domain.events import (
 )
 from domain.orders import PATH_KEPT, Certainty, InFlight, OrderState
 from domain.units import USD, Ns, Side, Tif
+from orchestrator.desk.churn import CycleRecord
 from orchestrator.desk.inventory import Inventory
 from scenarios.invariants import INVARIANTS
 from scenarios.invariants.base import Step
@@ -1055,7 +1057,7 @@ def lagging(bench, *bids, tolerance=FLOOR, unsent=0):
     levels = {Side.BUY: [LadderLevel(px, 5) for px in bids], Side.SELL: []}
     bench.desk.targets = SimpleNamespace(of=levels.__getitem__)
     bench.desk.config = SimpleNamespace(reconcile=SimpleNamespace(tolerance=tolerance))
-    bench.desk.execution = SimpleNamespace(actions_generated=10 + unsent, actions_sent=10)
+    bench.desk.execution = SimpleNamespace(actions_generated=13 + unsent, actions_sent=10, actions_latched=3)
     bench.market.bid, bench.market.ask = (9_995, 1, 1), (10_005, 1, 1)
     bench.checker.step(Step(Ns(1), cycled=(ETH,)))
 
@@ -1101,6 +1103,55 @@ def test_s32_asks_only_where_bands_let_orders_lag_and_nothing_was_held_back(benc
     assert "S32" not in bench.broken
     lagging(bench, 9_950, unsent=1)
     assert "S32" in bench.broken
+
+
+def cycled(bench, *actions, **counts):
+    """A quote cycle with this account, and requests with one action each that left in the same decision."""
+    bench.desk.execution = SimpleNamespace(record=CycleRecord(Ns(1), ETH, **counts))
+    commands = [Request(i, Route.SOCKET, i, None, (action,)) for i, action in enumerate(actions, start=1)]
+    bench.checker.step(Step(Ns(1), None, commands, looked=(ETH,)))
+
+
+BID = Place(ETH, "c1", Side.BUY, 100, 5, Tif.ALO)
+MOVED = Modify("c1", 10, Place(ETH, "c2", Side.BUY, 101, 5, Tif.ALO))
+GONE = Cancel(ETH, "c2", 11)
+
+
+@pytest.mark.parametrize(
+    ("actions", "counts", "told"),
+    [
+        ((), {"generated": 2, "latched": 1}, "+1 of the wanted actions are in no count"),
+        ((), {"generated": 1, "gated": 2}, "-1 of the wanted actions are in no count"),
+        ((), {"generated": 1, "places": 1}, "0 cancels, 0 modifies and 0 placements left"),
+        ((BID,), {"generated": 1, "gated": 1}, "0 cancels, 0 modifies and 1 placements left"),
+        ((MOVED,), {"generated": 1, "places": 1}, "0 cancels, 1 modifies and 0 placements left"),
+        ((), {"generated": 1, "cancels": 1}, "0 cancels, 0 modifies and 0 placements left"),
+        ((replace(BID, tif=Tif.IOC),), {"generated": 1, "places": 1}, "0 cancels, 0 modifies and 0 placements left"),
+    ],
+)
+def test_s31_an_action_is_in_no_count_or_in_a_wrong_one(bench, actions, counts, told):
+    """What was wanted and lost, what was counted and did not leave, and what left and was not counted."""
+    cycled(bench, *actions, **counts)
+    assert bench.says("S31", told)
+
+
+def test_s31_a_cycle_without_an_account(bench):
+    """The account of an earlier cycle is none of this one; nor is that of no cycle."""
+    bench.desk.execution = SimpleNamespace(record=CycleRecord(Ns(0), ETH))
+    bench.checker.step(Step(Ns(1), None, (), looked=(ETH,)))
+    assert bench.says("S31", "without an account")
+
+
+def test_s31_holds(bench):
+    """All counts together; others cancel beside the cycle, and what takes is no quote."""
+    cycled(
+        bench, BID, MOVED, GONE, generated=9, cancels=1, modifies=1, places=1, latched=2, debounced=1, paced=1, gated=2
+    )
+    cycled(bench, GONE)
+    cycled(bench, Cancel(ETH, None, 11))
+    cycled(bench, replace(BID, tif=Tif.IOC))
+    cycled(bench, replace(BID, instrument="BTC"), replace(GONE, instrument="BTC"))
+    assert "S31" not in bench.broken
 
 
 def test_every_rule_of_the_tuple_is_red_in_a_test_above():

@@ -19,6 +19,7 @@ from runtime.driver import CORE_FAILED, SUBMIT_FAILED
 from runtime.journal_format import Decided, Rescued
 from runtime.log import FileLog
 from runtime.replay import replay
+from scenarios import assemble
 from scenarios.build import build as build_run
 from scenarios.loader import load
 from scenarios.replaying import core_of
@@ -110,6 +111,22 @@ def test_who_listens_to_alerts_cannot_stop_the_trader():
     result = run(running, 7)
     assert (result.ended, result.reason) == (Ended.COMPLETED, None)
     assert running.driver.counters.alerts_unheard > 0
+
+
+def test_who_listens_to_cycles_hears_each_once_and_cannot_stop_the_trader(monkeypatch):
+    """CH-39: all of them, in their order; a sink that is broken is counted like that of the alerts."""
+    running, heard = running_of("eth-volatile", 40, "expect.fills_min=0"), []
+
+    def listen(record):
+        heard.append(record)
+        planted()
+
+    monkeypatch.setattr(assemble, "hears_cycles", lambda: True)
+    monkeypatch.setattr(assemble, "log_cycle", listen)
+    result = run(running, 7)
+    assert (result.ended, result.reason) == (Ended.COMPLETED, None)
+    assert len(heard) == result.metrics.checks["S31"] == running.driver.counters.alerts_unheard > 20
+    assert [record.time for record in heard] == sorted({record.time for record in heard})
 
 
 def test_the_failed_life_replays_to_the_same_end():

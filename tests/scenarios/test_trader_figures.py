@@ -56,6 +56,7 @@ def lives():
         "inputs_suppressed",
         "stops_by_reason",
         "actions_gated",
+        "kept_by_layer",
         "actions_paced",
         "actions_refused",
         "gated_ns",
