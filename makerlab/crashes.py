@@ -1,5 +1,6 @@
 """`makerlab crashes`: the trader of a scenario dies at every point at which that matters, and begins anew."""
 
+import re
 from pathlib import Path
 from shlex import quote
 from time import monotonic
@@ -18,14 +19,15 @@ from makerlab.figures import counted
 from makerlab.options import Whole
 from makerlab.output import Tick, log, print_json, progress, result_console
 from makerlab.places import folder_problems, naming
-from makerlab.pool import spread
+from makerlab.pool import other_hash_seed, spread
 from makerlab.run import wrong_numbers
 from runtime.logs import configure
-from scenarios.crashes import Death, Loss, Plan, die_again, look, sweep
+from scenarios.crashes import PROCESS, Death, Loss, Plan, die_again, look, raised, sweep
 from scenarios.failure import Failure
 from scenarios.result import RunResult
 from scenarios.run import data_problems
 from scenarios.swarm import failures_in
+from sim.points import Point
 
 OUT = Path("runs/crashes")
 FAILURES = "failures"
@@ -35,6 +37,9 @@ TOLD = 10
 """Failures that the table names."""
 AGAIN = 100
 """One death in so many is run again from the start, in another process under another hash seed: it must be the same."""
+
+
+_POINT = re.compile(rf"({'|'.join(Point)})-\d+")
 
 
 def crashes(  # noqa: PLR0913 - the options of a command
@@ -124,7 +129,11 @@ def _problems_of(plan: Plan, jobs: int, out: Path) -> list[Problem]:
         problems += data_problems(plan.scenario())
     except ConfigError as error:
         problems += error.problems
-    return [*problems, *folder_problems("--out", out)]
+    if plan.only is not None and not _POINT.fullmatch(plan.only):
+        problems.append(Problem("--at", repr(plan.only), "a point by its kind and number, such as written-812"))
+    if plan.only is not None and plan.every != 1:
+        problems.append(Problem("--every", str(plan.every), "nothing beside --at, which is one point"))
+    return [*problems, *(folder_problems("--out", out) or folder_problems("--out", out / FAILURES))]
 
 
 class _Book:
@@ -173,19 +182,31 @@ class _Again(msgspec.Struct, frozen=True):
 
 def _die_again(again: _Again) -> tuple[str, str]:
     configure(level="error")
-    return die_again(again.plan, again.death.point, again.death.number)
+    try:
+        return die_again(again.plan, again.death.point, again.death.number)
+    except Exception as error:  # noqa: BLE001 - to end so is a result, too: the fork may have
+        return raised(error), ""
+
+
+def _came_to(death: Death) -> tuple[str, str] | None:
+    """What a death must come to again; None of a process that was ended from outside."""
+    if any(death.digests):
+        return death.digests
+    name = death.failed[0].name
+    return None if name == PROCESS else (name, "")
 
 
 def _run_again(plan: Plan, deaths: list[Death], jobs: int) -> list[str]:
     """The determinism gate: the scenario file of a death, run from its start elsewhere, ends as the fork did."""
-    again = [_Again(plan, death) for death in sorted(deaths, key=lambda death: death.index)[::AGAIN]]
+    known = [death for death in deaths if _came_to(death) is not None]
+    again = [_Again(plan, death) for death in sorted(known, key=lambda death: death.index)[::AGAIN]]
     differing = []
 
     def compare(one: _Again, digests: tuple[str, str]) -> None:
-        if one.death.digests != digests:
-            differing.append(f"{one.death.name}: journal and world {one.death.digests}, then {digests}")
+        if (before := _came_to(one.death)) != digests:
+            differing.append(f"{one.death.name}: journal and world {before}, then {digests}")
 
-    spread(_die_again, again, jobs, compare, hash_seed=1)
+    spread(_die_again, again, jobs, compare, hash_seed=other_hash_seed())
     return differing
 
 
@@ -275,11 +296,11 @@ class Summary(msgspec.Struct, kw_only=True):
 
 def _found(death: Death, files: dict[str, Path], plan: Plan) -> Found:
     if death.shows_in_a_run and death.name in files:
-        repeat = f"makerlab run {files[death.name]} --seed {plan.seed}"
+        repeat = f"makerlab run {quote(str(files[death.name]))} --seed {plan.seed}"
     else:
         over = "".join(f" --set {quote(each)}" for each in plan.overrides)
         how = f"--loss {plan.loss} --downtime {plan.down_s:g} --seed {plan.seed}{over}"
-        repeat = f"makerlab crashes {plan.source} --at {death.name} {how}"
+        repeat = f"makerlab crashes {quote(plan.source)} --at {death.name} {how}"
     return Found(death.name, death.t_s, [f"{each.name}: {each.text}" for each in death.failed], repeat)
 
 

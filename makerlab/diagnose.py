@@ -9,12 +9,13 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from domain.errors import ConfigError, Problem
+from domain.errors import ConfigError, JournalError, Problem
 from domain.units import NS_PER_S
 from makerlab.exit_codes import ExitCode
 from makerlab.figures import counted
 from makerlab.output import log, print_json, progress, result_console
 from runtime.config_check import suggestion
+from scenarios.replaying import records_of
 from scenarios.result import SCHEMA_VERSION
 from studies.diagnosis.base import Evidence, Finding, Outcome, Playbook, Verdict
 from studies.diagnosis.diagnosis import PLAYBOOKS, Diagnosis
@@ -45,7 +46,7 @@ def diagnose(
     as_json
         Print one JSON document.
     """
-    chosen = _chosen(playbook)
+    chosen = _chosen(playbook, journal)
     with progress(f"diagnose {journal}") as tick:
         found = diagnosis_of(journal, chosen, tick)
     if found.end.torn:
@@ -61,14 +62,22 @@ def diagnose(
     return ExitCode.OK if found.recorded.parted is None else ExitCode.REPLAY_DIFFERS
 
 
-def _chosen(name: str | None) -> tuple[Playbook, ...]:
+def _chosen(name: str | None, journal: Path) -> tuple[Playbook, ...]:
     if name is None:
         return PLAYBOOKS
     chosen = tuple(playbook for playbook in PLAYBOOKS if playbook.name == name)
     if not chosen:
         names = [playbook.name for playbook in PLAYBOOKS]
         near = suggestion(name, names) or f" ({', '.join(names)})"
-        raise ConfigError([Problem("--playbook", repr(name), f"a playbook{near}")])
+        problems = [Problem("--playbook", repr(name), f"a playbook{near}")]
+        try:
+            with records_of(journal):
+                pass
+        except ConfigError as error:
+            problems = [*error.problems, *problems]
+        except JournalError:
+            pass  # there is a file; what is wrong in it is for a call that reads it
+        raise ConfigError(problems)
     return chosen
 
 

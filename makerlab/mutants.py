@@ -108,6 +108,10 @@ def _print(console: Console, found: Sequence[Shown], tested: Sequence[Tested]) -
         f"{len(of_table) - killed - masked} not found; {len(tested)} shown by tests; "
         f"the canary {'is found' if found[0].is_killed else 'is NOT found: nothing above means anything'}"
     )
+    for each in found:
+        if each.is_by_another:
+            line = f"{each.plant.name}: found by {each.planted.what} first; the table says by {each.plant.by}"
+            console.print(Text(line, style="yellow"))
     _print_rest(console, [each for each in found if not each.is_as_told])
 
 
@@ -150,6 +154,7 @@ def _document(each: Shown) -> dict[str, object]:
         "seed": plant.seed,
         "asked_of": list(mutant.rules),
         "masked_by": plant.masked_by or None,
+        "told_by": each.plant.by or None,
         "found_by": each.planted.what or None,
         "why": each.planted.why or None,
         "run_s": round(each.planted.run_s, 3),

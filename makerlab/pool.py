@@ -77,6 +77,11 @@ def _begin(on_start: Callable[[], None] | None) -> None:
         on_start()
 
 
+def other_hash_seed() -> int:
+    """A hash seed that this process has not: whoever sets one for it must not get the same again."""
+    return 2 if os.environ.get(_HASH_SEED) == "1" else 1
+
+
 @contextmanager
 def _hash_seed(seed: int | None) -> Iterator[None]:
     """Let processes that are started meanwhile hash texts by a given seed: an interpreter reads it when it starts."""

@@ -3,7 +3,9 @@
 from contextlib import suppress
 from dataclasses import replace
 from hashlib import blake2b
+from importlib.util import find_spec
 from io import StringIO
+from itertools import count
 from pathlib import Path
 from time import monotonic
 from typing import Annotated
@@ -17,29 +19,46 @@ from makerlab.figures import counted
 from makerlab.options import Whole
 from makerlab.output import Tick, log, print_json, progress, result_console
 from makerlab.places import file_problems, folder_problems, naming
-from makerlab.pool import spread
+from makerlab.pool import other_hash_seed, spread
 from makerlab.run import MAX_SEEDS
 from makerlab.swarm_summary import FAILURES, Summary, print_summary
 from runtime.config_check import suggestion
 from runtime.logs import configure
-from runtime.provenance import git_commit
 from scenarios.difference import first_difference
 from scenarios.drawing import HEAL_S, SHORTEST_S, VERSION
 from scenarios.failure import Failure, read_failure
 from scenarios.result import MAX_SEED
-from scenarios.swarm import Seen, Task, look
+from scenarios.sometimes import SITUATIONS
+from scenarios.swarm import RAISED, Seen, Task, look
+from studies.ablation import is_mistake
 from studies.canary import is_heard, sing
 from studies.mutants import mutants_named, patches_named
 from studies.mutants import planted as planting
 
 OUT = Path("runs/swarm")
 SEEN = "seeds.jsonl"
+SITUATION_NAMES = {situation.name for situation in SITUATIONS}
 TWICE = "twice"
 """Folder of the journals of seeds that are run twice, until both are known to be the same."""
 LONGEST_MIN = 24 * 60.0
 AGAIN = 20
 """One seed in so many is run again in another process under another hash seed: it must give the same digests."""
 WHOLE_PCT = 100
+LONGEST_NUMBER = 20
+"""Digits of a number of seeds, or of a seed."""
+ROOT = Path(__file__).resolve().parent.parent
+ROOMS = (
+    "domain",
+    "strategy",
+    "orchestrator",
+    "sim",
+    "exchange_adapters",
+    "runtime",
+    "scenarios",
+    "studies",
+    "makerlab",
+)
+"""Where all code of makerlab is."""
 WINDOWS = 10**9
 """Windows of seeds begin below this number."""
 
@@ -49,7 +68,8 @@ class Terms(msgspec.Struct, frozen=True):
 
     drawing: int
     duration_s: float
-    commit: str | None
+    code: str = ""
+    """Of all files of makerlab, whatever commit they are of: what was seen before a change says nothing after it."""
     planted: str = ""
 
 
@@ -68,12 +88,16 @@ def swarm(  # noqa: PLR0913 - the options of a command
     """Search for failures in worlds that nobody thought of.
 
     Each seed draws a market, a connection, the trader's settings, which faults strike when and how hard, and
-    sometimes a way to recover that is switched off. All invariants are checked at every event, and some time after
-    the last fault quotes must be back and both sides' books equal. Found failures are written to OUT/failures with
-    the command that repeats each. A search that was interrupted goes on where it stopped.
+    sometimes a way to recover that is switched off. All invariants are checked: what an event touches at that event,
+    everything every few seconds; and some time after the last fault quotes must be back and both sides' books equal.
+    Found failures are written to OUT/failures with the command that repeats each. A search that was interrupted goes on
+    where it stopped; what another one left in OUT, of other worlds or of another makerlab, is kept in OUT/before-N.
 
     What must happen somewhere (a fill before its acknowledgement, a death with an order under way) is counted, too. A
     world with a bug planted in the trader must be reported: a search that does not see it fails.
+
+    Exit code 0: all hold, or what --planted plants is found; 1: a world fails, or no world finds what is planted, or
+    the search itself is at fault, which a line in capitals says.
 
     Parameters
     ----------
@@ -97,8 +121,8 @@ def swarm(  # noqa: PLR0913 - the options of a command
     as_json
         Print the summary as one JSON document.
     """
-    terms = Terms(VERSION, minutes * 60, git_commit(), planted)
-    wanted, book = _checked(seeds, minutes, jobs, need_sometimes, out, terms)
+    terms = Terms(VERSION, minutes * 60, code_digest(), planted)
+    wanted, book = _checked(seeds, minutes, jobs, need_sometimes, out, terms, html=html)
     if "@" in seeds:
         log(f"seeds {wanted[0]}..{wanted[-1]}")
     silence()
@@ -113,19 +137,20 @@ def swarm(  # noqa: PLR0913 - the options of a command
         took_s=monotonic() - started,
         out=out,
         planted=planted,
+        run_twice=sum(seed % AGAIN == 0 for seed in wanted),
     )
-    if html:
-        with naming(out):
-            _write_pages(list(summary.failed), out / FAILURES)
     if as_json:
         print_json(summary)
     else:
         print_summary(result_console(), summary, situations=situations)
+    if html:
+        with naming(out):
+            _write_pages(list(summary.failed), out / FAILURES)
     return ExitCode.OK if summary.holds else ExitCode.FAILED
 
 
 def _checked(
-    seeds: str, minutes: float, jobs: int, need_sometimes: float, out: Path, terms: Terms
+    seeds: str, minutes: float, jobs: int, need_sometimes: float, out: Path, terms: Terms, *, html: bool = False
 ) -> tuple[range, "_Book"]:
     problems = []
     wanted = _range_of(seeds)
@@ -141,17 +166,25 @@ def _checked(
     if not 0 <= need_sometimes <= WHOLE_PCT:
         problems.append(Problem("--need-sometimes", f"{need_sometimes:g}", "0 to 100, in percent"))
     if terms.planted and patches_named(terms.planted) is None:
-        known = [plant.name for plant in mutants_named(())[0] if patches_named(plant.name) is not None]
-        want = f"the name of a mutant that is planted in the code{suggestion(terms.planted, known)}"
-        problems.append(Problem("--planted", repr(terms.planted), want))
+        problems.append(_cannot_be_planted(terms.planted))
+    if html and find_spec("matplotlib") is None:
+        problems.append(Problem("--html", "no matplotlib", "the extra `study`: pip install 'makerlab[study]'"))
     book = _Book(out, terms)
-    if wrong := folder_problems("--out", out):
+    folders = (folder_problems("--out", folder) for folder in (out, out / FAILURES, out / TWICE))
+    if wrong := next(filter(None, folders), []):
         problems += wrong
     else:
         problems += book.read()
     if problems:
         raise ConfigError(problems)
     return wanted, book
+
+
+def _cannot_be_planted(name: str) -> Problem:
+    known = [plant.name for plant in mutants_named(())[0] if patches_named(plant.name) is not None]
+    of_number = [plant.name for plant in mutants_named((name,))[0] if plant.name in known]
+    hint = f": {name} has {', '.join(of_number)}" if of_number else suggestion(name, known)
+    return Problem("--planted", repr(name), f"the name of a mutant that is planted in the code{hint}")
 
 
 def _search(wanted: range, jobs: int, book: "_Book") -> tuple[Seen, list[str]]:
@@ -181,12 +214,26 @@ def _range_of(seeds: str) -> range:
     """The seeds that a text means; none where it means nothing."""
     first, dots, last = seeds.partition("..")
     if dots:
-        return range(int(first), int(last) + 1) if first.isdecimal() and last.isdecimal() else range(0)
+        return range(int(first), int(last) + 1) if _is_number(first) and _is_number(last) else range(0)
     many, at, text = seeds.partition("@")
-    if not many.isdecimal() or (at and not text):
+    if not _is_number(many) or (at and not text):
         return range(0)
     begin = window(text) if at else 0
     return range(begin, begin + int(many))
+
+
+def _is_number(text: str) -> bool:
+    """Whether it is a whole number, and not one of thousands of digits, which Python does not read."""
+    return text.isdecimal() and len(text) <= LONGEST_NUMBER
+
+
+def code_digest() -> str:
+    """Of every file that decides over what a world comes to, as it stands on the disk."""
+    digest = blake2b(digest_size=16)
+    for room in ROOMS:
+        for path in sorted(path for path in (ROOT / room).rglob("*") if path.suffix in (".py", ".toml")):
+            digest.update(path.relative_to(ROOT).as_posix().encode() + b"\0" + path.read_bytes() + b"\0")
+    return digest.hexdigest()
 
 
 def window(text: str) -> int:
@@ -202,38 +249,63 @@ class _Book:
         self.path = folder / SEEN
         self.terms = terms
         self.seen: dict[int, Seen] = {}
-        self._lines: list[bytes] = []
         self._is_of_others = False
 
     def read(self) -> list[Problem]:
         """What an earlier call has seen, where it was the same search; nothing is written yet."""
         if not self.path.exists():
+            self._is_of_others = (self.folder / FAILURES).exists()  # nobody knows of which
             return []
         if wrong := file_problems("--out", self.path):
             return wrong
-        lines = self.path.read_bytes().splitlines()
-        if lines and not lines[-1].endswith(b"}"):
+        text = self.path.read_bytes()
+        lines = text.splitlines()
+        if len(lines) > 1 and not text.endswith(b"\n"):
             lines.pop()  # torn when the search was killed
-        try:
-            self._is_of_others = bool(lines) and msgspec.json.decode(lines[0], type=Terms) != self.terms
-            for line in [] if self._is_of_others else lines[1:]:
-                seen = msgspec.json.decode(line, type=Seen)
-                self.seen[seen.seed] = seen
-        except msgspec.DecodeError as error:
-            return [Problem(str(self.path), str(error), "what `makerlab swarm` wrote")]
-        self._lines = lines
-        return []
+        problems = []
+        for number, line in enumerate(lines, 1):
+            try:
+                if number == 1:
+                    self._is_of_others = msgspec.json.decode(line, type=Terms) != self.terms
+                elif not self._is_of_others:
+                    problems += self._take(msgspec.json.decode(line, type=Seen), number)
+            except msgspec.DecodeError as error:
+                problems.append(self._problem(number, str(error)))
+        return problems
+
+    def _take(self, seen: Seen, number: int) -> list[Problem]:
+        """Believe a line of an earlier call, where it can be true."""
+        self.seen[seen.seed] = seen
+        strange = sorted(seen.met.keys() - SITUATION_NAMES)
+        wrong = {
+            f"seed {seen.seed}": not 0 <= seen.seed <= MAX_SEED,
+            f"run_s {seen.run_s:g}": not seen.run_s >= 0,
+            f"simulated_s {seen.simulated_s:g}": not seen.simulated_s >= 0,
+            f"no digests of a world that {seen.ended or 'ended'}": not all(seen.digests) and seen.ended != RAISED,
+            f"situations {', '.join(strange)}": bool(strange),
+        }
+        return [self._problem(number, found) for found, is_wrong in wrong.items() if is_wrong]
+
+    def _problem(self, number: int, found: str) -> Problem:
+        return Problem(f"{self.path}:{number}", found, "what `makerlab swarm` wrote")
 
     def begin(self) -> None:
-        """Write down what is known; the file of another search is kept beside it."""
+        """Write down what is known; what another search has left is kept in a folder of its own."""
         self.folder.mkdir(parents=True, exist_ok=True)
         if self._is_of_others:
-            kept = self.path.with_suffix(".before.jsonl")
-            self.path.replace(kept)
-            log(f"{self.path}: of other worlds or another commit; kept as {kept.name}")
-            self._lines = []
-        lines = self._lines or [msgspec.json.encode(self.terms)]
-        self.path.write_bytes(b"".join(line + b"\n" for line in lines))
+            self._set_aside()
+        lines = (msgspec.json.encode(each) for each in (self.terms, *self.seen.values()))
+        part = self.path.with_suffix(".part")
+        part.write_bytes(b"".join(line + b"\n" for line in lines))
+        part.replace(self.path)  # whoever kills us here loses nothing
+
+    def _set_aside(self) -> None:
+        kept = next(each for i in count(1) if not (each := self.folder / f"before-{i}").exists())
+        kept.mkdir()
+        for name in (SEEN, FAILURES, TWICE):
+            if (self.folder / name).exists():
+                (self.folder / name).replace(kept / name)
+        log(f"{self.folder}: of other worlds or another makerlab; what was found there is kept in {kept}")
 
     def journal(self, seed: int, *, again: bool = False) -> Path:
         """Where the journal of a seed that is run twice goes."""
@@ -252,7 +324,10 @@ class _Book:
 def _look(task: Task) -> tuple[Seen, Failure | None]:
     """Run the world of a seed, with the bug that is to be planted."""
     with planting(task.planted):
-        return look(task)
+        seen, failure = look(task)
+    if task.planted and seen.traceback:
+        seen.is_misfit = is_mistake(seen.traceback.rstrip().rpartition("\n")[2], seen.traceback)
+    return seen, failure
 
 
 def _explore(todo: list[Task], jobs: int, book: _Book, tick: Tick) -> None:
@@ -282,7 +357,7 @@ def _run_again(again: list[Task], jobs: int, book: _Book) -> list[str]:
             book.journal(task.seed).unlink(missing_ok=True)
             book.journal(task.seed, again=True).unlink()
 
-    spread(_look, again, jobs, compare, on_start=silence, hash_seed=1)
+    spread(_look, again, jobs, compare, on_start=silence, hash_seed=other_hash_seed())
     with suppress(OSError):  # where something differed it is not empty
         (book.folder / TWICE).rmdir()
     return differing
@@ -310,7 +385,10 @@ def _write_pages(seeds: list[int], folder: Path) -> None:
 
     with progress("pages") as tick:
         for i, seed in enumerate(seeds, 1):
-            log(str(write_failure_page(read_failure(folder / f"seed-{seed}.json"), folder)))
+            try:
+                log(str(write_failure_page(read_failure(folder / f"seed-{seed}.json"), folder)))
+            except ConfigError as error:
+                log(f"seed {seed}: no page: {'; '.join(map(str, error.problems))}")
             tick(i / len(seeds))
 
 

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from shlex import quote
 
 import msgspec
 from rich import box
@@ -11,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from makerlab.figures import counted
+from scenarios.invariants import INVARIANTS
 from scenarios.sometimes import ENOUGH, SITUATIONS
 from scenarios.swarm import Seen
 
@@ -33,7 +35,7 @@ class OfFault(msgspec.Struct):
     injected: int = 0
     """How often in all."""
     failed: int = 0
-    """Worlds with it in which something failed."""
+    """Worlds in which it did something, and something failed."""
 
 
 class OfSituation(msgspec.Struct):
@@ -91,12 +93,26 @@ class Summary(msgspec.Struct, kw_only=True):
     folder: str
     planted: str = ""
     """The mutant that was planted in every world: what failed is what it does."""
+    misfits: list[int] = []
+    """Seeds whose world the mutant has ended by a mistake of its own: that is nothing found."""
+    run_twice: int = 0
+    """Worlds that were run again in another process, and had to come out the same."""
+
+    @property
+    def n_found(self) -> int:
+        """Worlds in which a rule or an expectation found what was planted."""
+        return len(self.failed) - len(self.misfits)
+
+    @property
+    def is_sound(self) -> bool:
+        """Whether the search can be believed: nothing came out in two ways, the canary was heard, enough was met."""
+        met_enough = self.situations.met_pct >= self.wanted_pct
+        return not self.differing and not self.misfits and bool(self.canary) and met_enough
 
     @property
     def holds(self) -> bool:
-        """Whether nothing failed, nothing came out in two ways, the canary was heard, and enough was met."""
-        met_enough = self.situations.met_pct >= self.wanted_pct
-        return not self.failed and not self.differing and bool(self.canary) and met_enough
+        """Whether the search is sound, and nothing failed; where a bug is planted: whether any world found it."""
+        return self.is_sound and (self.n_found > 0 if self.planted else not self.failed)
 
     @classmethod
     def of(
@@ -109,6 +125,7 @@ class Summary(msgspec.Struct, kw_only=True):
         took_s: float,
         out: Path,
         planted: str,
+        run_twice: int,
     ) -> "Summary":
         """Sum up."""
         simulated = sum(each.simulated_s for each in seen)
@@ -126,12 +143,14 @@ class Summary(msgspec.Struct, kw_only=True):
             ended=_total({each.ended: 1} for each in seen),
             paths_off=_total({each.path_off: 1} for each in seen if each.path_off is not None),
             checks=checks,
-            never_checked=[name for name, count in checks.items() if not count],
+            never_checked=[rule.id for rule in INVARIANTS if not checks.get(rule.id)],
             simulated_h=simulated / 3_600,
             speed_x=simulated / spent if spent else 0.0,
             took_s=took_s,
             folder=str(out),
             planted=planted,
+            misfits=[each.seed for each in seen if each.is_misfit],
+            run_twice=run_twice,
         )
 
 
@@ -150,7 +169,7 @@ def _faults(seen: Sequence[Seen]) -> dict[str, OfFault]:
             fault.worlds += 1
             fault.struck += count > 0
             fault.injected += count
-            fault.failed += not each.holds
+            fault.failed += count > 0 and not each.holds
     return dict(sorted(faults.items()))
 
 
@@ -181,8 +200,18 @@ def print_summary(console: Console, summary: Summary, *, situations: bool) -> No
         console.print(Text(line, style="bold red"), soft_wrap=True)
     for line in _failures(summary):
         console.print(Text(line), soft_wrap=True)
-    verdict = "all hold" if summary.holds else f"{counted(len(summary.failed), 'seed')} failed"
-    console.print(Text(verdict, style="bold green" if summary.holds else "bold red"))
+    console.print(Text(_verdict(summary), style="bold green" if summary.holds else "bold red"), soft_wrap=True)
+
+
+def _verdict(summary: Summary) -> str:
+    if summary.planted and not summary.n_found:
+        return f"{summary.planted} is not found in any of {counted(summary.seeds, 'world')}"
+    if not summary.is_sound:
+        also = f", and {counted(len(summary.failed), 'seed')} failed" if summary.failed and not summary.planted else ""
+        return f"the search itself is at fault{also}"
+    if summary.planted:
+        return f"{summary.planted} is found"
+    return "all hold" if summary.holds else f"{counted(len(summary.failed), 'seed')} failed"
 
 
 def _fault_table(summary: Summary) -> Table:
@@ -220,12 +249,17 @@ def _lines(summary: Summary) -> list[str]:
             f"{summary.took_s:.0f} s, {summary.speed_x:.0f} x real time a process"
         ),
         (
-            f"{sum(summary.checks.values()):,} comparisons by {len(summary.checks)} rules; nothing to compare for "
-            f"{', '.join(summary.never_checked) or 'none'}"
+            f"{sum(summary.checks.values()):,} comparisons by {len(INVARIANTS) - len(summary.never_checked)} of "
+            f"{len(INVARIANTS)} rules; nothing to compare for {', '.join(summary.never_checked) or 'none'}"
         ),
         (
             f"met {met} of {len(found.of)} situations ({found.met_pct:.0f} %); never {_listed(found.never)}; "
             f"in one or two worlds only {_listed(found.rarely)}"
+        ),
+        (
+            f"{counted(summary.run_twice, 'world')} run twice, to see whether they come out the same"
+            if summary.run_twice
+            else "no world is run twice: only each twentieth seed is, and none of these is one"
         ),
     ]
 
@@ -238,6 +272,12 @@ def _listed(names: list[str]) -> str:
 def _complaints(summary: Summary) -> list[str]:
     """What is wrong with the search itself."""
     lines = [f"NOT DETERMINISTIC: {line}" for line in summary.differing]
+    if summary.misfits:
+        seeds = ", ".join(map(str, summary.misfits[:TOLD]))
+        lines.append(
+            f"MISFIT: {summary.planted} has ended {counted(len(summary.misfits), 'world')} by a mistake of its own "
+            f"(seed {seeds}): it does not fit the code"
+        )
     if not summary.canary:
         lines.append("BLIND: the world with a planted bug was not reported")
     if summary.situations.met_pct < summary.wanted_pct:
@@ -249,13 +289,11 @@ def _complaints(summary: Summary) -> list[str]:
 
 def _failures(summary: Summary) -> list[str]:
     folder = Path(summary.folder) / FAILURES
-    lines = [f"{summary.planted} is planted, and found in {len(summary.failed)} of {summary.seeds}"] * bool(
-        summary.planted
-    )
+    lines = [f"{summary.planted} is planted, and found in {summary.n_found} of {summary.seeds}"] * bool(summary.planted)
     for seed, names in list(summary.failed.items())[:TOLD]:
         lines.append(f"seed {seed}: {', '.join(names)}")
         path = folder / f"seed-{seed}"
-        repeat = f"shrink {path}.json" if summary.planted else f"run {path}.toml --seed {seed}"
+        repeat = f"shrink {quote(f'{path}.json')}" if summary.planted else f"run {quote(f'{path}.toml')} --seed {seed}"
         lines.append(f"  makerlab {repeat}")
     hidden = len(summary.failed) - TOLD
     if hidden > 0:

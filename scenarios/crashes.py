@@ -6,7 +6,6 @@ same fault written into the scenario (`when = { kind = "at_point", ... }`): that
 """
 
 from collections.abc import Callable, Iterable
-from copy import deepcopy
 from dataclasses import dataclass
 from enum import StrEnum
 from time import perf_counter
@@ -24,7 +23,7 @@ from runtime.own_orders import fills_in
 from scenarios.assemble import Running
 from scenarios.brood import Brood
 from scenarios.build import build
-from scenarios.failure import Failed, Failure, failure_of
+from scenarios.failure import Failed, Failure, failure_of, plain
 from scenarios.loader import load, load_tree
 from scenarios.result import Ended, RunResult
 from scenarios.runner import run
@@ -111,7 +110,7 @@ class Plan:
         return {
             "extends": self.source,
             **config.override(self.overrides).data,
-            "faults": [*(_plain(fault) for fault in resolved["faults"]), death],
+            "faults": [*(plain(fault) for fault in resolved["faults"]), death],
             "expect": _unbounded(resolved["expect"]),
         }
 
@@ -170,6 +169,11 @@ def die_again(plan: Plan, point: Point, number: int) -> tuple[str, str]:
     return _digests(run(plan.build(point, number, MemoryLog()), plan.seed))
 
 
+def raised(error: Exception) -> str:
+    """What fails where a run is ended by an exception."""
+    return f"exception {type(error).__name__}"
+
+
 def sweep(plan: Plan, most: int, on_death: OnDeath) -> RunResult:
     """Die at every point (or every n-th), in at most ``most`` processes at a time; returns the run without a death.
 
@@ -210,7 +214,7 @@ def sweep(plan: Plan, most: int, on_death: OnDeath) -> RunResult:
         except Exception as error:
             if here.death is None:
                 raise
-            here.death.failed = [Failed(f"exception {type(error).__name__}", str(error))]
+            here.death.failed = [Failed(raised(error), str(error))]
         if here.death is not None:
             here.death.run_s = perf_counter() - here.began
             brood.hand_in(_word(plan, here.death, log.read()))
@@ -303,10 +307,3 @@ def _unbounded(expect: dict[str, Any]) -> dict[str, Any]:
         if expect[key]:
             free[key] = dict.fromkeys(expect[key], bound)
     return free
-
-
-def _plain(value: Any) -> Any:  # noqa: ANN401 - whatever a scenario holds
-    """The same without what is off: a file has no word for nothing, it leaves it out."""
-    if isinstance(value, dict):
-        return {key: _plain(each) for key, each in value.items() if each is not None}
-    return [_plain(each) for each in value] if isinstance(value, list) else deepcopy(value)

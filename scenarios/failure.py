@@ -4,7 +4,9 @@ Two files: a document for programs, and the world as a scenario file, which `mak
 """
 
 import platform
+from copy import deepcopy
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 import msgspec
@@ -24,7 +26,7 @@ FORMAT = 1
 """Of the document."""
 
 TAIL = 200
-"""Records of the journal that are kept."""
+"""Lines of the journal that are kept."""
 
 
 class Failed(msgspec.Struct, frozen=True):
@@ -58,9 +60,9 @@ class Failure(msgspec.Struct, kw_only=True):
     digest: str
     """Of the journal; empty where the run did not come to its end."""
     event: int
-    """Number of the event at which the first thing was found."""
+    """Record of the journal, as `makerlab story` counts, with the event at which the first thing was found."""
     tail: list[str]
-    """The journal's records up to there."""
+    """Events and commands of the journal up to there, a line each, behind the number of the record."""
     planted: str = ""
     """The mutant that was planted; empty: the failure is of makerlab as it is."""
     repeat: str = ""
@@ -76,9 +78,9 @@ class Failure(msgspec.Struct, kw_only=True):
         folder.mkdir(parents=True, exist_ok=True)
         path = folder / f"seed-{self.seed}.json"
         world = path.with_suffix(".toml")
-        self.repeat = f"makerlab run {world} --seed {self.seed}"
+        self.repeat = f"makerlab run {quote(str(world))} --seed {self.seed}"
         if self.planted:  # a run has no bugs but its own
-            self.repeat = f"makerlab shrink {path}"
+            self.repeat = f"makerlab shrink {quote(str(path))}"
         world.write_text(scenario_text(self.scenario), encoding="utf-8")
         path.write_bytes(msgspec.json.format(msgspec.json.encode(self), indent=1) + b"\n")
         return path
@@ -86,13 +88,25 @@ class Failure(msgspec.Struct, kw_only=True):
 
 def read_failure(path: Path) -> Failure:
     """Read a document; ConfigError says what is wrong with it."""
+    failure = decode_failure(path)
+    if problems := failure_problems(failure, path):
+        raise ConfigError(problems)
+    return failure
+
+
+def decode_failure(path: Path) -> Failure:
+    """The document as it stands; ConfigError where it is none."""
     want = "a failure that `makerlab swarm` wrote (seed-N.json)"
     try:
-        failure = msgspec.json.decode(path.read_bytes(), type=Failure)
+        return msgspec.json.decode(path.read_bytes(), type=Failure)
     except OSError as error:
         raise ConfigError([Problem(str(path), error.strerror or "an error", want)]) from error
     except msgspec.DecodeError as error:
         raise ConfigError([Problem(str(path), str(error), want)]) from error
+
+
+def failure_problems(failure: Failure, path: Path) -> list[Problem]:
+    """What is wrong in a document, but for its world."""
     problems = []
     if failure.format != FORMAT:
         problems.append(Problem(f"{path}: format", str(failure.format), f"{FORMAT}: another makerlab wrote it"))
@@ -100,9 +114,7 @@ def read_failure(path: Path) -> Failure:
         problems.append(Problem(f"{path}: seed", str(failure.seed), f"0 to {MAX_SEED}"))
     if not failure.failed:
         problems.append(Problem(f"{path}: failed", "nothing", "at least one thing that did not hold"))
-    if problems:
-        raise ConfigError(problems)
-    return failure
+    return problems
 
 
 def failure_of(tree: dict[str, Any], seed: int, failed: list[Failed], digest: str, journal: bytes) -> Failure:
@@ -127,18 +139,25 @@ def scenario_text(tree: dict[str, Any]) -> str:
     return f"{SCHEMA_LINE}\n{tomli_w.dumps(tree)}"
 
 
+def plain(value: Any) -> Any:  # noqa: ANN401 - whatever a scenario holds
+    """The same without what is off: a file has no word for nothing, it leaves it out."""
+    if isinstance(value, dict):
+        return {key: plain(each) for key, each in value.items() if each is not None}
+    return [plain(each) for each in value] if isinstance(value, list) else deepcopy(value)
+
+
 def _tail(journal: bytes, until_s: float | None) -> tuple[int, list[str]]:
-    events = 0
+    event = 0
     lines: list[str] = []
-    for record in Reader(journal):
+    for number, record in enumerate(Reader(journal)):
         if isinstance(record, Opened):
-            lines.append(f"life {record.header.life} begins")
+            lines.append(f"#{number} life {record.header.life} begins")
             continue
         if until_s is not None and record.now > until_s * NS_PER_S:
             break
         if isinstance(record, Took):
-            events += 1
-            lines.append(f"{record.now / NS_PER_S:.6f} event {events}: {record.event}")
+            event = number
+            lines.append(f"#{number} {record.now / NS_PER_S:.6f} event: {record.event}")
         elif record.commands:
-            lines += [f"{record.now / NS_PER_S:.6f} {command}" for command in record.commands]
-    return events, lines[-TAIL:]
+            lines += [f"#{number} {record.now / NS_PER_S:.6f} {command}" for command in record.commands]
+    return event, lines[-TAIL:]

@@ -12,7 +12,9 @@ from typing import Any
 import msgspec
 
 from domain.errors import ConfigError
+from domain.units import NS_PER_S
 from runtime.log import MemoryLog
+from scenarios.assemble import Running
 from scenarios.build import build
 from scenarios.drawing import Drawn, draw
 from scenarios.failure import Failed, Failure, failure_of
@@ -21,6 +23,9 @@ from scenarios.result import Metrics, RunResult
 from scenarios.runner import run
 from scenarios.sometimes import meetings
 from scenarios.witness import Witness
+
+RAISED = "raised"
+"""How a world ended in which the harness itself died."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +54,10 @@ class Seen(msgspec.Struct, kw_only=True):
     """What was injected by the kind of the fault; 0: it was on and met nothing."""
     checks: dict[str, int] = {}
     """Comparisons by the rule."""
+    traceback: str = ""
+    """Of the bug that ended the trader, or the harness; empty: none did."""
+    is_misfit: bool = False
+    """What was planted has ended it by a mistake of its own."""
     met: dict[str, int] = {}
     """How often it met each situation of `scenarios.sometimes`; those that it did not meet are left out."""
     digests: tuple[str, str] = ("", "")
@@ -82,6 +91,7 @@ def look_at(
     """Run a world that is given as a scenario file's content; its journal goes to ``log``."""
     seen = Seen(seed=seed, world=str(tree.get("extends", "")), path_off=drawn.path_off if drawn else None)
     log = log or MemoryLog()
+    running: Running | None = None
     try:
         running = build(load_tree(tree, f"seed {seed}"), seed, log)
         witness = Witness(running)
@@ -89,8 +99,10 @@ def look_at(
     except ConfigError:
         raise
     except Exception as error:  # noqa: BLE001 - a harness that dies has found something as well
-        seen.ended = "raised"
-        seen.failed = [Failed(f"exception {type(error).__name__}", _where(error))]
+        seen.ended = RAISED
+        seen.traceback = "".join(traceback.format_exception(error))
+        at_s = None if running is None else running.world.env.now / NS_PER_S
+        seen.failed = [Failed(f"exception {type(error).__name__}", _where(error), at_s)]
     else:
         metrics = result.metrics
         assert isinstance(metrics, Metrics)  # noqa: S101 - worlds of blocks are not drawn
@@ -107,6 +119,7 @@ def _note(seen: Seen, result: RunResult, metrics: Metrics) -> None:
         injected[fault.kind] += fault.injected
     seen.ended = str(result.ended)
     seen.failed = failures_in(result)
+    seen.traceback = result.traceback or ""
     seen.faults = dict(injected)
     seen.checks = metrics.checks
     seen.digests = (result.journal_digest or "", result.world_digest or "")

@@ -6,6 +6,7 @@ had arrived and was never taken in. It changes nothing, and knows no rule that a
 
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterator
+from types import UnionType
 
 from domain.alerts import KILL
 from domain.commands import Alert, AnyAction, AnyCommand, Cancel, Modify, Place, QueryFills, QueryOrder, Request
@@ -82,7 +83,6 @@ class Witness:
         self._by_oid: OrderedDict[Oid, _Order] = OrderedDict()
         self._asked: OrderedDict[RequestId, _Asked] = OrderedDict()
         self._tids: OrderedDict[Tid, None] = OrderedDict()
-        self._recovering: set[RequestId] = set()
         self._positions: dict[InstrumentId, int] = {}
         self._signs: dict[InstrumentId, int] = {}
         """Of the last position that was not flat."""
@@ -119,7 +119,7 @@ class Witness:
                 self._decided(command, now)
             elif isinstance(command, Alert):
                 self.met[f"alert_{command.name}"] += 1
-                self.met["kill_in_flight"] += command.name == KILL and any(True for _ in self._placing())
+                self.met["kill_in_flight"] += command.name == KILL and any(self._under_way(now, Place | Modify))
 
     # --- the ways -------------------------------------------------------------------------------
 
@@ -152,8 +152,9 @@ class Witness:
             self._down = (ends[-1].at, now)
             self.met["restart_with_orders"] += bool(event.orders)
             self.met["restart_with_partial_fills"] += any(order.fills for order in event.orders)
-            self.met["restart_in_recovery"] += bool(self._recovering)
-            waiting = list(self._placing())
+            died = ends[-1].at
+            self.met["restart_in_recovery"] += any(self._under_way(died, QueryFills))
+            waiting = list(self._under_way(died, Place | Modify))
             self.met["crash_before_send"] += any(not asked.has_left for asked in waiting)
             self.met["crash_before_ack"] += any(asked.has_left for asked in waiting)
             kinds = {kind for kind, _ in self._arrived}
@@ -161,7 +162,6 @@ class Witness:
             self.met["crash_before_fill_kept"] += "fill" in kinds
             self._close_requests(now, SILENT_AFTER)
         self._asked.clear()
-        self._recovering.clear()
         self._arrived.clear()
         self._user_up_at = None
 
@@ -169,9 +169,10 @@ class Witness:
         """The run is over: what was not answered for long is lost."""
         self._close_requests(self._running.world.env.now, SILENT_AFTER)
 
-    def _placing(self) -> Iterator[_Asked]:
-        """Requests under way that place something."""
-        return (asked for asked in self._asked.values() if isinstance(asked.actions[0], Place | Modify))
+    def _under_way(self, now: Ns, kind: type | UnionType) -> Iterator[_Asked]:
+        """Requests of a kind that an answer is still waited for."""
+        young = (asked for asked in self._asked.values() if now - asked.at <= SILENT_AFTER)
+        return (asked for asked in young if any(isinstance(action, kind) for action in asked.actions))
 
     def _close_requests(self, now: Ns, after: Ns) -> None:
         for asked in self._asked.values():
@@ -201,8 +202,6 @@ class Witness:
                         self._ask_to_cancel(action.cloid, action.oid)
                 case Cancel(_, cloid, oid):
                     self._ask_to_cancel(cloid, oid)
-                case QueryFills():
-                    self._recovering.add(request.request_id)
 
     def _ask_to_cancel(self, cloid: Cloid | None, oid: Oid | None) -> None:
         order = self._find(cloid, oid)
@@ -268,7 +267,6 @@ class Witness:
         before = self._positions.get(name, event.start_position)
         after = before + (event.sz if event.side is Side.BUY else -event.sz)
         self._positions[name] = after
-        self.met["position_crossed_zero"] += before * after < 0
         sign = (after > 0) - (after < 0)
         if sign:
             self.met["position_flipped"] += self._signs.get(name, sign) != sign
@@ -290,7 +288,6 @@ class Witness:
         self._arrived.pop(("reply", event.request_id), None)
         asked = self._asked.pop(event.request_id, None)
         actions = asked.actions if asked is not None else ()
-        self._recovering.discard(event.request_id)
         for fill in fills_in(event):
             if fill.tid not in self._tids:
                 self.met["fill_by_query"] += 1
@@ -348,14 +345,13 @@ class Witness:
 
     def _not_sent(self, event: NotSent, _now: Ns) -> None:
         self._asked.pop(event.request_id, None)
-        self._recovering.discard(event.request_id)
 
     def _feed_up(self, event: FeedUp, now: Ns) -> None:
         if event.feed is Feed.USER:
             self._user_up_at = now
 
-    def _feed_down(self, event: FeedDown, _now: Ns) -> None:
-        self.met["lost_in_recovery"] += event.feed is Feed.USER and bool(self._recovering)
+    def _feed_down(self, event: FeedDown, now: Ns) -> None:
+        self.met["lost_in_recovery"] += event.feed is Feed.USER and any(self._under_way(now, QueryFills))
         self.met["no_pong"] += event.reason is Reason.NO_PONG
         if event.feed is Feed.USER:
             self._user_up_at = None

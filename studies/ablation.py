@@ -208,11 +208,14 @@ def carry_out(case: Case, trial: Trial, wanted: str = "") -> Verdict:
 
 def _is_mistaken(result: RunResult) -> bool:
     """Whether a run with a sabotage ended by a mistake of the sabotage."""
-    if result.ended is not Ended.FAILED:
-        return False
-    frames = re.findall(r'^  File "(.+)", line \d+, in .+\n +(.+)', result.traceback or "", re.MULTILINE)
+    return result.ended is Ended.FAILED and is_mistake(str(result.reason), result.traceback or "")
+
+
+def is_mistake(reason: str, traceback: str) -> bool:
+    """Whether an exception is one by which a sabotage shows that it does not fit the code."""
+    frames = re.findall(r'^  File "(.+)", line \d+, in .+\n +(.+)', traceback, re.MULTILINE)
     is_own = bool(frames) and Path(frames[-1][0]).is_relative_to(ROOM) and not frames[-1][1].startswith("raise ")
-    return is_own or any(each in str(result.reason) for each in MISTAKES)
+    return is_own or any(each in reason for each in MISTAKES)
 
 
 def _run(mechanism: Case, seed: int, trial: Trial) -> RunResult:

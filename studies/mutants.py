@@ -768,12 +768,20 @@ class Shown:
         """Its world holds without it, and it is found; or nothing finds it, and the table says why."""
         return self.sound.red_seed is None and self.is_killed is not bool(self.plant.masked_by)
 
+    @property
+    def is_by_another(self) -> bool:
+        """Whether something else found it first than the table says: as good, and worth a look at the row."""
+        return self.is_as_told and self.is_killed and self.planted.what != self.plant.by
+
 
 def mutants_named(names: Sequence[str]) -> tuple[list[Plant], list[str]]:
-    """The plants of these numbers, or of these names, in the order of the table, and the names that are neither."""
+    """The plants of these numbers, or of these names, in the order of the table, and the names that are neither.
+
+    The canary is one of the names; it goes with every run, whether it is asked for or not.
+    """
     wanted = dict.fromkeys(names)
     rows = [(mutant, plant) for mutant in MUTANTS for plant in mutant.plants]
-    known = {key for mutant, plant in rows for key in (mutant.number, plant.name)}
+    known = {CANARY.number, *(key for mutant, plant in rows for key in (mutant.number, plant.name))}
     chosen = [plant for mutant, plant in rows if not wanted or mutant.number in wanted or plant.name in wanted]
     return chosen, [name for name in wanted if name not in known]
 
@@ -786,7 +794,7 @@ def plant_named(name: str) -> Plant:
 
 def patches_named(name: str) -> Sabotage | None:
     """What plants a mutant of the table in the code; None where it is unknown, or planted by settings alone."""
-    rows = {plant.name: plant.off for mutant in MUTANTS for plant in mutant.plants}
+    rows = {plant.name: plant.off for mutant in (*MUTANTS, CANARY) for plant in mutant.plants}
     off = rows.get(name)
     return off if isinstance(off, Sabotage) else None
 

@@ -13,7 +13,16 @@ from orchestrator.risk.monitors.rate_limit import RateLimitMonitor
 from orchestrator.risk.monitors.staleness import DataStalenessMonitor
 from orchestrator.sync.watch import GATE as UNSYNCED
 from studies.diagnosis.base import SHOWN, Evidence, Found, Playbook, Step, fine, told
-from studies.diagnosis.quoting import MONEY, NO_NEW_LEVELS, REDUCE_ONLY, REJECTIONS, SIGNER, STOPPED, UNANSWERED
+from studies.diagnosis.quoting import (
+    MONEY,
+    NO_NEW_LEVELS,
+    NOT_SENT,
+    REDUCE_ONLY,
+    REJECTIONS,
+    SIGNER,
+    STOPPED,
+    UNANSWERED,
+)
 from studies.diagnosis.recorded import Recorded
 from studies.diagnosis.requests import Refusal
 from studies.diagnosis.spans import Span, total
@@ -22,6 +31,9 @@ LONG_S = 2.0
 """A side without an order for less than this in all, in seconds, is nothing to explain: a round trip, a reconnect."""
 MANY = 3
 """So many placements that did not arrive are no accident."""
+
+UNEXPLAINED_S = 10.0
+"""A side without an order for so long at a time, in seconds, with nothing that would hold it back, is no accident."""
 
 LIMITER = frozenset((REJECTIONS, BudgetGate.RATE_LIMIT.value, BudgetGate.QUOTA.value, RateLimitMonitor.name))
 EXECUTOR = frozenset((BudgetGate.NO_ROUTE.value, SIGNER, SIGNER_GATE, "user_feed_down"))
@@ -52,6 +64,11 @@ def _spans(recorded: Recorded, has: Callable[[str], bool]) -> list[Span]:
     """Where a side had no order for such a reason: a gate counts for both."""
     quoting = recorded.quoting
     return sorted(quoting.gates.of(has) + quoting.bare.of(has), key=lambda span: span.begin)
+
+
+def long_ones(spans: list[Span]) -> list[Span]:
+    """Those stretches that are long in themselves."""
+    return [span for span in spans if span.seconds >= UNEXPLAINED_S]
 
 
 def _refused(refusals: list[Refusal]) -> tuple[Evidence, ...]:
@@ -112,7 +129,8 @@ def look_at_lifecycle(recorded: Recorded) -> Found:
     stuck = recorded.requests.stuck(recorded.end)
     spans = _spans(recorded, LIFECYCLE.__contains__)
     asked = recorded.requests.told_when_asked
-    if not stuck and total(spans) < LONG_S and len(asked) < MANY:
+    unsent = long_ones(_spans(recorded, NOT_SENT.__eq__))
+    if not stuck and total(spans) < LONG_S and len(asked) < MANY and not unsent:
         placed = sum(isinstance(each.request.actions[0], Place) for each in recorded.requests.asked)
         return fine(f"every placement ({placed} requests) was heard of within 5 s")
     shown = []
@@ -123,7 +141,11 @@ def look_at_lifecycle(recorded: Recorded) -> Found:
     audits = [(record, audit) for record, audit in recorded.accounts.audits if audit.stale_pending]
     shown += [Evidence(f"audit: {a.stale_pending} placements unanswered", record, a.at) for record, a in audits[:1]]
     head = Evidence(f"placements unheard of for more than 5 s: {len(stuck)}; heard of only when asked: {len(asked)}")
-    return Found(explains=True, evidence=(*told(spans, "sides blocked by orders in doubt"), head, *shown))
+    stretches = (
+        *told(spans, "sides blocked by orders in doubt"),
+        *told(unsent, "wanted, and held back by nothing"),
+    )
+    return Found(explains=True, evidence=(*stretches, head, *shown))
 
 
 def look_at_margin(recorded: Recorded) -> Found:

@@ -20,6 +20,8 @@ NO_NEW_LEVELS = "old market data, so no new level"
 NOT_SENT = "wanted and not sent"
 STOPPED = "the cycle stops at "
 """Followed by step and reason: why a side has no order although no gate is closed."""
+NOT_BEGUN = STOPPED + "none yet"
+"""No cycle has ended yet."""
 
 LATE = millis(7_500.0)
 """Quotes of which a side was not looked at for longer than this are stale: the fallback and a half (EA-08)."""
@@ -170,7 +172,7 @@ class Quoting:
             return UNANSWERED if is_unanswered else None
         if desk.targets is None:
             stop = self._stop.get(desk.instrument.id, "")
-            return _why_no_room(desk, side) if stop.startswith(Step.LADDER) else STOPPED + (stop or "none yet")
+            return _why_no_room(desk, side) if stop.startswith(Step.LADDER) else (STOPPED + stop if stop else NOT_BEGUN)
         if not desk.targets.of(side):
             return _why_no_room(desk, side)
         return _why_not_sent(desk, side, ledger, now)

@@ -6,10 +6,10 @@ from orchestrator.desk.desk import WARMING
 from orchestrator.desk.quote_engine import Step as Part
 from orchestrator.risk.monitors.staleness import DataStalenessMonitor
 from studies.diagnosis.base import SHOWN, Evidence, Found, Playbook, Step, fine, told
-from studies.diagnosis.orders import LONG_S
-from studies.diagnosis.quoting import NO_NEW_LEVELS
+from studies.diagnosis.orders import LONG_S, long_ones
+from studies.diagnosis.quoting import NO_NEW_LEVELS, NOT_BEGUN, STOPPED
 from studies.diagnosis.recorded import Recorded
-from studies.diagnosis.spans import total
+from studies.diagnosis.spans import Span, total
 
 BRIEF_S = 1.0
 """A book that cannot be true for less than this in all, in seconds, is nothing to explain."""
@@ -109,17 +109,30 @@ def look_at_warm_up(recorded: Recorded) -> Found:
 
 def look_at_pipeline(recorded: Recorded) -> Found:
     """DG-16."""
-    stops = recorded.quoting.stops
+    quoting = recorded.quoting
+    stops = quoting.stops
     broken = {key: seen for key, seen in stops.items() if key[1].startswith(BROKEN)}
     kappas = "; ".join(
         f"{name}: raw kappa {raw:,.0f}, effective {used:,.0f}" for name, (raw, used) in recorded.quoting.kappas.items()
     )
     counts = ", ".join(f"{name} {stop} {len(seen)}" for (name, stop), seen in stops.items())
     told_of = (Evidence(f"cycles that ended early: {counts or 'none'}"), Evidence(kappas or "no kappa was estimated"))
-    if sum(map(len, broken.values())) < MANY:
+    bare = [span for span in long_ones(quoting.bare.of(_is_stopped)) if not _is_within(span, quoting.late.over)]
+    if sum(map(len, broken.values())) < MANY and not bare:
         return Found(explains=False, evidence=told_of)
     first = [Evidence(f"{name}: the cycle ends at {stop}", *seen[0]) for (name, stop), seen in broken.items()]
-    return Found(explains=True, evidence=(*first, *told_of))
+    without = told(bare, "sides without an order, as no cycle came to quotes")
+    return Found(explains=True, evidence=(*without, *first, *told_of))
+
+
+def _is_within(span: Span, late: list[Span]) -> bool:
+    """Whether no cycle ran meanwhile: where the last one stopped says nothing then."""
+    return any(span.begin < each.end and each.begin < span.end for each in late)
+
+
+def _is_stopped(why: str) -> bool:
+    """Whether a cycle ended before it had quotes; one that has not begun yet is none."""
+    return why.startswith(STOPPED) and why != NOT_BEGUN
 
 
 STALE = Playbook(

@@ -8,9 +8,12 @@ from pathlib import Path
 
 import pytest
 
+import makerlab.crashes as command
 from makerlab.__main__ import dispatch
 from makerlab.exit_codes import ExitCode
-from scenarios.failure import read_failure
+from scenarios.crashes import Death, Plan
+from scenarios.failure import Failed, read_failure
+from sim.points import Point
 from studies.sabotage import installed
 from studies.sabotages.lives import NO_INTENTS
 from tests.makerlab.command import spawn
@@ -103,6 +106,57 @@ def test_wrong_input_is_named_at_once(capsys):
     code, _, err = call(capsys, "short.toml", "--at", "told-99999")
     assert code == ExitCode.WRONG_INPUT
     assert err.startswith("--at: found 'told-99999', want one of the ")
+
+
+def test_what_can_be_no_point_is_named_before_anything_runs(capsys, monkeypatch):
+    """And --every beside --at is not dropped without a word; nor may a file stand where failures go."""
+    monkeypatch.setattr("makerlab.crashes.look", lambda _: pytest.fail("it runs"))
+    Path("o").mkdir()
+    Path("o/failures").write_text("")
+    code, _, err = call(capsys, "short.toml", "--at", "nonsense", "--every", "7", "--out", "o")
+    assert code == ExitCode.WRONG_INPUT
+    assert [line.partition(": found")[0] for line in err.splitlines()] == ["--at", "--every", "--out"]
+
+
+RAISED = [Failed("exception ZeroDivisionError", "by hand")]
+ENDED = [Failed("process", "it ended without a word: killed by SIGKILL")]
+TWICE = ("a", "b")
+
+
+@pytest.mark.parametrize(
+    ("failed", "digests", "again", "n_differing"),
+    [
+        ([], TWICE, TWICE, 0),
+        ([], TWICE, ("a", "c"), 1),
+        ([], TWICE, None, 1),
+        (RAISED, ("", ""), None, 0),
+        (RAISED, ("", ""), TWICE, 1),
+        (ENDED, ("", ""), TWICE, 0),
+    ],
+)
+def test_a_death_that_ends_in_an_exception_is_run_again_like_others(failed, digests, again, n_differing, monkeypatch):
+    """It does so again, and the sweep goes on; a process that was ended from outside says nothing of the trader."""
+
+    def die_again(*_):
+        if again is None:
+            raise ZeroDivisionError("by hand")
+        return again
+
+    monkeypatch.setattr(command, "die_again", die_again)
+    monkeypatch.setattr(
+        command, "spread", lambda work, items, _, done, **__: [done(each, work(each)) for each in items]
+    )
+    death = Death(index=0, point=Point.WRITTEN, number=1, t_s=1.0, failed=failed, digests=digests)
+    differing = command._run_again(Plan(source="short.toml"), [death], 1)
+    assert len(differing) == n_differing
+
+
+def test_printed_commands_can_be_pasted():
+    """A path with a blank in it is one word."""
+    death = Death(index=0, point=Point.TOLD, number=1, t_s=1.0, failed=[Failed("S1", "")])
+    plan = Plan(source="my worlds/short.toml")
+    assert "crashes 'my worlds/short.toml' --at told-1" in command._found(death, {}, plan).repeat
+    assert "run 'o o/seed-0.toml' --seed 0" in command._found(death, {"told-1": Path("o o/seed-0.toml")}, plan).repeat
 
 
 def children_of(pid):

@@ -140,10 +140,16 @@ def test_what_is_no_journal_is_named(capsys, tmp_path):
 
 
 def test_a_playbook_that_does_not_exist_is_named(capsys, tmp_path):
-    assert "--playbook: found 'ordres', want a playbook (did you mean orders?)" in refused(
-        capsys, tmp_path / "x", "--playbook", "ordres"
-    )
-    assert "want a playbook (orders, stale, position)" in refused(capsys, tmp_path / "x", "--playbook", "latency")
+    """With the journal that does not, if it does not."""
+    path = tmp_path / "x.mlj"
+    path.write_bytes(b"hello")
+    near = "--playbook: found 'ordres', want a playbook (did you mean orders?)"
+    assert near in refused(capsys, path, "--playbook", "ordres")
+    assert "want a playbook (orders, stale, position)" in refused(capsys, path, "--playbook", "latency")
+    code, _, err = call(capsys, tmp_path / "none.mlj", "--playbook", "ordres")
+    assert (code, len(err.splitlines())) == (ExitCode.WRONG_INPUT, 2)
+    assert "No such file" in err
+    assert near in err
 
 
 def test_damage_in_the_middle_is_named(capsys, journal):

@@ -1,25 +1,36 @@
 """The search: what holds, what fails, what is kept, how it goes on, and how small a failure gets."""
 
+import dataclasses
 import json
 import signal
+import sys
 from pathlib import Path
+from types import SimpleNamespace
 
+import msgspec
 import pytest
 
 from domain.errors import ConfigError
 from domain.events import Woke
+from domain.units import NS_PER_S, Ns
 from makerlab.__main__ import dispatch
 from makerlab.exit_codes import ExitCode
-from makerlab.swarm import SEEN, TWICE, Terms, _checked, window
-from makerlab.swarm_summary import FAILURES
+from makerlab.failure_page import _injected
+from makerlab.output import result_console
+from makerlab.swarm import ROOMS, SEEN, TWICE, Terms, _Book, _checked, _look, _write_pages, code_digest, window
+from makerlab.swarm_summary import FAILURES, Summary, _failures, _lines, print_summary
 from orchestrator.fills import FillDeduplicator
 from runtime.journal_format import MAGIC, Took, encode
 from runtime.journal_reader import Reader
 from runtime.log import MemoryLog
+from scenarios.build import build
 from scenarios.drawing import VERSION
-from scenarios.failure import TAIL, read_failure
+from scenarios.failure import TAIL, Failed, failure_of, read_failure
+from scenarios.figures import FaultFigures
+from scenarios.invariants import INVARIANTS
 from scenarios.loader import load
 from scenarios.shrink import Shrinker
+from scenarios.swarm import Seen, Task
 from tests.makerlab.command import spawn
 
 MINUTES = "3.5"
@@ -104,7 +115,7 @@ def test_a_torn_line_and_other_worlds_lose_nothing(capsys, tmp_path):
     assert "1 seed of 2 seen before" in err
     _, _, err = call(capsys, "swarm", "--seeds", "1..1", "--minutes", "4", "--json")
     assert "of other worlds" in err
-    assert len(path.with_suffix(".before.jsonl").read_text().splitlines()) == 3
+    assert len((path.parent / "before-1" / SEEN).read_text().splitlines()) == 3
 
 
 @pytest.mark.usefixtures("forgetful")
@@ -120,7 +131,7 @@ def test_a_failure_is_kept_repeats_and_shrinks(capsys, tmp_path):
     failure = read_failure(artefact)
     assert failure.seed == int(seed)
     assert 0 < len(failure.tail) <= TAIL
-    assert f"event {failure.event}:" in "".join(failure.tail)
+    assert any(line.startswith(f"#{failure.event} ") and " event: " in line for line in failure.tail)
     code, out, _ = call(capsys, *failure.repeat.split()[1:], "--json")
     assert code == ExitCode.FAILED
     assert json.loads(out)["journal_digest"] == failure.digest
@@ -137,7 +148,7 @@ def test_a_planted_bug_is_found_and_its_world_shrinks(capsys, tmp_path):
     """Would the search find it? What it keeps fails with the bug alone, and so does what is left of it."""
     planted = ("--planted", "no-deduplication")
     code, out, _ = call(capsys, "swarm", "--seeds", "1..1", "--minutes", MINUTES, *planted)
-    assert code == ExitCode.FAILED
+    assert code == ExitCode.OK, "that it is found is what was asked"
     assert "no-deduplication is planted, and found in 1 of 1" in out
     assert "makerlab shrink runs/swarm/failures/seed-1.json" in out
     artefact = tmp_path / "runs/swarm" / FAILURES / "seed-1.json"
@@ -147,13 +158,18 @@ def test_a_planted_bug_is_found_and_its_world_shrinks(capsys, tmp_path):
     code, out, _ = call(capsys, "shrink", str(artefact), "--minutes", "0.4")
     assert code == ExitCode.OK
     assert f"fails for {failure.name} with no-deduplication planted, not without it" in out
+    assert "plants nothing, so that it holds there; makerlab shrink " in out
     small = artefact.with_suffix(".small.toml")
     assert len(load(str(small)).faults) < len(load(str(artefact.with_suffix(".toml"))).faults)
     _, _, err = call(capsys, "swarm", "--seeds", "1..1", "--minutes", MINUTES)
     assert "of other worlds" in err, "what was seen with a bug is nothing seen of makerlab as it is"
+    assert (tmp_path / "runs/swarm/before-1" / FAILURES / "seed-1.json").exists()
+    assert not artefact.exists()
 
 
-@pytest.mark.parametrize(("name", "hint"), [("no-dedup", "no-deduplication"), ("no-budget", ""), ("canary", "")])
+@pytest.mark.parametrize(
+    ("name", "hint"), [("no-dedup", "no-deduplication"), ("no-budget", ""), ("3", ": 3 has no-deduplication")]
+)
 def test_a_bug_that_nobody_can_plant_is_refused(capsys, name, hint):
     """Unknown, or a switch of the scenario, which anybody can write into one."""
     code, _, err = call(capsys, "swarm", "--seeds", "1..1", "--planted", name)
@@ -266,7 +282,7 @@ def test_the_gate_names_the_first_event_that_differs(capsys, tmp_path):
 
 def seeds_of(text):
     """The seeds that an option means."""
-    wanted, _ = _checked(text, 10, 1, 0, Path("out"), Terms(VERSION, 600, None))
+    wanted, _ = _checked(text, 10, 1, 0, Path("out"), Terms(VERSION, 600))
     return wanted
 
 
@@ -296,6 +312,13 @@ def test_impossible_seeds_are_named(seeds):
     """One line, and nothing starts."""
     with pytest.raises(ConfigError, match=r"--seeds: found .*, want a number of seeds"):
         seeds_of(seeds)
+
+
+@pytest.mark.parametrize("form", ["{}", "{}@x", "0..{}", "{}..9"])
+def test_a_number_of_thousands_of_digits_is_named_too(form):
+    """Python reads no such number."""
+    with pytest.raises(ConfigError, match=r"--seeds: found .*, want a number of seeds"):
+        seeds_of(form.format("9" * 5_000))
 
 
 def test_all_wrong_numbers_come_together(capsys, tmp_path):
@@ -342,7 +365,8 @@ def test_an_artefact_of_no_world_is_named(capsys, tmp_path):
 def test_an_artefact_of_no_seed_is_named_with_the_place(capsys, tmp_path):
     """What would come up after minutes of work comes up at once, and all of it."""
     path = tmp_path / "seed-1.json"
-    path.write_text(json.dumps(json.loads(OTHER_FORMAT) | {"format": 1, "seed": -1, "failed": []}))
+    strange = {"format": 1, "seed": -1, "failed": [], "scenario": {"extends": "eth-quiet"}}
+    path.write_text(json.dumps(json.loads(OTHER_FORMAT) | strange))
     code, out, err = call(capsys, "shrink", str(path), "--out", ".")
     assert (code, out) == (ExitCode.WRONG_INPUT, "")
     assert [line.partition(": found")[0] for line in err.splitlines()] == ["--out", f"{path}: seed", f"{path}: failed"]
@@ -365,7 +389,7 @@ def test_a_corrupt_file_of_seeds_is_named_with_the_rest(capsys, tmp_path):
     path.write_text('{"drawing": 1}\n')
     code, out, err = call(capsys, "swarm", "--seeds", "1", "--jobs", "0", "--out", "found")
     assert (code, out) == (ExitCode.WRONG_INPUT, "")
-    assert [line.partition(":")[0] for line in err.splitlines()] == ["--jobs", f"found/{SEEN}"]
+    assert [line.partition(": found")[0] for line in err.splitlines()] == ["--jobs", f"found/{SEEN}:1"]
     assert [(each.name, each.read_text()) for each in path.parent.iterdir()] == [(SEEN, '{"drawing": 1}\n')]
 
 
@@ -383,3 +407,208 @@ def test_ctrl_c_says_what_is_seen_and_leaves_no_empty_folder(tmp_path, jobs):
     assert f"stopped: {seen} of 40 seeds seen, the same command goes on from there" in err
     assert "Traceback" not in err
     assert not [each for each in (tmp_path / "o").iterdir() if each.is_dir() and not list(each.iterdir())]
+
+
+# --- what is lost by no call ----------------------------------------------------------------------
+
+TERMS = Terms(VERSION, float(MINUTES) * 60)
+LINE = Seen(seed=1, world="eth-quiet", ended="completed", digests=("a", "b"))
+
+
+def book_of(folder, terms=TERMS):
+    book = _Book(folder, terms)
+    return book, book.read()
+
+
+def test_notes_of_somebody_else_are_not_written_over(tmp_path):
+    """A file of one line without an end is no torn one of ours."""
+    (tmp_path / SEEN).write_text("my notes")
+    _, problems = book_of(tmp_path)
+    assert [problem.path for problem in problems] == [str(tmp_path / SEEN) + ":1"]
+
+
+def test_every_other_search_is_kept(tmp_path):
+    """Three searches of other terms in one folder: what the first two found is all there, and so are failures alone."""
+    for name in ("a", "b", "c"):
+        book, problems = book_of(tmp_path, Terms(VERSION, 600, name))
+        assert problems == []
+        book.begin()
+        (tmp_path / FAILURES).mkdir()
+        (tmp_path / FAILURES / "seed-1.json").write_text(name)
+    (tmp_path / SEEN).unlink()
+    book_of(tmp_path)[0].begin()
+    kept = [(tmp_path / f"before-{i}" / FAILURES / "seed-1.json").read_text() for i in (1, 2, 3)]
+    assert kept == ["a", "b", "c"]
+    assert [(tmp_path / f"before-{i}" / SEEN).exists() for i in (1, 2, 3)] == [True, True, False]
+    assert not (tmp_path / FAILURES).exists()
+
+
+def test_a_changed_file_makes_another_search(tmp_path, monkeypatch):
+    """Whatever git knows of it: two trees that are both changed are not the same one."""
+    assert {*_top_rooms()} <= {*ROOMS}
+    assert code_digest() == code_digest()
+    monkeypatch.setattr("makerlab.swarm.ROOT", tmp_path)
+    (tmp_path / "domain").mkdir()
+    digests = []
+    for text in ("x = 1", "x = 2"):
+        (tmp_path / "domain" / "a.py").write_text(text)
+        digests.append(code_digest())
+    assert digests[0] != digests[1]
+
+
+def _top_rooms():
+    """The packages of this tree that a search has loaded."""
+    root = Path(__file__).resolve().parents[2]
+    files = (getattr(module, "__file__", None) for module in list(sys.modules.values()))
+    inside = (Path(file).relative_to(root) for file in files if file and Path(file).is_relative_to(root))
+    return {path.parts[0] for path in inside if len(path.parts) > 1} - {"tests", "docs"}
+
+
+@pytest.mark.parametrize(
+    ("more", "found"),
+    [
+        ({"met": {"no_such": 1}}, "situations no_such"),
+        ({"seed": -5}, "seed -5"),
+        ({"run_s": -1.0}, "run_s -1"),
+        ({"digests": ("", "")}, "no digests of a world that completed"),
+    ],
+)
+def test_a_line_that_cannot_be_is_named_with_its_number(tmp_path, more, found):
+    """What comes up after the search as a KeyError, or never, comes up before it."""
+    lines = (TERMS, LINE, msgspec.structs.replace(LINE, **more))
+    (tmp_path / SEEN).write_bytes(b"".join(msgspec.json.encode(line) + b"\n" for line in lines))
+    _, problems = book_of(tmp_path)
+    assert [(problem.path, problem.found) for problem in problems] == [(f"{tmp_path / SEEN}:3", found)]
+
+
+@pytest.mark.parametrize("name", [FAILURES, TWICE])
+def test_a_file_where_a_folder_must_be_is_named_at_once(tmp_path, name):
+    """And not by the first seed that fails."""
+    (tmp_path / name).write_text("")
+    with pytest.raises(ConfigError, match=f"--out: found {tmp_path / name}"):
+        _checked("1", 10, 1, 0, tmp_path, TERMS)
+
+
+def test_pages_need_matplotlib_before_anything_runs(tmp_path, monkeypatch):
+    """Not after a night of search."""
+    monkeypatch.setattr("makerlab.swarm.find_spec", lambda _: None)
+    with pytest.raises(ConfigError, match="--html: found no matplotlib"):
+        _checked("1", 10, 1, 0, tmp_path, TERMS, html=True)
+
+
+def test_a_page_that_cannot_be_made_is_a_line(tmp_path, monkeypatch, capsys):
+    """The artefact is gone; or the harness itself dies in that world, and the page tells what is known without it."""
+    tree = {"extends": "eth-quiet"}
+    path = failure_of(tree, 2, [Failed("S1", "<wrong>")], "", b"").write(tmp_path)
+    failure = read_failure(path)
+    failure.planted = "no-deduplication"
+    failure.write(tmp_path)
+
+    def raise_(*_):
+        raise ZeroDivisionError("by hand")
+
+    monkeypatch.setattr("makerlab.failure_page.run", raise_)
+    _write_pages([1, 2], tmp_path)
+    err = capsys.readouterr().err
+    assert f"seed 1: no page: {tmp_path / 'seed-1.json'}: found No such file" in err
+    page = path.with_suffix(".html").read_text()
+    for part in ("ZeroDivisionError: by hand", "&lt;wrong&gt;", "no-deduplication was planted", "Where they parted"):
+        assert part in page, part
+
+
+def test_a_tail_counts_as_stories_do():
+    """One number for one record, on one page: that of the journal's record, from 0 on."""
+    records = [Took(Ns(i * NS_PER_S), Woke()) for i in range(4)]
+    log = MemoryLog()
+    log.append(MAGIC)
+    for record in records:
+        log.append(encode(record))
+    failure = failure_of({"extends": "eth-quiet"}, 1, [Failed("S1", "wrong", 2.0)], "", log.read())
+    assert failure.event == 2
+    assert [line.split()[0] for line in failure.tail] == ["#0", "#1", "#2"]
+
+
+def test_the_page_shows_what_struck_and_only_names_the_rest():
+    """Of eighteen faults that met nothing no row tells anything."""
+    metrics = build(load("eth-quiet"), 1, MemoryLog()).observer.finish(0)
+    faults = [
+        FaultFigures(kind, 1.0, 2.0, injected, {}) for kind, injected in (("stall", 2), ("crash", 0), ("halt", 0))
+    ]
+    page = _injected(SimpleNamespace(metrics=dataclasses.replace(metrics, faults=faults)))
+    assert page.count("<tr><td>") == 1
+    assert "On, and met nothing: crash, halt" in page
+
+
+def summary_of(*seen, **more):
+    given = {"differing": [], "canary": "S2", "wanted_pct": 0.0, "took_s": 1.0, "out": Path("o o"), "planted": ""}
+    return Summary.of(seen, **{**given, "run_twice": 0, **more})
+
+
+FAILED = msgspec.structs.replace(LINE, seed=2, failed=[Failed("S1", "wrong")], faults={"stall": 3, "crash": 0})
+MISFIT = msgspec.structs.replace(FAILED, seed=3, is_misfit=True)
+BUG = {"planted": "no-deduplication"}
+
+
+@pytest.mark.parametrize(
+    ("seen", "more", "holds", "verdict"),
+    [
+        ([LINE], {}, True, "all hold"),
+        ([LINE, FAILED], {}, False, "1 seed failed"),
+        ([LINE], {"canary": ""}, False, "the search itself is at fault"),
+        ([LINE], {"differing": ["x"]}, False, "the search itself is at fault"),
+        ([LINE], {"wanted_pct": 50.0}, False, "the search itself is at fault"),
+        ([FAILED], {"canary": ""}, False, "the search itself is at fault, and 1 seed failed"),
+        ([LINE, FAILED], BUG, True, "no-deduplication is found"),
+        ([LINE], BUG, False, "no-deduplication is not found in any of 1 world"),
+        ([MISFIT], BUG, False, "no-deduplication is not found in any of 1 world"),
+        ([FAILED, MISFIT], BUG, False, "the search itself is at fault"),
+    ],
+)
+def test_the_verdict_says_what_was_asked(seen, more, holds, verdict, capsys):
+    """Red and green mean the same with a planted bug as without: what was asked for is so, or it is not."""
+    summary = summary_of(*seen, **more)
+    assert summary.holds is holds
+    print_summary(result_console(), summary, situations=False)
+    out = capsys.readouterr().out
+    assert out.splitlines()[-1] == verdict
+    assert ("MISFIT" in out) is (MISFIT in seen)
+
+
+def test_a_fault_that_met_nothing_has_no_part_in_a_failure():
+    """And rules that no world came to are named, the gate that did not open is, and a blank in a path is quoted."""
+    summary = summary_of(FAILED)
+    assert (summary.faults["stall"].failed, summary.faults["crash"].failed) == (1, 0)
+    assert len(summary.never_checked) == len(INVARIANTS)
+    lines = [*_lines(summary), *_failures(summary)]
+    assert any("no world is run twice" in line for line in lines)
+    assert any("1 world run twice" in line for line in _lines(summary_of(LINE, run_twice=1)))
+    assert "  makerlab run 'o o/failures/seed-2.toml' --seed 2" in lines
+
+
+def test_a_bug_that_ends_a_world_by_its_own_mistake_is_not_found(monkeypatch):
+    """A patch that does not fit the code says nothing of the search."""
+    error = 'Traceback:\n  File "x.py", line 1, in f\n    f()\n'
+    for last, is_misfit in (("TypeError: f() takes 0", True), ("ValueError: 1 USD", False)):
+        seen = Seen(seed=1, world="", ended="failed", failed=[Failed("ended", "")], traceback=f"{error}{last}\n")
+        monkeypatch.setattr("makerlab.swarm.look", lambda _, seen=seen: (seen, None))
+        assert _look(Task(1, 210.0, planted="no-deduplication"))[0].is_misfit is is_misfit
+        assert not _look(Task(1, 210.0))[0].is_misfit or is_misfit
+
+
+# --- shrink: wrong input ----------------------------------------------------------------------------
+
+
+def test_every_problem_of_an_artefact_comes_at_once(capsys, tmp_path):
+    """Another format hides neither a broken world nor a bug that nobody can plant; nor may it be written over."""
+    path = tmp_path / "a.json"
+    failed = [{"name": "journal", "text": "wrong"}]
+    strange = {"scenario": {"extends": "nowhere"}, "planted": "no-such", "failed": failed}
+    path.write_text(json.dumps(json.loads(OTHER_FORMAT) | strange))
+    before = path.read_bytes()
+    code, _, err = call(capsys, "shrink", "a.json", "--out", "a.json")
+    assert code == ExitCode.WRONG_INPUT
+    for part in ("--out: found a.json, want another file", "format", "failed: found journal", "nowhere", "planted"):
+        assert part in err, part
+    assert path.read_bytes() == before
+    code, _, err = call(capsys, "shrink", ".")
+    assert (code, err.count("\n")) == (ExitCode.WRONG_INPUT, 1)

@@ -6,9 +6,11 @@ import pytest
 
 from makerlab.swarm import silence
 from orchestrator.risk.kill_switch import KillSwitch
+from scenarios.crashes import Loss, Plan
 from scenarios.failure import Failed, failure_of, read_failure
 from scenarios.shrink import Shrinker
 from scenarios.swarm import Seen, look_at
+from sim.points import Point
 
 WORLD = {
     "extends": "eth-volatile",
@@ -97,3 +99,39 @@ def test_a_failure_on_trial_keeps_the_time_to_heal_before_it(monkeypatch):
     assert (cut["duration_s"], cut["probes"]) == (150.0, WORLD["probes"])
     kept = [(fault["kind"], fault["at_s"], fault["duration_s"]) for fault in cut["faults"]]
     assert kept == [("duplicate", 30.0, 1e6)], "150 s less 120 s to heal are over before the first one begins"
+
+
+@pytest.mark.parametrize(
+    ("name", "at_s", "is_cut"), [("fills", None, False), ("ended", None, True), ("S3", 60.0, True), ("S3", 20.0, True)]
+)
+def test_a_bound_on_a_whole_run_keeps_its_time(name, at_s, is_cut, monkeypatch):
+    """Any world has too few fills if it is short enough: that is no smaller failure."""
+    failure = failure_of({**WORLD, "duration_s": 60.0}, 7, [Failed(name, "text", at_s)], "", b"")
+    times = {tree["duration_s"] for tree in _runs(failure, monkeypatch)}
+    assert (len(times) > 1) is is_cut
+
+
+def test_a_world_of_a_crash_sweep_shrinks(monkeypatch):
+    """It leaves its time and the faults of its scenario to what it extends."""
+    plan = Plan(source="crash-everywhere", loss=Loss.TORN)
+    tree = plan.tree(Point.WRITTEN, 812)
+    assert "duration_s" not in tree
+    tried = _runs(failure_of(tree, 0, [Failed("S3", "text", 30.0)], "", b""), monkeypatch)
+    assert tried[-1]["duration_s"] == 31.0
+    assert tried[-1]["faults"][-1]["kind"] == "torn_journal"
+
+
+@pytest.mark.parametrize(
+    ("tree", "faults"),
+    [
+        ({"extends": "eth-quiet"}, []),
+        ({"extends": "duplicates"}, ["duplicate"]),
+        ({"extends": "eth-quiet", "faults": [{"kind": "duplicate"}]}, ["duplicate"]),
+    ],
+)
+def test_what_a_world_leaves_to_defaults_is_written_out(tree, faults, monkeypatch):
+    """No `duration_s`, no `faults`, no `at_s`: each is legal in a scenario file."""
+    (first, *_) = _runs(failure_of(tree, 0, [Failed("S3", "text", 30.0)], "", b""), monkeypatch)
+    assert [fault["kind"] for fault in first["faults"]] == faults
+    assert all(fault["duration_s"] > 0 <= fault["at_s"] for fault in first["faults"])
+    assert first["duration_s"] > 0

@@ -1,9 +1,14 @@
 """The situations of a search: each of them is counted where it happens, and nowhere else."""
 
 from collections import Counter
+from types import SimpleNamespace
 
 import pytest
 
+from domain.alerts import KILL
+from domain.commands import Alert, Place, QueryFills, Request, Route, Severity
+from domain.events import Feed, FeedDown, Reason, Restored
+from domain.units import NS_PER_S, Side, Tif
 from runtime.log import MemoryLog
 from scenarios.build import build
 from scenarios.loader import load, load_tree
@@ -106,3 +111,43 @@ def test_what_a_world_was_drawn_with_is_met_where_it_was_at_work():
     )
     plain = met_in("two-markets", "duration_s=60")
     assert not any(plain[name] for name in (*names, "probed_stale_data"))
+
+
+# --- what is under way ------------------------------------------------------------------------------
+
+PLACE = Place("ETH", "0x1", Side.BUY, 1, 1, Tif.ALO)
+FILLS = QueryFills(0)
+KILLED = Alert(Severity.CRITICAL, KILL, "")
+LOST = FeedDown(Feed.USER, 1, Reason.NO_PONG, 0)
+NEXT_LIFE = Restored(2, 7)
+WAYS = ("kill_in_flight", "lost_in_recovery", "crash_before_send", "crash_before_ack", "restart_in_recovery")
+
+
+@pytest.mark.parametrize("after_s", [1, 29, 31, 600])
+@pytest.mark.parametrize(
+    ("action", "has_left", "events", "commands", "met"),
+    [
+        (PLACE, True, (), (KILLED,), {"kill_in_flight"}),
+        (FILLS, True, (), (KILLED,), set()),
+        (FILLS, True, (LOST,), (), {"lost_in_recovery"}),
+        (PLACE, True, (LOST,), (), set()),
+        (PLACE, False, (NEXT_LIFE,), (), {"crash_before_send"}),
+        (PLACE, True, (NEXT_LIFE,), (), {"crash_before_ack"}),
+        (FILLS, True, (NEXT_LIFE,), (), {"restart_in_recovery"}),
+    ],
+)
+def test_what_nobody_answers_for_long_is_not_under_way(action, has_left, events, commands, met, after_s):
+    """A question that was lost minutes ago is no recovery that a kill, a loss or a death falls into.
+
+    The next life begins long after the death: what was under way is told by the moment of that.
+    """
+    running = build(load("eth-quiet"), 1, MemoryLog())
+    witness = Witness(running)
+    request = Request("1", Route.SOCKET, 1, None, (action,))
+    witness.step(10 * NS_PER_S, (), (request,))
+    if has_left:
+        witness._on_send(request, 10 * NS_PER_S)
+    now = (10 + after_s) * NS_PER_S
+    running.driver.ends.append(SimpleNamespace(at=now))
+    witness.step(now + (100 * NS_PER_S if NEXT_LIFE in events else 0), events, commands)
+    assert {name for name in WAYS if witness.met[name]} == (met if after_s < 30 else set())

@@ -30,7 +30,7 @@ from scenarios.replaying import core_of
 from studies.diagnosis.base import Verdict, walk
 from studies.diagnosis.diagnosis import PLAYBOOKS
 from studies.diagnosis.orders import LONG_S
-from studies.diagnosis.quoting import LIMIT
+from studies.diagnosis.quoting import LIMIT, NOT_BEGUN, NOT_SENT, STOPPED
 from studies.diagnosis.recorded import read
 from studies.diagnosis.requests import Requests
 from studies.diagnosis.spans import Span, Spans, total
@@ -323,3 +323,27 @@ def test_a_placement_of_which_only_an_answer_tells_was_withheld(feed):
     requests.take(4, Ns(3 * S), Replied(2, Ns(0), (OrderStatusReport(Ns(0), update),)))
     assert requests.told_when_asked == ({} if feed is Feed.USER else {"0x1": (3, 2 * S)})
     assert requests.never_arrived == {}
+
+
+@pytest.mark.parametrize(
+    ("why", "seconds", "step"),
+    [
+        (NOT_SENT, 60, "DG-10"),
+        (NOT_SENT, 5, None),
+        (STOPPED + "risk:paused", 60, "DG-16"),
+        (STOPPED + "risk:paused", 5, None),
+        (NOT_BEGUN, 60, None),
+    ],
+)
+def test_a_minute_without_orders_is_never_nothing_wrong(why, seconds, step):
+    """A step owns what nothing holds back, and a cycle that stops anywhere; a moment of it is usual."""
+    recorded, _ = diagnosis_of(CLEAN["eth-quiet"])
+    over = recorded.quoting.bare.over
+    spans = [Span(f"ETH {side}", why, 5, Ns(20 * S), Ns((20 + seconds) * S)) for side in ("bid", "ask")]
+    over += spans
+    try:
+        outcomes = [walk(playbook, recorded) for playbook in PLAYBOOKS]
+    finally:
+        del over[-len(spans) :]
+    assert named(outcomes, Verdict.CAUSE) == ([] if step is None else [step])
+    assert step is None or why in words(outcomes, step)

@@ -3,6 +3,7 @@
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,12 +12,13 @@ import makerlab.mutants as command
 from makerlab.__main__ import dispatch
 from makerlab.commands import COMMANDS
 from makerlab.exit_codes import ExitCode
+from makerlab.output import result_console
 from orchestrator.desk.order_tracker import OrderTracker
 from orchestrator.sync.shutdown import Shutdown
 from scenarios.loader import library, load
 from studies import mutants
-from studies.ablation import Trial
-from studies.mutants import CANARY, MUTANTS, Plant, mutants_named, plant_named, try_out
+from studies.ablation import Trial, Verdict
+from studies.mutants import CANARY, MUTANTS, Plant, Shown, mutants_named, plant_named, try_out
 from studies.sabotage import Misfit, Patch, Sabotage, does_nothing, instead, sabotage
 from tests.makerlab.command import json_of
 
@@ -171,6 +173,18 @@ def test_one_that_does_not_fit_is_no_proof(monkeypatch):
         try_out(Trial("wrong", (0,), is_without=True))
 
 
+def test_one_that_another_rule_finds_first_is_said(capsys, monkeypatch):
+    """As good as told, for it is found; but the row is worth a look."""
+    plant = CANARY.plants[0]
+    found = [
+        Shown(each, Verdict(None, "", "", 0.1), Verdict(0, "S1", "", 0.1)) for each in (plant, replace(plant, by="S9"))
+    ]
+    assert [(each.is_as_told, each.is_by_another) for each in found] == [(True, False), (True, True)]
+    monkeypatch.setattr(command, "mutant_of", lambda _: CANARY)
+    command._print(result_console(), found, [])
+    assert "canary: found by S1 first; the table says by S9" in capsys.readouterr().out
+
+
 # --- the command --------------------------------------------------------------------------------
 
 
@@ -183,6 +197,7 @@ def test_mutants_are_named_by_number_or_by_plant():
         "lost-end",
     ]
     assert unknown == ["49"]
+    assert mutants_named(("canary",)) == ([], []), "it goes with every call"
     assert len(mutants_named(())[0]) == len(PLANTS) - 1
 
 
