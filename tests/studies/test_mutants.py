@@ -218,10 +218,10 @@ def test_every_mistake_is_named_before_anything_runs(capsys):
 def test_no_live_process_can_reach_them():
     """Whatever else makerlab does, no patch is loaded there: only the commands about them import one.
 
-    `swarm`, which `shrink` repeats, plants its canary. That nothing below `studies` imports them, the contract of
-    the rooms says.
+    `swarm`, which `shrink` repeats, plants its canary; `study` looks into the quotes of its runs by a patch. That
+    nothing below `studies` imports them, the contract of the rooms says.
     """
-    about_them = {"makerlab.ablate", "makerlab.mutants", "makerlab.swarm", "makerlab.shrink"}
+    about_them = {"makerlab.ablate", "makerlab.mutants", "makerlab.swarm", "makerlab.shrink", "makerlab.study"}
     others = sorted({line.target.split(":")[0] for line in COMMANDS} - about_them)
     code = (
         "import importlib, sys\n"
