@@ -3,7 +3,7 @@
 import dataclasses
 import json
 import signal
-import sys
+import tomllib
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -445,7 +445,7 @@ def test_every_other_search_is_kept(tmp_path):
 
 def test_a_changed_file_makes_another_search(tmp_path, monkeypatch):
     """Whatever git knows of it: two trees that are both changed are not the same one."""
-    assert {*_top_rooms()} <= {*ROOMS}
+    assert _rooms_of_the_wheel() == {*ROOMS}
     assert code_digest() == code_digest()
     monkeypatch.setattr("makerlab.swarm.ROOT", tmp_path)
     (tmp_path / "domain").mkdir()
@@ -456,12 +456,10 @@ def test_a_changed_file_makes_another_search(tmp_path, monkeypatch):
     assert digests[0] != digests[1]
 
 
-def _top_rooms():
-    """The packages of this tree that a search has loaded."""
-    root = Path(__file__).resolve().parents[2]
-    files = (getattr(module, "__file__", None) for module in list(sys.modules.values()))
-    inside = (Path(file).relative_to(root) for file in files if file and Path(file).is_relative_to(root))
-    return {path.parts[0] for path in inside if len(path.parts) > 1} - {"tests", "docs"}
+def _rooms_of_the_wheel():
+    """The packages that are makerlab."""
+    pyproject = tomllib.loads((Path(__file__).resolve().parents[2] / "pyproject.toml").read_text())
+    return set(pyproject["tool"]["hatch"]["build"]["targets"]["wheel"]["packages"])
 
 
 @pytest.mark.parametrize(
