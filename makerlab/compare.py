@@ -14,6 +14,7 @@ from rich.text import Text
 from domain.errors import ConfigError, Problem
 from makerlab.exit_codes import ExitCode
 from makerlab.output import log, print_json, progress, result_console
+from makerlab.places import is_same_file
 from scenarios.figures import TimelineRow
 from scenarios.result import SCHEMA_VERSION
 from studies.churn.from_journal import JournalChurn, JournalFigures, read_journal
@@ -56,11 +57,7 @@ def compare(
 
 
 def _refuse_the_same(base: Path, new: Path) -> None:
-    try:
-        is_same = base.samefile(new)
-    except OSError:
-        return  # one of them is not there: reading it says so
-    if is_same:
+    if is_same_file(base, new):  # one that is not there is said by its reading
         raise ConfigError([Problem("compare", f"{base} twice", "the journals of two runs")])
 
 

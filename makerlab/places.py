@@ -37,6 +37,14 @@ def file_problems(option: str, path: Path, made: Collection[Path] = ()) -> list[
     return []
 
 
+def is_same_file(path: Path, other: Path) -> bool:
+    """Whether both name one file; a place where none can be is no file at all."""
+    try:
+        return path.samefile(other)
+    except OSError:
+        return False
+
+
 @contextmanager
 def naming(path: Path) -> Iterator[None]:
     """Let an error of the system that does not say of which file it is, such as of a full disk, say this one."""

@@ -9,7 +9,7 @@ from domain.errors import ConfigError, Problem
 from makerlab.exit_codes import ExitCode
 from makerlab.figures import counted
 from makerlab.output import log, progress, result_console
-from makerlab.places import file_problems, naming
+from makerlab.places import file_problems, is_same_file, naming
 from makerlab.swarm import silence
 from runtime.provenance import git_commit
 from scenarios.crashes import CRASH, JOURNAL, PROCESS
@@ -84,7 +84,7 @@ def _checked(artefact: Path, target: Path, minutes: float) -> Failure:
     if not minutes > 0:  # nor is what is no number at all
         problems.append(Problem("--minutes", f"{minutes:g}", "> 0"))
     problems += file_problems("--out", target)
-    if target.exists() and artefact.exists() and target.samefile(artefact):
+    if is_same_file(target, artefact):
         problems.append(Problem("--out", str(target), "another file than the failure itself"))
     try:
         failure = decode_failure(artefact)

@@ -24,6 +24,7 @@ from makerlab.run import MAX_SEEDS
 from makerlab.swarm_summary import FAILURES, Summary, print_summary
 from runtime.config_check import suggestion
 from runtime.logs import configure
+from runtime.provenance import ROOMS, code_digest
 from scenarios.difference import first_difference
 from scenarios.drawing import HEAL_S, SHORTEST_S, VERSION
 from scenarios.failure import Failure, read_failure
@@ -46,18 +47,7 @@ AGAIN = 20
 WHOLE_PCT = 100
 LONGEST_NUMBER = 20
 """Digits of a number of seeds, or of a seed."""
-ROOT = Path(__file__).resolve().parent.parent
-ROOMS = (
-    "domain",
-    "strategy",
-    "orchestrator",
-    "sim",
-    "exchange_adapters",
-    "runtime",
-    "scenarios",
-    "studies",
-    "makerlab",
-)
+ALL_ROOMS = (*ROOMS, "studies", "makerlab")
 """Where all code of makerlab is."""
 WINDOWS = 10**9
 """Windows of seeds begin below this number."""
@@ -121,7 +111,7 @@ def swarm(  # noqa: PLR0913 - the options of a command
     as_json
         Print the summary as one JSON document.
     """
-    terms = Terms(VERSION, minutes * 60, code_digest(), planted)
+    terms = Terms(VERSION, minutes * 60, code_digest(ALL_ROOMS), planted)
     wanted, book = _checked(seeds, minutes, jobs, need_sometimes, out, terms, html=html)
     if "@" in seeds:
         log(f"seeds {wanted[0]}..{wanted[-1]}")
@@ -225,15 +215,6 @@ def _range_of(seeds: str) -> range:
 def _is_number(text: str) -> bool:
     """Whether it is a whole number, and not one of thousands of digits, which Python does not read."""
     return text.isdecimal() and len(text) <= LONGEST_NUMBER
-
-
-def code_digest() -> str:
-    """Of every file that decides over what a world comes to, as it stands on the disk."""
-    digest = blake2b(digest_size=16)
-    for room in ROOMS:
-        for path in sorted(path for path in (ROOT / room).rglob("*") if path.suffix in (".py", ".toml")):
-            digest.update(path.relative_to(ROOT).as_posix().encode() + b"\0" + path.read_bytes() + b"\0")
-    return digest.hexdigest()
 
 
 def window(text: str) -> int:

@@ -4,6 +4,7 @@ import platform
 import subprocess
 from collections.abc import Mapping, Sequence
 from functools import cache
+from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,11 @@ from runtime.version import makerlab_version, package_version
 PACKAGES = ("msgspec", "numpy", "pydantic", "simpy")
 """Packages whose version may change what a run computes or how it is written down."""
 
+ROOMS = ("domain", "strategy", "orchestrator", "sim", "exchange_adapters", "runtime", "scenarios")
+"""All that decides what a run computes; the rooms above ask for runs and read them."""
+
 _ROOT = Path(__file__).resolve().parent.parent
+_SOURCES = (".py", ".toml")
 _TIMEOUT_S = 5
 
 
@@ -31,6 +36,15 @@ def git_commit(folder: Path = _ROOT) -> str | None:
     if commit is None:
         return None
     return commit + ("+" if _git(folder, "status", "--porcelain") else "")
+
+
+def code_digest(rooms: Sequence[str] = ROOMS) -> str:
+    """Of every source file of these rooms as it stands on the disk, whatever git knows of it."""
+    digest = blake2b(digest_size=16)
+    for room in rooms:
+        for path in sorted(path for path in (_ROOT / room).rglob("*") if path.suffix in _SOURCES):
+            digest.update(path.relative_to(_ROOT).as_posix().encode() + b"\0" + path.read_bytes() + b"\0")
+    return digest.hexdigest()
 
 
 def make_header(

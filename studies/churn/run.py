@@ -13,7 +13,7 @@ import msgspec
 from runtime import config
 from runtime.log import FileLog, Log, MemoryLog
 from runtime.logs import configure
-from runtime.provenance import git_commit
+from runtime.provenance import code_digest, git_commit
 from runtime.version import makerlab_version
 from scenarios.loader import load
 from scenarios.result import Metrics, RunResult
@@ -25,10 +25,6 @@ from studies.sabotage import installed
 
 FORMAT = 1
 """Of a file of rows; another one is of another study."""
-ROOMS = ("domain", "strategy", "orchestrator", "sim", "exchange_adapters", "runtime", "scenarios")
-"""All that decides what a run computes, but for the scenario itself."""
-SOURCES = (".py", ".toml")
-ROOT = Path(__file__).resolve().parents[2]
 HORIZON_S = 1.0
 """Of the markout that is reported."""
 BPS = 1e4
@@ -63,12 +59,7 @@ def tasks_of(arms: Sequence[Arm], seeds: int) -> list[Task]:
 
 def terms_of_now() -> Terms:
     """Those of the code that runs."""
-    digest = blake2b(digest_size=16)
-    for room in ROOMS:
-        for path in sorted((ROOT / room).rglob("*")):
-            if path.suffix in SOURCES:
-                digest.update(path.relative_to(ROOT).as_posix().encode() + b"\0" + path.read_bytes() + b"\0")
-    return Terms(FORMAT, makerlab_version(), git_commit(), digest.hexdigest())
+    return Terms(FORMAT, makerlab_version(), git_commit(), code_digest())
 
 
 def tree_digest(arm: Arm) -> str:

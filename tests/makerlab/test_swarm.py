@@ -17,12 +17,13 @@ from makerlab.__main__ import dispatch
 from makerlab.exit_codes import ExitCode
 from makerlab.failure_page import _injected
 from makerlab.output import result_console
-from makerlab.swarm import ROOMS, SEEN, TWICE, Terms, _Book, _checked, _look, _write_pages, code_digest, window
+from makerlab.swarm import ALL_ROOMS, SEEN, TWICE, Terms, _Book, _checked, _look, _write_pages, window
 from makerlab.swarm_summary import FAILURES, Summary, _failures, _lines, print_summary
 from orchestrator.fills import FillDeduplicator
 from runtime.journal_format import MAGIC, Took, encode
 from runtime.journal_reader import Reader
 from runtime.log import MemoryLog
+from runtime.provenance import code_digest
 from scenarios.build import build
 from scenarios.drawing import VERSION
 from scenarios.failure import TAIL, Failed, failure_of, read_failure
@@ -445,14 +446,14 @@ def test_every_other_search_is_kept(tmp_path):
 
 def test_a_changed_file_makes_another_search(tmp_path, monkeypatch):
     """Whatever git knows of it: two trees that are both changed are not the same one."""
-    assert _rooms_of_the_wheel() == {*ROOMS}
-    assert code_digest() == code_digest()
-    monkeypatch.setattr("makerlab.swarm.ROOT", tmp_path)
+    assert _rooms_of_the_wheel() == {*ALL_ROOMS}
+    assert code_digest(ALL_ROOMS) == code_digest(ALL_ROOMS)
+    monkeypatch.setattr("runtime.provenance._ROOT", tmp_path)
     (tmp_path / "domain").mkdir()
     digests = []
     for text in ("x = 1", "x = 2"):
         (tmp_path / "domain" / "a.py").write_text(text)
-        digests.append(code_digest())
+        digests.append(code_digest(ALL_ROOMS))
     assert digests[0] != digests[1]
 
 

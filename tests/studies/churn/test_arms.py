@@ -106,8 +106,7 @@ def test_runs_go_seed_by_seed_and_a_day_once():
 def test_other_code_is_other_terms(monkeypatch, tmp_path):
     """One letter of what computes a run, or a file more, and nothing of before is the same study."""
     rooms = ("domain", "scenarios")
-    monkeypatch.setattr("studies.churn.run.ROOT", tmp_path)
-    monkeypatch.setattr("studies.churn.run.ROOMS", rooms)
+    monkeypatch.setattr("runtime.provenance._ROOT", tmp_path)
     for room in rooms:
         (tmp_path / room).mkdir()
         (tmp_path / room / "a.py").write_text("a = 1\n")
