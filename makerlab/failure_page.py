@@ -10,7 +10,7 @@ from scenarios.failure import Failure
 from scenarios.loader import load_tree
 from scenarios.result import Metrics, RunResult
 from scenarios.runner import run
-from studies.mutants import patches_named, planted
+from studies.planting import patches_named, planted
 
 
 def write_failure_page(failure: Failure, folder: Path) -> Path:

@@ -17,7 +17,8 @@ from makerlab.pool import spread
 from runtime.config_check import suggestion
 from scenarios.result import SCHEMA_VERSION
 from studies.ablation import Trial, Verdict, problems_of, trials_of
-from studies.mutants import CANARY, MUTANTS, Shown, Tested, mutant_of, mutants_named, shown, try_out
+from studies.mutants import CANARY, MUTANTS, Tested
+from studies.planting import Shown, mutant_of, mutants_named, shown, try_out
 
 
 def mutants(

@@ -17,7 +17,7 @@ from scenarios.drawing import VERSION as DRAWING
 from scenarios.failure import Failure, decode_failure, failure_problems, scenario_text
 from scenarios.loader import load_tree
 from scenarios.shrink import Shrinker
-from studies.mutants import patches_named, planted
+from studies.planting import patches_named, planted
 
 
 def shrink(artefact: Path, *, out: Path | None = None, minutes: float = 5.0) -> int:

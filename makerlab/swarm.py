@@ -33,8 +33,8 @@ from scenarios.sometimes import SITUATIONS
 from scenarios.swarm import RAISED, Seen, Task, look
 from studies.ablation import is_mistake
 from studies.canary import is_heard, sing
-from studies.mutants import mutants_named, patches_named
-from studies.mutants import planted as planting
+from studies.planting import mutants_named, patches_named
+from studies.planting import planted as planting
 
 OUT = Path("runs/swarm")
 SEEN = "seeds.jsonl"

@@ -16,9 +16,10 @@ from makerlab.output import result_console
 from orchestrator.desk.order_tracker import OrderTracker
 from orchestrator.sync.shutdown import Shutdown
 from scenarios.loader import library, load
-from studies import mutants
+from studies import planting
 from studies.ablation import Trial, Verdict
-from studies.mutants import CANARY, MUTANTS, Plant, Shown, mutants_named, plant_named, try_out
+from studies.mutants import CANARY, MUTANTS, Mutant, Plant
+from studies.planting import Shown, mutants_named, plant_named, try_out
 from studies.sabotage import Misfit, Patch, Sabotage, does_nothing, instead, sabotage
 from tests.makerlab.command import json_of
 
@@ -52,8 +53,8 @@ def canary_as(monkeypatch):
     def make(off):
         plant = CANARY.plants[0]
         other = Plant(name="canary", off=off, scenario=plant.scenario, by=plant.by, given=plant.given)
-        canary = mutants.Mutant(number="canary", bug="", rules=(), plants=(other,))
-        monkeypatch.setattr(mutants, "CANARY", canary)
+        canary = Mutant(number="canary", bug="", rules=(), plants=(other,))
+        monkeypatch.setattr(planting, "CANARY", canary)
         monkeypatch.setattr(command, "CANARY", canary)
 
     return make
@@ -152,8 +153,8 @@ def test_one_that_nothing_finds_fails_the_command(capsys, monkeypatch):
         by="S1",
         given=("duration_s=30", "expect.fills_min=0"),
     )
-    row = mutants.Mutant(number="1", bug="", rules=("S1",), plants=(harmless,))
-    monkeypatch.setattr(mutants, "MUTANTS", (row,))
+    row = Mutant(number="1", bug="", rules=("S1",), plants=(harmless,))
+    monkeypatch.setattr(planting, "MUTANTS", (row,))
     code, out, _ = call(capsys)
     assert code == ExitCode.FAILED
     assert "harmless: nothing finds it" in out
@@ -168,7 +169,7 @@ def test_one_that_does_not_fit_is_no_proof(monkeypatch):
 
     wrong = sabotage("wrong", Patch(OrderTracker, "on_update", instead(without_arguments)))
     plant = Plant(name="wrong", off=wrong, scenario="eth-volatile", by="S1", given=("duration_s=60",))
-    monkeypatch.setattr(mutants, "plant_named", lambda name: plant)
+    monkeypatch.setattr(planting, "plant_named", lambda name: plant)
     with pytest.raises(Misfit, match="wrong, seed 0: core_failed: TypeError"):
         try_out(Trial("wrong", (0,), is_without=True))
 
