@@ -23,7 +23,7 @@ class QuotaAwareConfig:
     """How quoting gives way as the allowance shrinks."""
 
     widest: Annotated[float, Interval(ge=1, le=1e3)] = 3.0
-    """The bands in which orders stay grow to this multiple."""
+    """The bands in which orders stay, or the plain latch, grow to this multiple."""
     widens_below: Annotated[float, Interval(gt=0, le=1)] = 0.30
     """They begin to grow at this headroom."""
     widest_below: Annotated[float, Interval(ge=0, lt=1)] = 0.10

@@ -170,7 +170,7 @@ class Desk:
         """Quote cycles; and how often a side with quotes was not looked at for too long (EA-08)."""
         self.planner = Planner(
             Rules.of(config.reconcile, config.size_tolerance),
-            Bands(config.reconcile.tolerance, config.quota_aware, self.market),
+            Bands(config.reconcile, config.quota_aware, self.market),
             self.tracker,
             self.limit,
             None if config.engine.grid is None else GridWatch(instrument),

@@ -11,9 +11,17 @@ from orchestrator.desk.market import Market
 from orchestrator.desk.order_tracker import OrderTracker
 from orchestrator.desk.queue_places import QueuePlaces
 from orchestrator.desk.quote_engine import Targets
-from orchestrator.reconcile.band import FULL, Band, Claim, ToleranceConfig, bands_of, claim_of
+from orchestrator.reconcile.band import (
+    FULL,
+    NO_BAND,
+    Band,
+    Claim,
+    bands_of,
+    claim_of,
+    wider_latch,
+)
 from orchestrator.reconcile.base import NO_BANDS, NO_CLAIMS, Plan, reconcile
-from orchestrator.reconcile.table import Rules
+from orchestrator.reconcile.table import ReconcileConfig, Rules
 from orchestrator.risk.position_limit import PositionLimit
 from strategy.ladder import LadderLevel
 
@@ -23,26 +31,35 @@ NO_TARGETS: Sequence[LadderLevel] = ()
 class Bands:
     """How far orders may stay from their targets in the market and with the allowance as they are."""
 
-    def __init__(self, config: ToleranceConfig | None, quota: QuotaAwareConfig | None, market: Market) -> None:
-        """Without ``config`` no level has a band of its own; ``quota``: how they widen as the allowance shrinks."""
-        self.places = None if config is None or not config.asks_for_places else QueuePlaces()
+    def __init__(self, config: ReconcileConfig, quota: QuotaAwareConfig | None, market: Market) -> None:
+        """Bands of each level where there are any, or the plain latch; ``quota``: how they widen as it shrinks."""
+        tolerance = config.tolerance
+        self.places = None if tolerance is None or not tolerance.asks_for_places else QueuePlaces()
         """Where our orders stand in their queues; None where nothing depends on it."""
-        self._config = config
+        self._tolerance = tolerance
+        self._latch = config.latch
         self._quota = quota
         self._market = market
 
     def of(self, targets: Targets, side: Side, headroom: float) -> Mapping[Px, Band]:
-        """Those of the targets of a side, by price; ``headroom``: share of the allowance that is left."""
-        mid = self._market.mid
-        if self._config is None or mid is None:
-            return NO_BANDS
-        half, fee = to_bps(targets.quote.half_spread), to_bps(targets.quote.fee)
+        """Those of the targets of a side, by price, unless each has the plain latch as it is.
+
+        ``headroom``: share of the allowance that is left.
+        """
+        mid, fee = self._market.mid, to_bps(targets.quote.fee)
         factor = FULL if self._quota is None else band_factor(headroom, self._quota)
-        return bands_of(targets.of(side), side, mid, half, fee, self._config, factor)
+        if mid is None:
+            return NO_BANDS
+        if self._tolerance is not None:
+            half = to_bps(targets.quote.half_spread)
+            return bands_of(targets.of(side), side, mid, half, fee, self._tolerance, factor)
+        if factor == FULL or self._latch == NO_BAND:
+            return NO_BANDS
+        return wider_latch(targets.of(side), side, mid, fee, self._latch, factor)
 
     def claims_of(self, targets: Targets, orders: Iterable[TrackedOrder]) -> Mapping[Cloid, Claim]:
         """What the places of our orders speak for; an order without a place that is known has no claim."""
-        config, places = self._config, self.places
+        config, places = self._tolerance, self.places
         if config is None or places is None:
             return NO_CLAIMS
         half, mean_trade, claims = to_bps(targets.quote.half_spread), places.mean_trade, {}

@@ -116,10 +116,22 @@ def bands_of(
     bands = {}
     for index, target in enumerate(targets):
         width = base * factor * factors[min(index, len(factors) - 1)]
-        edge = side * (mid - target.px) / mid * BPS
-        spare = max(edge - fee - config.adverse_floor_bps, 0.0) * mid / target.px
-        bands[target.px] = Band(Bps(width), Bps(min(width, spare)), Bps(spare))
+        spare = _spare(target, side, mid, fee + config.adverse_floor_bps)
+        bands[target.px] = Band(Bps(width), Bps(min(width, spare)), spare)
     return bands
+
+
+def wider_latch(
+    targets: Sequence[LadderLevel], side: Side, mid: float, fee: Bps, latch: Band, factor: float
+) -> dict[Px, Band]:
+    """The plain latch at each price, wider by ``factor``; toward the market only as far as a fill pays its fee."""
+    return {target.px: latch._replace(spare=_spare(target, side, mid, fee)).times(factor) for target in targets}
+
+
+def _spare(target: LadderLevel, side: Side, mid: float, cost: float) -> Bps:
+    """How far toward the market a fill pays ``cost`` (bps of the mid), in bps of the target's price."""
+    edge = side * (mid - target.px) / mid * BPS
+    return Bps(max(edge - cost, 0.0) * mid / target.px)
 
 
 def bonus_of(ahead: Sz, level: Sz, config: ToleranceConfig) -> float:

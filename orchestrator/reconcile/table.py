@@ -63,6 +63,11 @@ class ReconcileConfig:
     tolerance: ToleranceConfig | None = None
     """A latch for each level from the half-spread, in the place of the plain one."""
 
+    @property
+    def latch(self) -> Band:
+        """The plain one: as far either way."""
+        return Band(Bps(self.latch_bps), Bps(self.latch_bps))
+
 
 @dataclass(frozen=True, slots=True)
 class Rules:
@@ -82,11 +87,10 @@ class Rules:
     @classmethod
     def of(cls, config: ReconcileConfig, size_tolerance: float) -> "Rules":
         """What is configured."""
-        first, plain = config.modify_first, Band(Bps(config.latch_bps), Bps(config.latch_bps))
+        first = config.modify_first
         if first is None:
-            return cls(size_tolerance, plain, interval=millis(config.modify_interval_ms))
-        reach, interval = Bps(first.max_price_bps), millis(first.interval_ms)
-        return cls(size_tolerance, plain, reach, interval, waits=True)
+            return cls(size_tolerance, config.latch, interval=millis(config.modify_interval_ms))
+        return cls(size_tolerance, config.latch, Bps(first.max_price_bps), millis(first.interval_ms), waits=True)
 
     def row(self, order: TrackedOrder, target: LadderLevel, band: Band, claim: Claim = NO_CLAIM) -> Row:
         """The first row that fits; ``band``: how far from this target it may stay; ``claim``: what its place adds.

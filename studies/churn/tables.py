@@ -56,10 +56,6 @@ TARGETS = (
     Target("beyond the band, bps", "quote_error_beyond_bps", "-", "< 2", below=2),
 )
 """Medians are asked for: half of the seeds are better."""
-WIDENS = (
-    "quota_aware widens the bands of tolerance, thins out a ladder and slows cycles that are faster than 4 s: alone it "
-    "finds nothing to do here."
-)
 LEAST_EDGE_BPS = 2.49
 """Fee and floor of a kept order, to a hundredth: the trader's mid is a rounded one."""
 EFFECTS = (
@@ -160,7 +156,7 @@ def _layers(study: Study, group: Group, beside: str, title: str, less: str) -> S
             rows.append((arm.about, *(_effect(base, ours, name, digits) for _, name, digits in EFFECTS)))
     return Sheet(
         title,
-        f"Median of the differences seed by seed ({less}) [95 % interval, bootstrap]; * where it is not 0. {WIDENS}",
+        f"Median of the differences seed by seed ({less}) [95 % interval, bootstrap]; * where it is not 0.",
         ("layer", *(name for name, _, _ in EFFECTS)),
         rows if base else [],
     )

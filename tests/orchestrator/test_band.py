@@ -16,6 +16,7 @@ from orchestrator.reconcile.band import (
     bonus_of,
     claim_of,
     queue_value,
+    wider_latch,
 )
 from orchestrator.reconcile.base import CancelOrder, Plan, Replace, reconcile
 from orchestrator.reconcile.table import Rules
@@ -60,6 +61,17 @@ def test_toward_the_market_no_further_than_a_fill_still_pays(side):
     assert (band.away, band.toward) == pytest.approx((9.0, 6.05), abs=0.006)
     near = target(side, 2.0)
     assert bands_of([near], side, MID, Bps(8.55), FEE, CONFIG, 3.0)[near.px].toward == 0
+
+
+@pytest.mark.parametrize("side", Side)
+@pytest.mark.parametrize(
+    ("depth", "away", "toward"), [(10.0, 3.0, 3.0), (3.0, 3.0, 1.5), (2.6, 3.0, 1.1), (2.0, 3.0, 1.0)]
+)
+def test_the_plain_latch_widens_where_a_fill_pays(side, depth, away, toward):
+    """CH-29 without layer 4: three times 1 bp, toward the market as far as the fee of 1.5, and never less than 1 bp."""
+    level = target(side, depth)
+    (band,) = wider_latch([level], side, MID, FEE, Band(Bps(1.0), Bps(1.0)), 3.0).values()
+    assert (band.away, band.toward) == pytest.approx((away, toward), abs=0.002)
 
 
 @pytest.mark.parametrize(("ahead", "bonus"), [(0, 0.5), (20, 0.5), (21, 0.25), (50, 0.25), (51, 0.0), (100, 0.0)])
