@@ -42,7 +42,7 @@ from sim.faults.torn_journal import TornJournal
 from sim.points import Point
 from sim.ties import FirstComeTies, PriorityTies, RandomTies
 
-VERSION = 5
+VERSION = 6
 """Of the drawing: the same seed gives another world in another version."""
 
 WARM_UP_S = 40.0
@@ -135,6 +135,10 @@ REGIMES = ("eth-quiet", "eth-volatile", "eth-stationary", "alt-thin", "two-marke
 """Shipped scenarios without faults that a world can begin from."""
 
 
+LAYERS = ("engine.smoother", "engine.grid", "reconcile.modify_first", "reconcile.tolerance", "quota_aware")
+"""What the usual profile of the trader has against churn; some worlds lack one of them, some all."""
+
+
 @dataclass(frozen=True, slots=True)
 class Setting:
     """Something that is not a fault and differs between worlds: a key of the scenario and its values."""
@@ -163,6 +167,9 @@ SETTINGS = (
     Setting("trader.desk.engine.max_position_usd", (1_000, 3_000, 10_000, 30_000)),
     Setting("trader.desk.engine.level_notional_usd", (100, 500, 1_000)),
     Setting("trader.budget.share", (0.5, 0.8, 0.95)),
+    Setting("trader.budget.pacing", ({},), turned=0.15),
+    Setting("trader.profile", ("plain",)),
+    *(Setting(f"trader.desk.{layer}", ("off",), turned=0.1) for layer in LAYERS),
     Setting("trader.requests.routes.socket", (True, False)),
     Setting("trader.resync.overlap_s", Range(1.0, 60.0)),
     Setting("trader.sync.reconciliation.background_s", (5.0, 30.0)),

@@ -76,7 +76,8 @@ class Expect:
     forced_fills_min: Annotated[int, Interval(ge=0, le=10**9)] | None = None
     """Fills by which the venue closed a position for lack of margin: that there was a liquidation."""
     rejected_pct_max: Annotated[float, Interval(ge=0, le=100)] | None = None
-    """Refused placements and modifies as a share of those sent."""
+    """Refused placements and modifies as a share of those sent. A modify of an order that was gone already is none of
+    the refused ones: it lost a race, as a cancel does."""
     least: dict[str, float] = field(default_factory=dict)
     """Any other figure of the result that must not be smaller, by its path: `"orders.modified" = 20`. Counts of faults
     are `faults.KIND.COUNT`, over all faults of that kind; `injected` is the count that a fault is about."""
@@ -104,8 +105,10 @@ class Kind:
 
 
 def _rejected_pct(metrics: Metrics) -> float | None:
-    sent = metrics.orders.placed + metrics.orders.modified
-    return 100.0 * metrics.orders.rejected / sent if sent else None
+    orders = metrics.orders
+    sent = orders.placed + orders.modified
+    refused = orders.rejected - orders.rejected_by_reason.get(Reason.CANNOT_MODIFY, 0)
+    return 100.0 * refused / sent if sent else None
 
 
 def _inventory_pct(metrics: Metrics) -> float | None:

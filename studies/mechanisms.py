@@ -11,6 +11,8 @@ from studies.sabotages import connections, fills, lives, market, orders, process
 
 NO_SUPERVISOR = 'trader.supervisor="off"'
 """It would connect anew, and so do the work of whoever waits for the data that does not come."""
+PLAIN = ("trader.profile=plain",)
+"""A trader that follows every move, and cancels and places rather than modify."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,6 +142,7 @@ MECHANISMS: tuple[Mechanism, ...] = (
         does="asks what became of an order that the venue could not cancel",
         off=orders.NOT_OPEN_IS_CANCELLED,
         scenario="cancel-fill-race",
+        given=PLAIN,
     ),
     Mechanism(
         name="sent-cancel-is-no-end",
@@ -153,7 +156,7 @@ MECHANISMS: tuple[Mechanism, ...] = (
         does="sends cancels before what takes their place",
         off=orders.CANCELS_LAST,
         scenario="eth-volatile",
-        given=("duration_s=120",),
+        given=("duration_s=120", *PLAIN),
     ),
     Mechanism(
         name="both-generations",

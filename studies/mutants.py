@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from domain.events import Fill
 from orchestrator.desk.inventory import Inventory
-from studies.mechanisms import mechanism_named
+from studies.mechanisms import PLAIN, mechanism_named
 from studies.sabotage import Patch, Sabotage, sabotage
 from studies.sabotages import connections, exposure, fills, lives, market, orders, process, venue
 
@@ -178,7 +178,13 @@ MUTANTS: tuple[Mutant, ...] = (
         bug="the fills of a snapshot are ignored after a reconnect",
         rules=("S4",),
         plants=(
-            Plant(name="snapshot-ignored", off=fills.SNAPSHOT_IGNORED, scenario="dup-fill-after-reconnect", by="S4"),
+            Plant(
+                name="snapshot-ignored",
+                off=fills.SNAPSHOT_IGNORED,
+                scenario="dup-fill-after-reconnect",
+                by="S4",
+                given=PLAIN,
+            ),
         ),
     ),
     Mutant(
@@ -484,7 +490,7 @@ MUTANTS: tuple[Mutant, ...] = (
                 name="at-once-again",
                 off=connections.AT_ONCE_AGAIN,
                 scenario="risk-rate",
-                given=TWO_MINUTES,
+                given=(*TWO_MINUTES, *PLAIN),
                 masked_by="the rate-limit monitor: after a refusal it lets nothing be opened",
             ),
             Plant(
@@ -513,9 +519,15 @@ MUTANTS: tuple[Mutant, ...] = (
                 off=_pair(lives.KILL_UNSEEN, lives.NO_REDUCING_ALONE),
                 scenario="risk-loss",
                 by="S23",
+                seed=1,
             ),
             Plant(
-                name="kill-forgotten", off=lives.KILL_FORGOTTEN, scenario="risk-loss", by="S23", given=KILLED_THEN_DEAD
+                name="kill-forgotten",
+                off=lives.KILL_FORGOTTEN,
+                scenario="risk-loss",
+                by="S23",
+                seed=2,
+                given=KILLED_THEN_DEAD,
             ),
             Plant(name="kill-lifted", off=lives.KILL_LIFTED, scenario="risk-loss", by="S23"),
         ),
@@ -540,7 +552,7 @@ MUTANTS: tuple[Mutant, ...] = (
                 off=exposure.ROUNDED_HALF_UP,
                 scenario="eth-volatile",
                 by="rejected_pct",
-                given=TWO_MINUTES,
+                given=(*TWO_MINUTES, *PLAIN),
             ),
             Plant(
                 name="size-rounds-to-nothing",
@@ -562,6 +574,7 @@ MUTANTS: tuple[Mutant, ...] = (
                 off=fills.ABSENT_IS_UNCHANGED,
                 scenario="fills-unheard",
                 by="position_wrong_s",
+                given=PLAIN,
             ),
             Plant(
                 name="silence-is-flat",

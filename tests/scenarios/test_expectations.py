@@ -32,7 +32,12 @@ def outcome_of(expect, result):
         ("requests_per_minute_max", {"requests_per_minute": 3.0}, 3.0, 2.0),
         ("forced_fills_min", {"forced_fills": 3}, 3, 4),
         ("margin_refusals_min", {"orders": OrderCounts(rejected_by_reason={"margin": 3, "off_tick": 9})}, 3, 4),
-        ("rejected_pct_max", {"orders": OrderCounts(placed=3, modified=1, rejected=1)}, 25.0, 24.0),
+        (
+            "rejected_pct_max",
+            {"orders": OrderCounts(placed=3, modified=1, rejected=3, rejected_by_reason={"cannot_modify": 2})},
+            25.0,
+            24.0,
+        ),
         (
             "at_floor_pct_max",
             {"markets": {"ETH": MarketFigures(belief=Belief(at_floor_pct=5.0)), "SOL": MarketFigures()}},
