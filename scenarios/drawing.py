@@ -170,6 +170,7 @@ SETTINGS = (
     Setting("trader.budget.pacing", ({},), turned=0.15),
     Setting("trader.profile", ("plain",)),
     *(Setting(f"trader.desk.{layer}", ("off",), turned=0.1) for layer in LAYERS),
+    Setting("trader.desk.reconcile.tolerance.queue_value", ({},), turned=0.1),
     Setting("trader.requests.routes.socket", (True, False)),
     Setting("trader.resync.overlap_s", Range(1.0, 60.0)),
     Setting("trader.sync.reconciliation.background_s", (5.0, 30.0)),

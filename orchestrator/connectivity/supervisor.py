@@ -201,13 +201,16 @@ class ConnectionSupervisor:
     # --- the account ----------------------------------------------------------------------------
 
     def _check_user(self, now: Ns) -> SupervisorEvent:
-        """No news of the account for long: told once, and read again each time that long goes by."""
+        """No news of the account for long: noted once, and read again each time that long goes by.
+
+        No warning: quotes that stay where they are cause no news.
+        """
         at, limit = self._user_event_at, self._user
         if limit is None or at is None or not self._user_feed.is_live or now - at <= limit:
             return SupervisorEvent.HEALTHY
         if self._polled_at is None:
             text = f"no order update and no fill for {(now - at) / NS_PER_S:.0f} s"
-            self._alert(Alert(Severity.WARNING, "user_events_stale", text))
+            self._alert(Alert(Severity.INFO, "user_events_stale", f"{text}: the account is read"))
         if self._polled_at is None or now - self._polled_at > limit:
             self._polled_at = now
             self._poll(now)

@@ -369,8 +369,8 @@ def test_lines_about_runs_name_their_folders_in_any_number_of_processes(capsys):
 
 @pytest.fixture
 def journal(capsys, tmp_path):
-    """The journal of a short run."""
-    call(capsys, "run", "eth-quiet", *SHORT, "--seed", "7", "--json")
+    """The journal of a short run, of a trader that moves often."""
+    call(capsys, "run", "eth-quiet", *SHORT, "--set", "trader.profile=plain", "--seed", "7", "--json")
     return tmp_path / "runs" / "eth-quiet-7" / "journal.mlj"
 
 

@@ -293,13 +293,14 @@ def test_a_trader_without_a_supervisor_stays_on_a_silent_feed():
 
 
 def test_a_quiet_account_is_read_and_nothing_else():
-    """CN-07: no order update and no fill for a minute: one warning, one look at the account a minute, no reconnect."""
+    """CN-07: no order update and no fill for a minute: one note, no warning, and one look at the account a minute."""
     watched = Watched().run(4)
     watched.supervisor.on_user_event(watched.now)
     watched.run(60)
     assert (watched.polls, watched.names) == ([], [])
     watched.run(1.5)
     assert (watched.polls, watched.names, watched.supervisor.event) == ([65], ["user_events_stale"], E.USER_EVENT_STALE)
+    assert watched.alerts[0].severity is Severity.INFO, "quotes that stay where they are cause no news"
     watched.run(130)
     assert (watched.polls, len(watched.alerts), watched.lost) == ([65, 130, 195], 1, [])
     watched.supervisor.on_user_event(watched.now)

@@ -9,6 +9,9 @@ from scenarios.loader import load
 from scenarios.result import RunResult
 from scenarios.runner import run
 
+PLAIN = "trader.profile=plain"
+"""A trader that follows every move of its targets, and cancels and places rather than modify."""
+
 
 def running_of(name, seconds, *overrides, seed=7):
     """An assembled run that has not begun; it asks for no healing that it would be too short to see."""

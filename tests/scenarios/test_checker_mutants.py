@@ -24,7 +24,7 @@ from orchestrator.risk.position_limit import PositionLimit
 from orchestrator.sync.orphans import OrphanTracker
 from runtime import driver, virtual
 from scenarios.runner import run
-from tests.scenarios.runs import running_of
+from tests.scenarios.runs import PLAIN, running_of
 
 REPLIES_LOST = 'faults=[{kind="reply_lost", at_s=30, duration_s=20, share=0.5}]'
 NOTHING_IS_TOLD = (
@@ -215,7 +215,7 @@ def test_s25_refused_for_ever():
 def test_s25_a_halted_market_is_asked_again_and_again():
     """Each time with another price, so that no two requests are alike."""
     halt = 'faults=[{kind="halt", at_s=35, duration_s=15}]'
-    found = broken_by("eth-volatile", 60, halt, "trader.desk.rejections=off", "trader.desk.futile=off")
+    found = broken_by("eth-volatile", 60, halt, "trader.desk.rejections=off", "trader.desk.futile=off", PLAIN)
     assert found["S25"].text == "21 requests refused within a minute in ETH: halted"
 
 
@@ -307,7 +307,7 @@ def test_l3_a_cancel_that_never_ends(monkeypatch):
 
     monkeypatch.setattr(OrderTracker, "_end", deaf)
     monkeypatch.setattr(OrderTracker, "give_up", lambda self, order, now: None)
-    found = broken_by("eth-volatile", 60, "checks.limbo_ms=10000")
+    found = broken_by("eth-volatile", 60, "checks.limbo_ms=10000", PLAIN)
     assert "has been cancel_confirmed" in found["L3"].text
     assert "decide  cancel" in found["L3"].story
 
@@ -327,7 +327,7 @@ def test_l6_a_doubt_that_nobody_settles(monkeypatch):
 def test_l4_cancels_that_do_nothing():
     """The gateway says yes to each of them and forgets it: the order rests on."""
     lies = 'faults=[{kind="success_although_not_applied", at_s=25, duration_s=60, share=1.0, requests=["cancel"]}]'
-    found = broken_by("eth-volatile", 80, lies, "checks.limbo_ms=10000")
+    found = broken_by("eth-volatile", 80, lies, "checks.limbo_ms=10000", PLAIN)
     assert "after its cancel" in found["L4"].text
     assert "decide  cancel" in found["L4"].story
 

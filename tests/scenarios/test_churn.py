@@ -12,7 +12,7 @@ from scenarios.figures import TimelineRow
 from scenarios.medians import medians
 from scenarios.runner import run
 from scenarios.traffic import Traffic
-from tests.scenarios.runs import result_of, running_of
+from tests.scenarios.runs import PLAIN, result_of, running_of
 
 ETH, BTC = InstrumentId("ETH"), InstrumentId("BTC")
 BUY, SELL = Side.BUY, Side.SELL
@@ -183,7 +183,7 @@ def test_without_fills_or_quotes_there_is_no_number(bench):
 
 def test_a_run_counts_what_its_journal_holds():
     """The same figures from the records of the decisions up to the stop: another way to the same numbers."""
-    running = running_of("modifies", 90)
+    running = running_of("modifies", 90, PLAIN)
     metrics = run(running, 7).metrics
     stop = metrics.timeline[-1]
     assert stop.t_s == metrics.duration_s == 90

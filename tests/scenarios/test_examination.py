@@ -94,10 +94,11 @@ def test_the_figures_of_a_run_are_those_before_its_trials():
 
 def test_how_every_order_ended_is_told():
     """What was placed is cancelled, filled or refused; where a trial follows some have no end yet, and that is said."""
-    orders = tried()[1].metrics.orders
+    plain = {"profile": "plain"}  # a modified order ends, too
+    orders = tried(trader=plain)[1].metrics.orders
     assert (orders.modified, orders.unended, orders.resting) == (0, 0, 0)
     assert orders.placed == orders.ended_cancelled + orders.ended_filled + orders.rejected
-    _, result = tried(Probe.KILL)
+    _, result = tried(Probe.KILL, trader=plain)
     orders = result.metrics.orders
     assert orders.unended >= orders.resting > 0
     assert orders.placed == orders.ended_cancelled + orders.ended_filled + orders.rejected + orders.unended
@@ -129,7 +130,9 @@ def test_a_trial_may_be_left_out_where_that_is_said():
     """Drawn worlds say it: nobody knows beforehand what state their trader will be in."""
     assert draw(1, 300.0).tree["expect"]["trials_left_out"] is True
     tree = {"extends": "eth-quiet", "name": "x", "duration_s": DURATION_S, "probes": ["restart"]}
-    running = build(load_tree({**tree, "expect": {"trials_left_out": True}}, "x"), 7, MemoryLog())
+    running = build(
+        load_tree({**tree, "expect": {"trials_left_out": True, "rejected_pct_max": "off"}}, "x"), 7, MemoryLog()
+    )
     result = run(running, 7)
     assert judged(result) == ("without restart", True)
     assert result.holds

@@ -11,10 +11,11 @@ from sim.faults.timing import AtPoint
 from sim.points import Point
 from sim.world import World, WorldConfig
 from tests.scenarios.lives import assert_survived, run_with
+from tests.scenarios.runs import PLAIN
 
 DURATION_S = 20.0
-SOON = ("trader.desk.engine.warmup_timeout_s=2",)
-"""It quotes after a few seconds of each life."""
+SOON = ("trader.desk.engine.warmup_timeout_s=2", PLAIN)
+"""It quotes after a few seconds of each life, and moves often."""
 
 
 def crash(point, number, kind=Crash, **more):

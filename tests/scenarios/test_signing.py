@@ -11,7 +11,7 @@ from scenarios.invariants.base import Ran, Signed
 from scenarios.runner import run
 from sim.venue.signers import Nonces
 from tests.scenarios.bench import Bench
-from tests.scenarios.runs import outcome, result_of, running_of
+from tests.scenarios.runs import PLAIN, outcome, result_of, running_of
 
 
 @pytest.fixture
@@ -123,7 +123,7 @@ def test_nonces_of_the_wall_clock_alone_are_refused(monkeypatch):
 
 def test_in_good_order_no_nonce_is_ever_refused():
     """The other side of it: with the clock strobing nothing is refused for its nonce."""
-    result = result_of("nonce-same-ms", 90)
+    result = result_of("nonce-same-ms", 90, PLAIN)
     assert result.violations == []
     assert "invalid_nonce" not in result.metrics.trader.actions_refused
     assert result.metrics.checks["S12"] > 100
@@ -139,7 +139,7 @@ def test_a_life_that_forgets_where_the_nonces_ended(monkeypatch):
         return restored(self, seed)
 
     monkeypatch.setattr(Fold, "restored", forget)
-    result, rules = broken("clock-back-over-crash", 150)
+    result, rules = broken("clock-back-over-crash", 150, PLAIN)
     assert "S12" in rules
     assert result.metrics.trader.actions_refused.get("invalid_nonce", 0) > 0
 

@@ -17,6 +17,7 @@ from studies.diagnosis.diagnosis import ask
 from studies.diagnosis.recorded import Recorded
 from studies.sabotage import Patch, Sabotage, constant, does_nothing, installed, sabotage
 from studies.sabotages.fills import NO_DEDUPLICATION
+from tests.scenarios.runs import PLAIN
 
 SEED = 7
 NO_SIGMA = sabotage("sigma is no number", Patch(BipowerVolatility, "value", constant(nan)))
@@ -88,6 +89,7 @@ CAUSES = {
     "DG-17": World(
         "phantom orders: acknowledged, and resting nowhere",
         100,
+        (PLAIN,),
         faults=(fault("success_although_not_applied", 15, 60, 'share = 0.5, requests = ["place"]'),),
     ),
     "DG-18": World(

@@ -35,6 +35,7 @@ from studies.diagnosis.recorded import read
 from studies.diagnosis.requests import Requests
 from studies.diagnosis.spans import Span, Spans, total
 from studies.sabotage import Patch, installed, instead, sabotage
+from tests.scenarios.runs import PLAIN
 from tests.studies.causes import (
     CAUSES,
     CLEAN,
@@ -161,7 +162,7 @@ def test_a_doubled_feed_that_is_deduplicated_is_told_and_is_no_cause():
 
 def test_a_side_without_orders_at_the_limit_that_we_chose_is_as_it_should_be():
     """Nothing that may add to the position is missing: it is not wanted."""
-    recorded, outcomes = diagnosis_of(World("a small limit", 90, ("trader.desk.engine.max_position_usd=600",)))
+    recorded, outcomes = diagnosis_of(World("a small limit", 90, ("trader.desk.engine.max_position_usd=600", PLAIN)))
     assert total(recorded.quoting.bare.of(LIMIT.__eq__)) > LONG_S
     assert named(outcomes, Verdict.CAUSE) == []
 
