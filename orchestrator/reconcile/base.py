@@ -7,6 +7,7 @@ unknown holds one too. Which order serves which target is decided here, what bec
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from domain.orders import Certainty, InFlight, OrderState, TrackedOrder
 from domain.units import Cloid, Ns, Px, Side, Tif
@@ -105,7 +106,7 @@ def reconcile(  # noqa: PLR0913 - everything that a pure decision reads
     matching.hold(holding)
     unmatched.sort(key=lambda order: -side * order.px)
     if bands or rules.reach or rules.latch != NO_BAND:
-        matching.serve_nearest(unmatched)
+        matching.serve_cheapest(unmatched)
     left = matching.left
     for order in unmatched:
         if left:
@@ -155,17 +156,19 @@ class _Matching:
             self.left.remove(min(self.left, key=lambda level: abs(level.px - px)))
             self.plan.blocked += 1
 
-    def serve_nearest(self, free: list[TrackedOrder]) -> None:
-        """Each target that is left, best first, takes the nearest order that it can keep or modify (RC-11)."""
-        for level in tuple(self.left):
-            usable = [order for order in free if order.reduce_only is self.reduce_only]
-            if not usable:
-                return
-            order = min(usable, key=lambda order: distance(order, level))
-            row = self._row(order, level)
-            if row is not Row.REPLACE:
-                free.remove(order)
-                self._serve(order, level, row)
+    def serve_cheapest(self, free: list[TrackedOrder]) -> None:
+        """Keep or modify so that the fewest requests are made; then what is kept is nearest, and the best served first.
+
+        ``free``: best first, as the targets are, and nobody overtakes: what stands further in serves no target further
+        out than what stands behind it. A modify is one request, and so is whatever is left over (RC-06, RC-11).
+        """
+        targets, orders = tuple(self.left), [order for order in free if order.reduce_only is self.reduce_only]
+        if not orders:
+            return
+        rows = [[self._row(order, target) for order in orders] for target in targets]
+        for i, j in _cheapest(targets, orders, rows):
+            free.remove(orders[j])
+            self._serve(orders[j], targets[i], rows[i][j])
 
     def _row(self, order: TrackedOrder, level: LadderLevel) -> Row:
         band, claim = self.bands.get(level.px, self.rules.latch), self.claims.get(order.cloid, NO_CLAIM)
@@ -187,6 +190,58 @@ class _Matching:
         plan.debounced += 1
         if self.rules.waits:
             plan.retry_at = at if plan.retry_at is None else min(plan.retry_at, at)
+
+
+class _Cost(NamedTuple):
+    """Of serving some targets with some orders; what is smaller is better, the first difference decides."""
+
+    requests: int = 0
+    lag: float = 0.0
+    """How far what is kept is from its targets, in bps, all added up."""
+    rank: int = 0
+    """Of the targets that are served by modifies, added up: the best first."""
+    way: float = 0.0
+    """How far orders are modified, in bps, all added up."""
+
+    def and_request(self) -> "_Cost":
+        """With one more: a target or an order is left over."""
+        return self._replace(requests=self.requests + 1)
+
+    def and_pair(self, row: Row, rank: int, off: float) -> "_Cost":
+        """With an order that is kept or modified."""
+        if row in KEEPS:
+            return self._replace(lag=self.lag + off)
+        return _Cost(self.requests + 1, self.lag, self.rank + rank, self.way + off)
+
+
+def _cheapest(
+    targets: Sequence[LadderLevel], orders: Sequence[TrackedOrder], rows: Sequence[Sequence[Row]]
+) -> list[tuple[int, int]]:
+    """Which target (by its index) each order (by its own) serves; by dynamic programming, from the end."""
+    n, m = len(targets), len(orders)
+    costs = [_Cost(m - j) for j in range(m + 1)]  # of the orders from j on where no target is left: cancel them
+    table, pairs = [costs], [[False] * m for _ in targets]
+    for i in reversed(range(n)):
+        after, costs = costs, [_Cost(n - i)] * (m + 1)
+        for j in reversed(range(m)):
+            costs[j] = min(after[j], costs[j + 1]).and_request()
+            row = rows[i][j]
+            if row is not Row.REPLACE:
+                both = after[j + 1].and_pair(row, i, distance(orders[j], targets[i]))
+                if both <= costs[j]:
+                    costs[j], pairs[i][j] = both, True
+        table.append(costs)
+    table.reverse()
+    served, i, j = [], 0, 0
+    while i < n and j < m:
+        if pairs[i][j]:
+            served.append((i, j))
+            i, j = i + 1, j + 1
+        elif table[i + 1][j] <= table[i][j + 1]:
+            i += 1  # a target is left over
+        else:
+            j += 1
+    return served
 
 
 def _is_known(order: TrackedOrder) -> bool:

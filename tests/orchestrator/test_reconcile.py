@@ -1,6 +1,6 @@
 """From targets and orders to the fewest actions (RC), as properties over any book of our own."""
 
-from itertools import product
+from itertools import combinations, product
 
 import pytest
 from hypothesis import given
@@ -10,7 +10,7 @@ from domain.orders import Certainty, InFlight, OrderState, TrackedOrder
 from domain.units import Bps, Ns, Oid, Px, Side, Sz, Tid, Tif, millis
 from orchestrator.reconcile.band import NO_CLAIM, Band, Claim
 from orchestrator.reconcile.base import CancelOrder, ModifyOrder, PlaceNew, Plan, Replace, reconcile
-from orchestrator.reconcile.table import ModifyFirstConfig, ReconcileConfig, Row, Rules, distance
+from orchestrator.reconcile.table import KEEPS, ModifyFirstConfig, ReconcileConfig, Row, Rules, distance
 from strategy.ladder import LadderLevel
 from tests.orchestrator.messages import BUY, ETH, SELL, cloid
 
@@ -430,3 +430,41 @@ def test_a_plan_is_as_small_as_can_be(ladder, own, side, rules):
         cheapest = total if cheapest is None else min(cheapest, total)
     assert cost == cheapest
     assert cost <= 2 * (len(targets) + len(orders))
+
+
+@given(
+    st.dictionaries(st.integers(9_900, 10_000), st.sampled_from([10, 12]), max_size=4),
+    st.dictionaries(st.integers(9_890, 10_010), st.sampled_from([10, 11, 20]), max_size=4),
+    st.sampled_from(Side),
+    st.sampled_from([Bps(0.0), Bps(40.0)]),
+    st.lists(st.floats(1, 40), min_size=4, max_size=4),
+)
+def test_with_bands_and_modifies_a_plan_is_as_small_as_can_be(ladder, own, side, reach, widths):
+    """RC-06, RC-11: as cheap as the best of all assignments in which no order overtakes another; no place is lost."""
+    targets = outward(ladder, side)
+    orders = sorted(
+        (order(n, px, sz, side=side) for n, (px, sz) in enumerate(own.items(), 1)), key=lambda each: -side * each.px
+    )
+    bands = {target.px: Band(Bps(width), Bps(width)) for target, width in zip(targets, widths, strict=False)}
+    rules = Rules(0.2, reach=reach)
+    plan = Plan()
+    reconcile(targets, orders, side, plan, rules, Ns(0), bands)
+    same = {target.px for target in targets} & {each.px for each in orders}
+    targets = [target for target in targets if target.px not in same]  # what is there already serves its price
+    orders = [each for each in orders if each.px not in same]
+    rest = [a for a in plan.actions if not (isinstance(a, ModifyOrder) and a.order.px in same)]
+    cheapest = min(
+        len(targets) + len(orders) - sum(2 - (row not in KEEPS) for row in rows)
+        for n in range(min(len(targets), len(orders)) + 1)
+        for some, others in product(combinations(targets, n), combinations(orders, n))
+        if Row.REPLACE not in (rows := [rules.row(o, t, bands[t.px]) for o, t in zip(others, some, strict=True)])
+    )
+    assert sum(2 if isinstance(action, Replace) else 1 for action in rest) == cheapest
+
+
+def test_what_stands_well_for_its_own_level_is_left_there():
+    """The best of three was filled; the others, a basis point off, keep their places, and one order is placed."""
+    targets = [level(9_990), level(9_980), level(9_970)]
+    orders = [order(1, 9_979), order(2, 9_969)]
+    plan = plan_of(targets, orders, rules=Rules(0.2, latch=Band(Bps(6.0), Bps(6.0)), reach=Bps(50.0)))
+    assert (plan.actions, plan.kept, plan.latched) == ([PlaceNew(BUY, targets[0])], 2, 2)
