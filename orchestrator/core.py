@@ -173,6 +173,7 @@ class Orchestrator:
             self.kill_switch,
             self.signer,
             self.foreign,
+            self.quota,
         )
         self.unknown_instrument = 0
         self.unknown_events = 0
@@ -192,7 +193,7 @@ class Orchestrator:
             self.dead_man,
             self.signer,
         )
-        at_work: tuple[_Waits | None, ...] = (self.sync, self.quota, self.margin)
+        at_work: tuple[_Waits | None, ...] = (self.sync, self.margin)
         self._deadlines = [part.deadline for part in always if part is not None]
         self._deadlines += [desk.next_deadline for desk in self.desks.values()]
         self._deadlines_at_work = [part.deadline for part in at_work if part is not None]
@@ -267,7 +268,7 @@ class Orchestrator:
         if settles_doubts:
             self.resolver.decide(now)
             self.resync.decide(now)
-        if self.quota is not None and is_at_work:
+        if self.quota is not None and self.start_up.is_synced and not self.shutdown.is_stopping:
             self.quota.decide(now)
         if self.margin is not None and is_at_work:
             self.margin.decide(now)
@@ -311,6 +312,8 @@ class Orchestrator:
         asked = [ask() for ask in self._deadlines]
         if not is_stopping:
             asked.append(self.start_up.deadline(now))
+            if self.quota is not None and self.start_up.is_synced:
+                asked.append(self.quota.deadline())
             if self.start_up.is_done:
                 asked.extend([ask() for ask in self._deadlines_at_work])
         if self._settles_doubts:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from domain.units import InstrumentId, Ns
+from orchestrator.budget.quota import QuotaQuestion
 from orchestrator.connectivity.feeds import FeedMachine
 from orchestrator.connectivity.signer import SignerWatch
 from orchestrator.desk.desk import STARTING, WARMING, Desk
@@ -16,7 +17,7 @@ from orchestrator.sync.watch import SyncWatch
 class TradingGate:
     """Asks the parts of one account; keeps nothing of its own."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913, PLR0917 - the parts that it asks
         self,
         desks: Mapping[InstrumentId, Desk],
         feeds: tuple[FeedMachine, FeedMachine],
@@ -26,8 +27,9 @@ class TradingGate:
         kill_switch: KillSwitch,
         signer: SignerWatch | None,
         foreign: ForeignHand | None,
+        quota: QuotaQuestion | None,
     ) -> None:
-        """``feeds``: of the account, then of the markets."""
+        """``feeds``: of the account, then of the markets; ``quota``: what is left of the allowance, if that counts."""
         self._desks = desks
         self._user_feed, self._market_feed = feeds
         self._start_up = start_up
@@ -36,6 +38,7 @@ class TradingGate:
         self._kill_switch = kill_switch
         self._signer = signer
         self._foreign = foreign
+        self._quota = quota
 
     def reason(self, now: Ns) -> str | None:
         """Why no desk may quote; None when all may."""
@@ -48,7 +51,7 @@ class TradingGate:
         is_warming = self._start_up.is_warming
         if not is_warming and not self._start_up.is_done:
             return STARTING
-        return self._limits() or self._picture(now) or (WARMING if is_warming else None)
+        return self._limits() or self._picture(now) or (WARMING if is_warming else self._allowance())
 
     def phase(self, now: Ns) -> str:
         """What the trader as a whole is doing."""
@@ -66,6 +69,10 @@ class TradingGate:
             if gate is None:
                 return None
         return gate
+
+    def _allowance(self) -> str | None:
+        """The first quotes of a life wait until the venue was asked what is left: quotes depend on it."""
+        return None if self._quota is None or self._quota.was_settled else STARTING
 
     def _picture(self, now: Ns) -> str | None:
         """Why our picture of the account and its markets may not be whole."""

@@ -19,6 +19,8 @@ class QuotaQuestion:
 
     def __init__(self, tracker: ProactiveRateTracker, ledger: RequestLedger, alert: Callable[[Alert], None]) -> None:
         """Ask at the first opportunity."""
+        self.was_settled = False
+        """Whether the first question of this life came back, with an answer or without one."""
         self._tracker = tracker
         self._ledger = ledger
         self._alert = alert
@@ -55,6 +57,7 @@ class QuotaQuestion:
     def on_reply(self, pending: Pending, event: Replied, now: Ns) -> None:
         """The tracker reads every answer itself; what it did not believe people are told of, once a burst."""
         del pending
+        self.was_settled = True
         doubt = self._tracker.quota.doubt
         if not isinstance(first_result(event), QuotaReport):
             self._ask_at = Ns(now + self._every)
@@ -69,11 +72,13 @@ class QuotaQuestion:
     def on_not_sent(self, pending: Pending, event: NotSent, now: Ns) -> None:
         """Another time."""
         del pending, event
+        self.was_settled = True
         self._ask_at = Ns(now + self._every)
 
     def on_silence(self, pending: Pending, now: Ns) -> None:
         """Another time."""
         del pending
+        self.was_settled = True
         self._ask_at = Ns(now + self._every)
 
     def _tell(self, what: str) -> None:

@@ -5,7 +5,18 @@ from dataclasses import replace
 import msgspec
 import pytest
 
-from domain.commands import Alert, Cancel, Place, QueryFills, QueryLimits, QueryOpenOrders, QueryOrder, QueryPositions
+from domain.commands import (
+    Alert,
+    Cancel,
+    Place,
+    QueryFills,
+    QueryLimits,
+    QueryOpenOrders,
+    QueryOrder,
+    QueryPositions,
+    QueryQuota,
+    Request,
+)
 from domain.events import (
     Adjustment,
     Feed,
@@ -25,7 +36,7 @@ from domain.units import Ns, Px, Sz, Tid, Usd
 from orchestrator.config import TraderConfig
 from orchestrator.connectivity.requests import RequestsConfig
 from orchestrator.connectivity.routes import RoutesConfig
-from orchestrator.desk.desk import DeskConfig
+from orchestrator.desk.desk import STARTING, DeskConfig
 from orchestrator.fills import FillsConfig
 from orchestrator.risk.watch import RiskConfig
 from orchestrator.sync.startup import TRANSITIONS, StartUpConfig, StartUpState
@@ -42,7 +53,7 @@ QUERIES = {
     "cancel": Cancel,
 }
 
-IN_ORDER = ["QueryOpenOrders", "QueryPositions", "QueryLimits", "QueryPositions"]
+IN_ORDER = ["QueryOpenOrders", "QueryPositions", "QueryLimits", "QueryQuota", "QueryPositions"]
 
 
 def later_life(**changes) -> Restored:
@@ -88,10 +99,10 @@ def failing(stage: Stage, kind: type, times: int, how: str) -> None:
 
 
 def test_the_first_life_asks_in_the_documented_order():
-    """EL-05: orders, position, limits; then, warm, the position again; then the first placement."""
+    """EL-05: orders, position, limits, what is left of the allowance; warm, the position again; then quotes."""
     stage = Stage().begin()
     stage.run(s(3))
-    assert stage.queries() == [*IN_ORDER, "QueryQuota", "Place", "ScheduleCancel"]
+    assert stage.queries() == [*IN_ORDER, "Place", "ScheduleCancel"]
     assert stage.core.phase == "quoting"
     assert stage.is_two_sided()
 
@@ -100,7 +111,7 @@ def test_a_later_life_fetches_the_fills_first():
     """S30: what happened while we were down is booked before the position is compared."""
     stage = Stage().begin(later_life())
     stage.run(s(3))
-    assert stage.queries()[:5] == ["QueryOpenOrders", "QueryFills", "QueryPositions", "QueryLimits", "QueryPositions"]
+    assert stage.queries()[:6] == ["QueryOpenOrders", "QueryFills", *IN_ORDER[1:]]
 
 
 def test_nothing_is_placed_before_the_last_step():
@@ -108,7 +119,25 @@ def test_nothing_is_placed_before_the_last_step():
     stage = Stage(down=ms(900)).begin()
     seen = watch(stage)
     stage.run(s(10))
-    assert seen["asked"] == [*IN_ORDER, "QueryQuota", "Place", "ScheduleCancel"]
+    assert seen["asked"] == [*IN_ORDER, "Place", "ScheduleCancel"]
+
+
+def test_the_first_quotes_know_what_is_left_of_the_allowance():
+    """RL-02: no cycle before the venue was asked, however long that takes; no answer is no reason to wait for ever."""
+    stage = Stage()
+
+    def delay(message):
+        return ms(900) if isinstance(message, Request) and isinstance(message.actions[0], QueryQuota) else 0
+
+    stage.venue.faults.delay = delay
+    stage.begin().run(ms(700))
+    assert (stage.core.phase, stage.actions(Place)) == (STARTING, [])
+    stage.run(s(3))
+    assert stage.core.phase == "quoting"
+    silent = Stage()
+    failing(silent, QueryQuota, 1_000, "mute")
+    silent.begin().run(s(20))
+    assert silent.core.phase == "quoting"
 
 
 def test_the_table_has_one_way_forward():
