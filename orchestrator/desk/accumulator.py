@@ -7,6 +7,7 @@ looked at when the mid has moved, or by the fallback, which counts from the last
 
 from dataclasses import dataclass, field
 from enum import IntEnum, StrEnum
+from math import inf
 from typing import Annotated
 
 from annotated_types import Interval
@@ -89,6 +90,9 @@ OF_THE_MARKET = frozenset((Cause.MID_MOVE, Cause.BUFFER, Cause.TRADE, Cause.TIME
 SIDE_SCOPE = {side: ReconcileScope(frozenset((side,))) for side in Side}
 
 
+EVERYWHERE = (0.0, inf)
+
+
 class AffectedTracker:
     """Remembers what events have touched since the last cycle (EA-06)."""
 
@@ -153,6 +157,8 @@ class EventAccumulator:
         """When both sides were last looked at in one cycle."""
         self.throttle = Ns(0)
         """Least time between two cycles that only the market or the clock asks for, where the allowance is small."""
+        self.paying = EVERYWHERE
+        """Between which mids none of our orders would lose by a fill: a move beyond is more than the market's wish."""
         self._is_urgent = False
         """Whether something of ours, or a gate, asks for the next cycle."""
         self._debounce = millis(config.debounce_ms)
@@ -189,6 +195,12 @@ class EventAccumulator:
         self._count(now)
         self._mid2 = mid2
         net = mid2 - self._reference_mid2
+        low, high = self.paying
+        if not low <= mid2 / 2 <= high:
+            self.affected.on_price()
+            self._raise(Cause.MID_MOVE, Priority.MID_MOVE, now)
+            self._is_urgent = True
+            return
         if net == 0:
             self._displaced = 0
             return

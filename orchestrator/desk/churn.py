@@ -23,7 +23,9 @@ class ChurnConfig:
     window: Annotated[int, Interval(ge=1, le=10_000)] = 100
     """Cycles that are looked at together."""
     ratio: Annotated[float, Interval(gt=0, le=1e3)] = 10.0
-    """Cancels per fill above this are too many."""
+    """Cancels per fill above this are too many; so are cancels and modifies where they are `moves` a cycle, too."""
+    moves: Annotated[float, Interval(gt=0, le=1e3)] = 1.0
+    """Cancels and modifies a cycle, on average over the window: more of them is a desk that does not stand still."""
     cycles: Annotated[int, Interval(ge=1, le=10_000)] = 50
     """After so many cycles in a row with too many people are told, once until it is over."""
 
@@ -113,7 +115,7 @@ class ChurnTracker:
         self._cycles.append((work, fills))
         self._work = CycleWork(*(have + new - old for have, new, old in zip(self._work, work, oldest, strict=True)))
         self._fills += fills - fills_of_oldest
-        self._too_many = self._too_many + 1 if self.cancel_fill_ratio > self._config.ratio else 0
+        self._too_many = self._too_many + 1 if self._is_too_much() else 0
         if self._too_many == self._config.cycles:
             self.spirals += 1
             work, n = self._work, len(self._cycles)
@@ -129,6 +131,13 @@ class ChurnTracker:
         if self._fills:
             return self._work.cancels / self._fills
         return inf if self._work.cancels else 0.0
+
+    def _is_too_much(self) -> bool:
+        """Whether orders are cancelled again and again, or moved all the time, and hardly one is met."""
+        moves, config = self._work.cancels + self._work.modifies, self._config
+        if self.cancel_fill_ratio > config.ratio:
+            return True
+        return moves > config.moves * len(self._cycles) and moves > config.ratio * self._fills
 
     @property
     def skip_rate(self) -> float:

@@ -24,7 +24,7 @@ from domain.events import (
 )
 from domain.instrument import Instrument
 from domain.orders import RESTING, Certainty, InFlight, OrderState, TrackedOrder
-from domain.units import NS_PER_S, USD, Ns, Sz, Tif, millis, seconds
+from domain.units import NS_PER_S, USD, Ns, Side, Sz, Tif, millis, seconds, to_bps
 from orchestrator.analytics import Analytics
 from orchestrator.budget.futile import FutileConfig, FutileRetries
 from orchestrator.budget.rejection import RejectionConfig, RejectionRateLimiter
@@ -47,6 +47,7 @@ from orchestrator.desk.sanity import DataQualityConfig
 from orchestrator.desk.unwinding import GATE as UNWINDING
 from orchestrator.desk.unwinding import Unwinding
 from orchestrator.desk.uptime import EMPTY, ONE_SIDED, TWO_SIDED, Uptime
+from orchestrator.reconcile.band import paying_mids
 from orchestrator.reconcile.base import CancelOrder
 from orchestrator.reconcile.table import ReconcileConfig, Rules
 from orchestrator.risk.aggregator import CALM, AggregatedRisk
@@ -549,9 +550,7 @@ class Desk:
         else:
             self.targets = outcome
         room = self._ledger.allowance_left
-        if self.config.quota_aware is not None:
-            self.accumulator.throttle = cycle_interval(room, self.config.quota_aware)
-        plan = self.planner.plan(self.targets, trigger.scope, now, room)
+        plan = self.planner.plan(self.targets, trigger.scope, now, room, self.stance.spread_factor)
         if self.gate is not None:
             plan.actions.extend(CancelOrder(order) for order in self._doubtful(now))
             plan.actions.extend(CancelOrder(order) for order in self._unanswered(now))
@@ -562,9 +561,19 @@ class Desk:
                 self._stopped(Stop(Step.EXECUTE, "all_gated"))
         elif self.targets is not None:
             self._stopped(PACED if is_held else UNCHANGED)
+        if self.config.quota_aware is not None:
+            self._throttle(cycle_interval(room, self.config.quota_aware))
         record = self.execution.end(plan, now)
         if self.churn is not None and (plan.actions or self.targets is not None):
             self.churn.on_cycle(record)
+
+    def _throttle(self, interval: Ns) -> None:
+        """What the market asks for waits so long, as long as fills of what rests would not cost money."""
+        self.accumulator.throttle = interval
+        mid, best = self.market.mid, self.tracker.inner_px
+        if mid is not None:
+            fee = to_bps(self.engine.maker_fee)
+            self.accumulator.paying = paying_mids(best(Side.BUY), best(Side.SELL), mid, fee)
 
     def _doubtful(self, now: Ns) -> list[TrackedOrder]:
         """Orders of unknown fate that may rest while nothing should: cancelled again, at our patience's pace.

@@ -273,6 +273,8 @@ class Execution:
                 continue
             place = self._place(side, level)
             self._tracker.on_place_sent(place, now, expires_at=Ns(now + self._ledger.timeout))
+            if self.policy is not None:
+                self.policy.on_placed(side, now)
             actions.append(place)
         return self._send(actions, now)
 

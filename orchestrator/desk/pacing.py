@@ -15,7 +15,7 @@ from orchestrator.desk.quote_engine import Targets
 from orchestrator.reconcile.band import ToleranceConfig
 from orchestrator.reconcile.base import CancelOrder, LadderAction, ModifyOrder, PlaceNew, Replace
 from orchestrator.risk.position_limit import PositionLimit
-from orchestrator.risk.stance import FREE, Stance
+from orchestrator.risk.stance import Stance
 from strategy.ladder import LadderLevel
 
 BPS = 1e4
@@ -31,6 +31,11 @@ def of_drift(drift: Bps) -> OperationPriority:
     if drift > LARGE:
         return _P.HIGH
     return _P.NORMAL if drift >= SMALL else _P.LOW
+
+
+def halfway(share: float) -> float:
+    """Between a share and the whole."""
+    return (1.0 + share) / 2
 
 
 def operations_of(action: LadderAction) -> tuple[Operation, ...]:
@@ -65,8 +70,8 @@ class QuotaPolicy:
         self._tracker = tracker
         self._limit = limit
         self._survival = seconds(config.survival_s)
-        self._survived_at: dict[Side, Ns] = {}
-        """When a side last got its best level although the budget had no room for it."""
+        self._placed_at: dict[Side, Ns] = {}
+        """When the latest placement of a side left."""
 
     @classmethod
     def of(
@@ -93,7 +98,7 @@ class QuotaPolicy:
         """What goes and what is held back of a plan, each in the plan's order."""
         ranked = [(self.priority(action, targets, stance), i) for i, action in enumerate(wanted)]
         gaps = [i for _, i in ranked if self._is_gap(wanted[i], targets)]
-        turn = min(gaps, key=lambda i: self._survived_at.get(_side(wanted[i]), -1), default=None)
+        turn = self._turn(wanted, ranked, gaps)
         goes = set()
         for priority, i in sorted(ranked):
             action = wanted[i]
@@ -103,16 +108,20 @@ class QuotaPolicy:
             elif draft.is_exhausted and priority is not _P.EMERGENCY:
                 if i != turn:
                     continue
-                self._survive(_side(action), draft, now)
+                draft.take(operations)
             elif not draft.admits(priority, operations):
                 if i not in gaps or not self._may_survive(_side(action), now):
                     continue
-                self._survive(_side(action), draft, now)
+                draft.take(operations)
             goes.add(i)
         held = [(priority, wanted[i]) for priority, i in ranked if i not in goes]
         for priority, action in held:
             self.held[priority] = self.held.get(priority, 0) + len(operations_of(action))
         return [action for i, action in enumerate(wanted) if i in goes], [action for _, action in held]
+
+    def on_placed(self, side: Side, now: Ns) -> None:
+        """A placement of a side leaves."""
+        self._placed_at[side] = now
 
     def priority(self, action: LadderAction, targets: Targets, stance: Stance) -> OperationPriority:
         """How urgent it is; a pair is as urgent as the more urgent of its halves."""
@@ -120,22 +129,47 @@ class QuotaPolicy:
             case CancelOrder():
                 return _P.NORMAL
             case PlaceNew():
-                return _P.HIGH if self._is_gap(action, targets) else _P.NORMAL
+                if not self._is_gap(action, targets):
+                    return _P.NORMAL
+                return _P.EMERGENCY if stance.reduce_only or stance.must_shrink else _P.HIGH
             case ModifyOrder(order=order, level=level) | Replace(order=order, level=level):
-                if stance != FREE or order.reduce_only is not self._limit.reduce_only:
+                if order.reduce_only is not self._limit.reduce_only or self._is_danger(order, level, stance):
                     return _P.EMERGENCY
                 if self._is_given_away(order, level, targets):
                     return _P.EMERGENCY
                 of_order = of_drift(Bps(abs(order.px - level.px) / level.px * BPS))
                 return min(of_order, _P.NORMAL) if isinstance(action, Replace) else of_order
 
+    def _turn(
+        self, wanted: Sequence[LadderAction], ranked: Sequence[tuple[OperationPriority, int]], gaps: Sequence[int]
+    ) -> int | None:
+        """What goes where nothing is left: the gap of the side that waited longer, or the most urgent modify (C-10)."""
+        if gaps:
+            return min(gaps, key=lambda i: self._placed_at.get(_side(wanted[i]), -1))
+        modifies = [each for each in ranked if isinstance(wanted[each[1]], ModifyOrder) and each[0] < _P.LOW]
+        return min(modifies)[1] if modifies else None
+
     def _is_gap(self, action: LadderAction, targets: Targets) -> bool:
-        """Whether it fills the best level of a side that has no order at all (RL-21)."""
-        if not isinstance(action, PlaceNew):
+        """Whether it fills the best level of a side, with no order there or further in (RL-21)."""
+        if not isinstance(action, PlaceNew) or targets.of(action.side)[:1] != (action.level,):
             return False
-        side = action.side
-        is_best = targets.of(side)[:1] == (action.level,)
-        return is_best and not any(o.side is side and not o.is_terminal for o in self._tracker.orders.values())
+        side, px = action.side, action.level.px
+        return not any(
+            order.side is side and not order.is_terminal and side * (order.px - px) >= 0
+            for order in self._tracker.orders.values()
+        )
+
+    def _is_danger(self, order: TrackedOrder, level: LadderLevel, stance: Stance) -> bool:
+        """Whether risk asks for it: a way out, or an order that is rather as it was than as risk wants it."""
+        if stance.reduce_only or stance.must_shrink:
+            return True
+        if order.remaining > halfway(1.0 / stance.size_factor) * level.sz and stance.size_factor < 1.0:
+            return True
+        mid = self._market.mid
+        if stance.spread_factor <= 1.0 or mid is None:
+            return False
+        edge, wanted = (order.side * (mid - px) for px in (order.px, level.px))
+        return edge < halfway(1.0 / stance.spread_factor) * wanted
 
     def _is_given_away(self, order: TrackedOrder, level: LadderLevel, targets: Targets) -> bool:
         """Whether a fill of the order pays less than fee and informed takers cost, and its target would earn more."""
@@ -146,12 +180,8 @@ class QuotaPolicy:
         return edge < min(to_bps(targets.quote.fee) + self._adverse_floor, edge_of_target)
 
     def _may_survive(self, side: Side, now: Ns) -> bool:
-        last = self._survived_at.get(side)
+        last = self._placed_at.get(side)
         return last is None or now - last >= self._survival
-
-    def _survive(self, side: Side, draft: Draft, now: Ns) -> None:
-        draft.take((Operation.PLACE,))
-        self._survived_at[side] = now
 
 
 def _side(action: LadderAction) -> Side:

@@ -41,10 +41,10 @@ class Bands:
         self._quota = quota
         self._market = market
 
-    def of(self, targets: Targets, side: Side, headroom: float) -> Mapping[Px, Band]:
+    def of(self, targets: Targets, side: Side, headroom: float, widened: float = FULL) -> Mapping[Px, Band]:
         """Those of the targets of a side, by price, unless each has the plain latch as it is.
 
-        ``headroom``: share of the allowance that is left.
+        ``headroom``: share of the allowance that is left; ``widened``: by how much risk has the half-spread wider.
         """
         mid, fee = self._market.mid, to_bps(targets.quote.fee)
         factor = FULL if self._quota is None else band_factor(headroom, self._quota)
@@ -52,7 +52,7 @@ class Bands:
             return NO_BANDS
         if self._tolerance is not None:
             half = to_bps(targets.quote.half_spread)
-            return bands_of(targets.of(side), side, mid, half, fee, self._tolerance, factor)
+            return bands_of(targets.of(side), side, mid, half, fee, self._tolerance, factor, widened)
         if factor == FULL or self._latch == NO_BAND:
             return NO_BANDS
         return wider_latch(targets.of(side), side, mid, fee, self._latch, factor)
@@ -114,8 +114,10 @@ class Planner:
         """How far an order might stay from the target at a price in the latest cycle, whatever its place in a queue."""
         return self._latest[side].get(px, self._rules.latch)
 
-    def plan(self, targets: Targets | None, scope: ReconcileScope, now: Ns, headroom: float) -> Plan:
-        """A cycle that withdraws (no targets) touches both sides, whatever its scope."""
+    def plan(
+        self, targets: Targets | None, scope: ReconcileScope, now: Ns, headroom: float, widened: float = FULL
+    ) -> Plan:
+        """A cycle that withdraws (no targets) touches both sides, whatever its scope; ``widened``: by risk."""
         plan = Plan()
         orders, reduces = self._tracker.orders.values(), self._limit.reduce_only
         claims = NO_CLAIMS if targets is None else self._bands.claims_of(targets, orders)
@@ -123,7 +125,7 @@ class Planner:
             if targets is None:
                 reconcile(NO_TARGETS, orders, side, plan, self._rules, now, reduce_only=reduces)
             elif scope.includes(side):
-                self._latest[side] = bands = self._bands.of(targets, side, headroom)
+                self._latest[side] = bands = self._bands.of(targets, side, headroom, widened)
                 if self.grid is not None:
                     self.grid.look(targets, side, orders)
                 reconcile(targets.of(side), orders, side, plan, self._rules, now, bands, claims, reduce_only=reduces)

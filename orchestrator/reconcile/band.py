@@ -7,7 +7,7 @@ order that stands near the front of its queue may lag further, and never further
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import exp
+from math import exp, inf
 from typing import Annotated, NamedTuple
 
 from annotated_types import Interval, MinLen
@@ -109,14 +109,20 @@ def bands_of(
     fee: Bps,
     config: ToleranceConfig,
     factor: float = FULL,
+    widened: float = FULL,
 ) -> dict[Px, Band]:
-    """That of the target at each price; ``mid`` is what a fill is worth, ``factor`` that of the allowance."""
+    """That of the target at each price; ``mid`` is what a fill is worth, ``factor`` that of the allowance.
+
+    ``widened``: by so much risk has the half-spread wider. Toward the market no order stays that is nearer to where it
+    was without that than to where it should be.
+    """
     base = base_band(half_spread, config)
     factors = config.level_factors
+    most = half_spread * (1 - 1 / widened) / 2 if widened > FULL else inf
     bands = {}
     for index, target in enumerate(targets):
         width = base * factor * factors[min(index, len(factors) - 1)]
-        spare = _spare(target, side, mid, fee + config.adverse_floor_bps)
+        spare = Bps(min(_spare(target, side, mid, fee + config.adverse_floor_bps), most))
         bands[target.px] = Band(Bps(width), Bps(min(width, spare)), spare)
     return bands
 
@@ -126,6 +132,13 @@ def wider_latch(
 ) -> dict[Px, Band]:
     """The plain latch at each price, wider by ``factor``; toward the market only as far as a fill pays its fee."""
     return {target.px: latch._replace(spare=_spare(target, side, mid, fee)).times(factor) for target in targets}
+
+
+def paying_mids(bid: Px | None, ask: Px | None, mid: float, fee: Bps) -> tuple[float, float]:
+    """Between which mids a fill of our best bid and of our best ask still pays the fee, or as much as at this one."""
+    low = 0.0 if bid is None else min(bid / (1 - fee / BPS), mid)
+    high = inf if ask is None else max(ask / (1 + fee / BPS), mid)
+    return low, high
 
 
 def _spare(target: LadderLevel, side: Side, mid: float, cost: float) -> Bps:

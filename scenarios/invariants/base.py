@@ -7,7 +7,7 @@ so each check looks at what was touched; `full` looks at everything, every so of
 
 from collections.abc import Callable, Iterable, Mapping, Sequence, Sized
 from dataclasses import dataclass, field
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from domain.commands import AnyCommand
 from domain.events import (
@@ -131,8 +131,22 @@ class ToleranceView(Protocol):
         ...
 
 
+class ModifyFirstView(Protocol):
+    """How prices are modified."""
+
+    @property
+    def interval_ms(self) -> float:
+        """Least time between two modifies of one order."""
+        ...
+
+
 class ReconcileView(Protocol):
     """When orders stay."""
+
+    @property
+    def modify_first(self) -> ModifyFirstView | None:
+        """None: no modify waits."""
+        ...
 
     @property
     def tolerance(self) -> ToleranceView | None:
@@ -184,6 +198,11 @@ class ExecutionView(Protocol):
     actions_generated: int
     actions_sent: int
     actions_latched: int
+
+    @property
+    def actions_gated(self) -> Mapping[Any, int]:
+        """What was kept back, by the gate, whose name is a text."""
+        ...
 
     @property
     def record(self) -> RecordView | None:

@@ -436,3 +436,31 @@ def test_cycles_keep_their_distance_and_events_never_wait_for_ever(sequence, deb
         assert following is None or now < following <= max(full + s(5), last + ms(debounce))
         assert (following is None) == (accumulator.stats.reconciles == 0)
     assert accumulator.last_full == full
+
+
+# --- C-10: what a small allowance makes wait ----------------------------------------------------
+
+
+def slowed() -> EventAccumulator:
+    """Market and clock wait for eight seconds; fills of ours pay while the mid is within 10 bps."""
+    accumulator = settled(debounce_ms=100)
+    accumulator.throttle = s(8)
+    accumulator.paying = (moved(-10) / 2, moved(10) / 2)
+    return accumulator
+
+
+def test_with_little_left_the_market_waits():
+    """A move of 6 bps is looked at when the interval is over."""
+    accumulator = slowed()
+    accumulator.on_mid(moved(6), s(1))
+    assert accumulator.due_at() == s(8)
+
+
+@pytest.mark.parametrize("bps", [-10.1, 10.1, -100])
+def test_a_move_over_our_orders_does_not_wait(bps):
+    """What rests would be filled at a loss: due after the debounce, as a fill is, and for both sides."""
+    accumulator = slowed()
+    accumulator.on_mid(moved(bps), s(1))
+    trigger = accumulator.take(s(1))
+    assert trigger is not None
+    assert (trigger.cause, trigger.scope) == (Cause.MID_MOVE, FULL_SCOPE)

@@ -15,6 +15,7 @@ from orchestrator.reconcile.band import (
     base_band,
     bonus_of,
     claim_of,
+    paying_mids,
     queue_value,
     wider_latch,
 )
@@ -72,6 +73,24 @@ def test_the_plain_latch_widens_where_a_fill_pays(side, depth, away, toward):
     level = target(side, depth)
     (band,) = wider_latch([level], side, MID, FEE, Band(Bps(1.0), Bps(1.0)), 3.0).values()
     assert (band.away, band.toward) == pytest.approx((away, toward), abs=0.002)
+
+
+@pytest.mark.parametrize("side", Side)
+def test_what_risk_widens_is_not_latched(side):
+    """Half the spread was 10 bps and is to be 15: what is 5 too near moves, what drifted by 2 stays."""
+    level = target(side, 15.0)
+    band = bands_of([level], side, MID, Bps(15.0), FEE, CONFIG, 3.0, widened=1.5)[level.px]
+    assert (band.away, band.toward) == pytest.approx((13.5, 2.5), abs=0.01)
+    assert band.times(1.5).toward == band.toward, "no place in a queue is worth a danger"
+
+
+def test_between_which_mids_our_orders_pay():
+    """A fee of 1.5 bps either side; what pays less already pays no less than now; with no order any mid will do."""
+    low, high = paying_mids(Px(9_990_000), Px(10_010_000), MID, FEE)
+    assert (low, high) == pytest.approx((9_990_000 * 1.00015, 10_010_000 / 1.00015), rel=1e-7)
+    assert paying_mids(Px(9_999_900), None, MID, FEE) == (MID, float("inf"))
+    assert paying_mids(None, Px(10_000_100), MID, FEE) == (0.0, MID)
+    assert paying_mids(Px(9_999_900), None, MID, Bps(-0.5))[0] < 9_999_900, "with a rebate a fill beyond the mid pays"
 
 
 @pytest.mark.parametrize(("ahead", "bonus"), [(0, 0.5), (20, 0.5), (21, 0.25), (50, 0.25), (51, 0.0), (100, 0.0)])

@@ -49,6 +49,17 @@ def test_people_are_told_at_the_fiftieth_cycle_and_once():
     assert churn.spirals == len(alerts) == 2
 
 
+@pytest.mark.parametrize(("modifies", "fills", "told"), [(2, 0, 1), (2, 30, 0), (1, 0, 0)])
+def test_modifies_for_nothing_are_a_spiral_too(modifies, fills, told):
+    """More than one a cycle and more than ten a fill: a place in a queue is lost by either."""
+    churn, alerts = tracker()
+    for cycle in range(100):
+        for _ in range(cycle < fills):
+            churn.on_fill()
+        churn.on_cycle(did(0, modifies, 0))
+    assert len(alerts) == told
+
+
 @pytest.mark.parametrize(("fills", "ratio"), [(10, 10.0), (9, 100 / 9)])
 def test_ten_cancels_a_fill_are_not_too_many(fills, ratio):
     """CH-40: above ten."""

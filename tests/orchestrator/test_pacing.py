@@ -56,6 +56,11 @@ class Scene:
     def priority(self, action, stance=FREE):
         return self.policy.priority(action, self.targets, stance)
 
+    def send(self, actions, at):
+        """The placements among them leave."""
+        for action in actions:
+            self.policy.on_placed(action.side, Ns(s(at)))
+
     def at(self, side, bps):
         """A level so far from the first order of a side, away from the market where it is negative."""
         order = self.orders[side][0]
@@ -113,8 +118,77 @@ def test_a_side_survives_once_in_five_minutes():
     went = []
     for at in (0, 1, 299, 300):
         goes, _ = scene.policy.divide(wanted, scene.targets, FREE, scene.draft(700, spent=50), Ns(s(at)))
+        scene.send(goes, at)
         went.append(len(goes))
     assert went == [2, 0, 0, 2]
+
+
+def test_what_a_gate_held_back_is_tried_again():
+    """The five minutes begin when a placement leaves, not when it was wanted."""
+    scene = Scene()
+    scene.bench.desk.tracker.orders.clear()
+    wanted = [PlaceNew(BUY, scene.targets.bids[0])]
+    for at in (0, 5, 10):
+        assert scene.policy.divide(wanted, scene.targets, FREE, scene.draft(700, spent=50), Ns(s(at)))[0] == wanted
+
+
+def test_a_side_without_its_best_level_has_a_gap():
+    """RL-21: an order further out is no best level; it goes however tight the budget is, once in five minutes."""
+    scene = Scene()
+    first = scene.orders[BUY][0]
+    del scene.bench.desk.tracker.orders[first.cloid]
+    wanted = [PlaceNew(BUY, scene.targets.bids[0])]
+    assert scene.priority(wanted[0]) is HIGH
+    went = []
+    for at in (0, 299, 300):
+        goes, _ = scene.policy.divide(wanted, scene.targets, FREE, scene.draft(700, spent=50), Ns(s(at)))
+        scene.send(goes, at)
+        went.append(len(goes))
+    assert went == [1, 0, 1]
+
+
+def test_with_nothing_left_and_no_gap_the_most_urgent_modify_goes():
+    """An order that was left behind earns nothing; one that is a little off can stay."""
+    scene = Scene()
+    near, far = (
+        ModifyOrder(scene.orders[side][0], scene.at(side, side * bps)) for side, bps in ((BUY, 12), (SELL, 49))
+    )
+    outer = scene.orders[BUY][1]
+    little = ModifyOrder(outer, LadderLevel(Px(round(outer.px * 1.0005)), outer.sz))
+    goes, held = scene.policy.divide([near, little, far], scene.targets, FREE, scene.draft(0), Ns(0))
+    assert (goes, held) == ([far], [near, little])
+    assert scene.policy.divide([little], scene.targets, FREE, scene.draft(0), Ns(0)) == ([], [little])
+
+
+@pytest.mark.parametrize(
+    ("stance", "bps", "size", "urgent"),
+    [
+        (Stance(spread_factor=1.5), -1, 1.0, False),  # it drifts a little, as on any day
+        (Stance(spread_factor=1.5), -60, 1.0, True),  # it stands where it stood before risk wanted it further out
+        (Stance(spread_factor=1.5), 60, 1.0, False),  # it stands further out already
+        (Stance(size_factor=0.5), 1, 0.5, True),
+        (Stance(size_factor=0.5), 1, 0.9, False),
+        (Stance(adds_levels=False), -1, 1.0, False),
+        (Stance(must_shrink=True), -1, 1.0, True),
+    ],
+)
+def test_what_risk_asks_for_is_an_emergency_and_nothing_else_is(stance, bps, size, urgent):
+    """RL-18: with wider quotes or smaller sizes only the orders that are rather as they were before."""
+    scene = Scene()
+    order = scene.orders[BUY][0]
+    mid = scene.bench.desk.market.mid
+    order.px = Px(round(mid * (1 - 100 / 1e4)))
+    level = LadderLevel(Px(round(mid * (1 - (100 - bps) / 1e4))), Sz(round(order.sz * size)))
+    assert (scene.priority(ModifyOrder(order, level), stance) is EMERGENCY) is urgent
+
+
+def test_a_way_out_of_a_position_is_an_emergency():
+    """Where risk lets nothing but reduce, the best of the side that reduces goes whatever was spent."""
+    scene = Scene()
+    scene.bench.desk.tracker.orders.clear()
+    best = PlaceNew(BUY, scene.targets.bids[0])
+    assert scene.priority(best, Stance(reduce_only=True)) is EMERGENCY
+    assert scene.priority(PlaceNew(BUY, scene.targets.bids[1]), Stance(reduce_only=True)) is NORMAL
 
 
 def test_with_nothing_left_the_best_levels_take_turns():
@@ -126,6 +200,7 @@ def test_with_nothing_left_the_best_levels_take_turns():
     sides = []
     for at in range(4):
         goes, _ = scene.policy.divide(wanted, scene.targets, FREE, scene.draft(0), Ns(s(10 * at)))
+        scene.send(goes, 10 * at)
         sides += [action.side for action in goes]
     assert sides == [BUY, SELL, BUY, SELL]
 

@@ -1052,14 +1052,17 @@ FLOOR = SimpleNamespace(adverse_floor_bps=1.0)
 """With the fee of the bench a kept order has to earn 2.5 bps."""
 
 
-def lagging(bench, *bids, tolerance=FLOOR, unsent=0):
+def lagging(bench, *bids, tolerance=FLOOR, unsent=0, now=Ns(1), **gated):
     """A desk that has looked at both sides and wants these bids."""
     levels = {Side.BUY: [LadderLevel(px, 5) for px in bids], Side.SELL: []}
     bench.desk.targets = SimpleNamespace(of=levels.__getitem__)
-    bench.desk.config = SimpleNamespace(reconcile=SimpleNamespace(tolerance=tolerance))
-    bench.desk.execution = SimpleNamespace(actions_generated=13 + unsent, actions_sent=10, actions_latched=3)
+    first = SimpleNamespace(interval_ms=500.0)
+    bench.desk.config = SimpleNamespace(reconcile=SimpleNamespace(tolerance=tolerance, modify_first=first))
+    bench.desk.execution = SimpleNamespace(
+        actions_generated=13 + unsent + sum(gated.values()), actions_sent=10, actions_latched=3, actions_gated=gated
+    )
     bench.market.bid, bench.market.ask = (9_995, 1, 1), (10_005, 1, 1)
-    bench.checker.step(Step(Ns(1), cycled=(ETH,)))
+    bench.checker.step(Step(now, cycled=(ETH,)))
 
 
 def rests_at(bench, px, side=Side.BUY, **state):
@@ -1102,6 +1105,23 @@ def test_s32_asks_only_where_bands_let_orders_lag_and_nothing_was_held_back(benc
     lagging(bench, 9_950, unsent=1)
     assert "S32" not in bench.broken
     lagging(bench, 9_950, unsent=1)
+    assert "S32" in bench.broken
+
+
+@pytest.mark.parametrize("gate", ["pacing", "debounce"])
+def test_s32_the_pace_and_another_orders_wait_are_no_excuse(bench, gate):
+    """Danger goes whatever the pace, and what waits for its next modify is that order alone."""
+    rests_at(bench, 10_000)
+    lagging(bench, 9_950, **{gate: 1})
+    assert "S32" in bench.broken
+
+
+def test_s32_an_order_that_was_modified_just_now_waits(bench):
+    """For half a second, and no longer."""
+    rests_at(bench, 10_000, chain="c0")
+    lagging(bench, 9_950, debounce=1)
+    assert "S32" not in bench.broken
+    lagging(bench, 9_950, debounce=1, now=Ns(500_000_001))
     assert "S32" in bench.broken
 
 
