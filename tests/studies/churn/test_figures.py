@@ -134,7 +134,7 @@ def test_each_bar_is_what_its_layer_changes():
     bottoms = [bar.get_y() for bar in axes.patches]
     assert tops == pytest.approx(calls)
     assert bottoms == pytest.approx([0.0, *calls[:-2], 0.0])
-    assert [label.get_text() for label in axes.get_xticklabels()][::6] == ["baseline", "stable"]
+    assert [label.get_text() for label in axes.get_xticklabels()][::7] == ["baseline", "stable"]
 
 
 def test_layers_are_judged_seed_by_seed():
@@ -184,3 +184,6 @@ def test_a_day_has_a_panel_of_its_own():
     colours = {line.get_label(): line.get_color() for line in day.lines}
     assert colours["stable, 4 % left"] == LIGHT.total
     assert colours["baseline, nothing left"] == LIGHT.ask
+    assert colours["stable, nothing left, + pace"] == LIGHT.gate
+    styles = {line.get_label(): line.get_linestyle() for line in day.lines}
+    assert styles["stable, 4 % left, + pace"] == styles["stable, 4 % left"] != styles["stable, 7 % left, + pace"]
