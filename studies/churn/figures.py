@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from scenarios.plots import LIGHT, Theme, png_of, style
 from studies.churn.arms import ARMS, COUNTING, INCIDENT, LONG, ROLLOUT, WITH_PACE, Arm, Group
+from studies.churn.frontier import Point, point_of
 from studies.churn.middles import difference_of, spread_of, values_of
 from studies.churn.rows import Row, Study
 from studies.churn.tables import PARTS
@@ -86,12 +87,13 @@ def draw_all(study: Study, theme: Theme = LIGHT) -> dict[str, bytes]:
 
 
 def _frontier(study: Study, theme: Theme) -> "Figure | None":
-    points = {arm.name: (arm, point) for arm in ARMS if (point := _point(study.of(arm.name))) is not None}
+    points = {arm.name: (arm, point) for arm in ARMS if (point := point_of(study.of(arm.name))) is not None}
     if STABLE not in points:
         return None
     figure, (axes,) = _axes(1, height=5.0)
     rules = [name for name, (arm, _) in points.items() if arm.group in (Group.PROFILES, Group.FRONTIER)]
-    _draw_best(axes, [points[name][1] for name in rules], theme)
+    stood = [points[name][1] for name in rules]
+    _draw_best(axes, stood, theme)
     for label, names, colour, size in (
         ("one layer alone", _names(points, Group.ALONE), theme.quiet, 26),
         ("one layer left out", _names(points, Group.LEFT_OUT), theme.fault, 26),
@@ -104,7 +106,7 @@ def _frontier(study: Study, theme: Theme) -> "Figure | None":
             axes.scatter(*at, s=size, color=colour, edgecolors=theme.paper, zorder=3, label=None if place else label)
             if arm.group is Group.FRONTIER:
                 _name(axes, arm.about.removeprefix("plain "), at, theme, below=label == "band")
-            elif not any(points[rule][1] == at or _is_better(points[rule][1], at) for rule in rules):
+            elif at not in stood and at.is_best(stood):
                 _name(axes, name.replace("-", " ", 1).replace("_", " "), at, theme, below=True)
     for name, marker, size, colour, label in (
         (BASELINE, "s", 80, theme.ask, "baseline"),
@@ -122,9 +124,9 @@ def _frontier(study: Study, theme: Theme) -> "Figure | None":
     return figure
 
 
-def _draw_best(axes: "Axes", points: Sequence[tuple[float, float]], theme: Theme) -> None:
+def _draw_best(axes: "Axes", points: Sequence[Point], theme: Theme) -> None:
     """The line below which no rule is: no other has both fewer calls and orders nearer their targets."""
-    best = sorted({one for one in points if not any(_is_better(other, one) for other in points)})
+    best = sorted({point for point in points if point.is_best(points)})
     xs, ys = zip(*best, strict=True)
     axes.step(xs, ys, where="post", color=theme.quiet, lw=1.0, ls="--", zorder=2)
 
@@ -134,16 +136,7 @@ def _name(axes: "Axes", text: str, at: tuple[float, float], theme: Theme, *, bel
     axes.annotate(text, at, xytext=offset, textcoords="offset points", fontsize=8, color=theme.ink, zorder=6)
 
 
-def _point(rows: Sequence[Row]) -> tuple[float, float] | None:
-    calls, error = (spread_of(values_of(rows, name)) for name, _ in EFFECTS)
-    return None if calls is None or error is None or calls.middle <= 0 else (calls.middle, error.middle)
-
-
-def _is_better(one: tuple[float, float], other: tuple[float, float]) -> bool:
-    return one != other and one[0] <= other[0] and one[1] <= other[1]
-
-
-def _names(points: dict[str, tuple[Arm, tuple[float, float]]], group: Group) -> list[str]:
+def _names(points: dict[str, tuple[Arm, Point]], group: Group) -> list[str]:
     return [name for name, (arm, _) in points.items() if arm.group is group and arm.about != COUNTING]
 
 
