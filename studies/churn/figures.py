@@ -234,7 +234,7 @@ def _rollout(study: Study, theme: Theme) -> "Figure | None":
 
 
 def _lines(name: str) -> str:
-    return name.replace("_", "\n")
+    return name.replace("_", "\n").replace(", ", ",\n")
 
 
 def _layers(study: Study, theme: Theme) -> "Figure | None":
