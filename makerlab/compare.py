@@ -1,4 +1,7 @@
-"""`makerlab compare`: what two journals say of churn, side by side."""
+"""`makerlab compare`: what two journals say of churn, side by side.
+
+Of what the study reports P&L and markout are missing: a journal does not have the venue's own prices.
+"""
 
 from collections.abc import Iterator
 from dataclasses import asdict
@@ -138,6 +141,7 @@ ROWS = (
     ("cancelled", "cancelled", 0, NOT_KNOWN),
     ("filled", "filled", 0, NOT_KNOWN),
     ("calls a minute", "calls_per_min", 2, "none"),
+    ("cancels a cycle", "cancels_per_cycle", 2, NOT_KNOWN),
     ("cycles that sent nothing", "zero_action_share", 3, NOT_KNOWN),
     ("replaced by a modify", "modify_share", 3, "none"),
     ("places kept", "queue_kept_share", 3, NOT_KNOWN),

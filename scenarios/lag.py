@@ -7,7 +7,7 @@ smoothed. Only what the strategy wanted, and how far it let an order lag, is the
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from domain.commands import AnyAction, AnyCommand, Cancel, Modify, Request
 from domain.events import Level
@@ -29,6 +29,11 @@ class BandView(Protocol):
     @property
     def away(self) -> Bps:
         """Away from the market."""
+        ...
+
+    @property
+    def toward(self) -> Bps:
+        """Toward the market."""
         ...
 
 
@@ -145,6 +150,21 @@ class LagFigures:
     queue_place_unknown_share: float | None
 
 
+class _Level(NamedTuple):
+    """What one target stands for."""
+
+    raw: float
+    """Its price before grid and tick, in ticks."""
+    latch: BandView
+    """How far an order might stay from it."""
+
+    def error_of(self, side: Side, px: Px) -> tuple[float, float]:
+        """How far a price is from it, in bps, and what of that exceeds the latch of that direction."""
+        toward = side * (px - self.raw) / self.raw * BPS
+        off, latch = (toward, self.latch.toward) if toward > 0 else (-toward, self.latch.away)
+        return off, max(off - latch, 0.0)
+
+
 class _Wanted:
     """What one desk wants, and what of ours rests there."""
 
@@ -152,8 +172,8 @@ class _Wanted:
 
     def __init__(self, instrument: Instrument) -> None:
         self.instrument = instrument
-        self.levels: dict[Side, list[tuple[float, Bps]]] = {side: [] for side in Side}
-        """Best first: what a level stands for, and how far an order might stay from it."""
+        self.levels: dict[Side, list[_Level]] = {side: [] for side in Side}
+        """Best first."""
         self.resting: dict[Side, list[Px]] = {side: [] for side in Side}
         """Best first."""
 
@@ -161,17 +181,15 @@ class _Wanted:
         """Orders that have a target, the sum of their distances in bps, and of what exceeds the latch."""
         n, total, beyond = 0, 0.0, 0.0
         for side in Side:
-            for px, (raw, latch) in zip(self.resting[side], self.levels[side], strict=False):
-                off = abs(px - raw) / raw * BPS
-                n += 1
-                total += off
-                beyond += max(off - latch, 0.0)
+            prices, levels = self.resting[side], self.levels[side]
+            off, excess = _least_error(side, prices, levels)
+            n, total, beyond = n + min(len(prices), len(levels)), total + off, beyond + excess
         return n, total, beyond
 
     def is_where_wanted(self, order: TrackedOrder) -> bool:
         """Whether the plain rule would leave an order: at a target's own legal price, or next to it."""
         snap = self.instrument.snap_down if order.side is Side.BUY else self.instrument.snap_up
-        prices = [snap(raw) for raw, _ in self.levels[order.side]]
+        prices = [snap(level.raw) for level in self.levels[order.side]]
         return any(abs(order.px - px) <= px * BASELINE_LATCH / BPS for px in prices)
 
 
@@ -305,8 +323,27 @@ def is_free(order: TrackedOrder) -> bool:
     return is_clear and order.is_resting and order.tif is not Tif.IOC
 
 
-def _levels(targets: TargetsView, planner: PlannerView, side: Side) -> list[tuple[float, Bps]]:
-    return [(targets.raws[level.px], planner.latch_of(side, level.px).away) for level in targets.of(side)]
+def _levels(targets: TargetsView, planner: PlannerView, side: Side) -> list[_Level]:
+    return [_Level(targets.raws[level.px], planner.latch_of(side, level.px)) for level in targets.of(side)]
+
+
+def _least_error(side: Side, prices: Sequence[Px], levels: Sequence[_Level]) -> tuple[float, float]:
+    """Distances of orders from their targets, and what exceeds the latches: sums in bps, both lists best first.
+
+    Each of the fewer ones has a partner of its own, none of them crosswise, so that all distances together are least:
+    an order that is gone leaves its target without one, and not all that are further out a level off.
+    """
+    are_more_levels = len(levels) >= len(prices)
+    few, gap = min(len(prices), len(levels)), abs(len(prices) - len(levels))
+    least = [(0.0, 0.0)] * (gap + 1)
+    """By how many of the longer list were passed over."""
+    for i in range(few):
+        for passed in range(gap + 1):
+            px, level = (prices[i], levels[i + passed]) if are_more_levels else (prices[i + passed], levels[i])
+            off, beyond = level.error_of(side, px)
+            paired = (least[passed][0] + off, least[passed][1] + beyond)
+            least[passed] = min(paired, least[passed - 1]) if passed else paired
+    return least[gap]
 
 
 def _old(action: AnyAction) -> Cloid | None:

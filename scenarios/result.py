@@ -124,10 +124,11 @@ class Metrics:
     calls_per_min: float | None = None
     """The same for each minute since the first placement; null without any."""
     quote_error_bps: float | None = None
-    """How far orders at the venue were from what the strategy wanted there, before grid and tick, in bps: best from
-    best and so on, over time and levels. Null where nothing rested that was wanted."""
+    """How far orders at the venue were from what the strategy wanted there, before grid and tick, in bps: each from
+    the nearest target that is its own, over time and levels. Null where nothing rested that was wanted."""
     quote_error_beyond_bps: float | None = None
-    """What of it was beyond the latch, the place in the queue apart."""
+    """What of it was beyond the latch of its direction, toward the market or away from it, the place in the queue
+    apart."""
     queue_kept_share: float | None = None
     """Of the orders that a plain rule (a latch of 1 bp) would have replaced in a cycle of both sides, the share that
     was left where it was. Null without any."""

@@ -3,6 +3,7 @@
 Every override is one that `makerlab run SCENARIO --set KEY=VALUE` takes, so each arm can be repeated by hand.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -30,8 +31,14 @@ LAYERS = {
     "counting": "trader.desk.churn",
 }
 """The layers, and the table of the trader's configuration that turns each on."""
-ROLLOUT = ("smoother", "grid", "tolerance", "modify_first", "quota_aware")
-"""In which order they would be turned on; the one that only looks was there before."""
+PACE = "pace"
+SWITCHES = {**LAYERS, PACE: "trader.budget.pacing"}
+"""Those of the cure, and the pace, which is in neither profile."""
+ROLLOUT = ("smoother", "grid", "tolerance", "modify_first", "quota_aware", PACE)
+"""In which order they would be turned on; the one that only looks was there before, and the pace is not in the cure."""
+PACE_ADDED = "+ pace, not in stable"
+WITH_PACE = ", + pace"
+"""How what an arm is about ends where its day is that of another arm with the pace."""
 COUNTING = "counting"
 """The layer that only looks: with it and without it every decision is the same."""
 
@@ -46,6 +53,8 @@ class Group(StrEnum):
     """One layer taken from the cure."""
     ROLLOUT = "one more"
     """Layers over the baseline, one more each time, in the order in which they would be turned on."""
+    ADDED = "added"
+    """What no profile has, over the cure."""
     SENSITIVITY = "sensitivity"
     """What the source leaves open, or what the venue may do otherwise: the same in both profiles."""
     FRONTIER = "frontier"
@@ -100,7 +109,7 @@ def _alone(layer: str) -> Arm:
         name=f"alone-{layer}",
         group=Group.ALONE,
         scenario=BASELINE,
-        overrides=(f"{LAYERS[layer]}={{}}",),
+        overrides=(f"{SWITCHES[layer]}={{}}",),
         about=layer,
     )
 
@@ -117,12 +126,13 @@ def _left_out(layer: str) -> Arm:
 
 def _step(number: int) -> Arm:
     """The first so many layers of the rollout; the first of them alone is an arm already."""
+    latest = ROLLOUT[number - 1]
     return Arm(
         name=f"rollout-{number}",
         group=Group.ROLLOUT,
         scenario=BASELINE,
-        overrides=tuple(f"{LAYERS[layer]}={{}}" for layer in ROLLOUT[:number]),
-        about=f"+ {ROLLOUT[number - 1]}",
+        overrides=tuple(f"{SWITCHES[layer]}={{}}" for layer in ROLLOUT[:number]),
+        about=PACE_ADDED if latest == PACE else f"+ {latest}",
     )
 
 
@@ -148,23 +158,33 @@ def _band(bps: float) -> Arm:
     )
 
 
-def _day(key: str, scenario: str, about: str, *overrides: str) -> Arm:
-    return Arm(
-        name=f"day-{key}",
-        group=Group.LONG,
-        scenario=scenario,
-        overrides=(f"duration_s={DAY_S}", *overrides),
-        about=about,
-        every_s=60.0,
-    )
+def _days(profile: str, scenario: str, *overrides: str, more: str = "") -> Iterator[Arm]:
+    """One for each share of the allowance; nothing else differs between them. 7 % is what the incident had."""
+    for share, about, used in ((7, "7 % left", None), (4, "4 % left", 9_600), (0, "nothing left", 10_000)):
+        allowance = () if used is None else (f"venue.actions_used={used}",)
+        yield Arm(
+            name=f"day-{profile}-{share}",
+            group=Group.LONG,
+            scenario=scenario,
+            overrides=(f"duration_s={DAY_S}", *allowance, *overrides),
+            about=f"{about}{more}",
+            every_s=60.0,
+        )
 
 
 ARMS: tuple[Arm, ...] = (
     Arm(name="baseline", group=Group.PROFILES, scenario=BASELINE, about="the incident"),
     Arm(name="stable", group=Group.PROFILES, scenario=STABLE, about="all layers on"),
-    *(_alone(layer) for layer in LAYERS),
+    *(_alone(layer) for layer in SWITCHES),
     *(_left_out(layer) for layer in LAYERS),
     *(_step(number) for number in range(2, len(ROLLOUT) + 1)),
+    Arm(
+        name="stable-pace",
+        group=Group.ADDED,
+        scenario=STABLE,
+        overrides=(f"{SWITCHES[PACE]}={{}}",),
+        about=PACE_ADDED,
+    ),
     # --- what the venue may do otherwise: both positions of what a modify does to a place (the other is the default)
     *_both("size-down-keeps", "smaller keeps its place", 'venue.rules.modify_keeps_place="size down"'),
     # By the rule of five figures an integer is always legal: at 200,000 that is a tick of 0.05 bps
@@ -187,12 +207,9 @@ ARMS: tuple[Arm, ...] = (
 """What is run by default."""
 
 LONG: tuple[Arm, ...] = (
-    _day("baseline-7", BASELINE, "7 % left"),
-    _day("baseline-4", BASELINE, "4 % left", "venue.actions_used=9_600"),
-    _day("baseline-0", BASELINE, "nothing left", "venue.actions_used=10_000"),
-    _day("stable-7", STABLE, "7 % left"),
-    _day("stable-4", "churn-poor", "4 % left"),
-    _day("stable-0", "churn-exhausted", "nothing left"),
+    *_days("baseline", BASELINE),
+    *_days("stable", STABLE),
+    *_days("stable-pace", STABLE, f"{SWITCHES[PACE]}={{}}", more=WITH_PACE),
 )
 """What `--long` adds, with one seed."""
 

@@ -8,7 +8,8 @@ from statistics import median
 from typing import TYPE_CHECKING, NamedTuple
 
 from scenarios.plots import LIGHT, Theme, png_of, style
-from studies.churn.arms import ARMS, COUNTING, INCIDENT, LONG, ROLLOUT, Arm, Group
+from studies.churn.arms import ARMS, COUNTING, INCIDENT, LONG, ROLLOUT, WITH_PACE, Arm, Group
+from studies.churn.frontier import Point, point_of
 from studies.churn.middles import difference_of, spread_of, values_of
 from studies.churn.rows import Row, Study
 from studies.churn.tables import PARTS
@@ -21,18 +22,18 @@ BASELINE, STABLE = "baseline", "stable"
 CAPTIONS = {
     "frontier": "Fewer calls cost nearness: each point is one rule for how far an order may lag, in the median of the "
     "seeds; the star is what was chosen, the dashed line leads over the rules that no other one beats in both, and a "
-    "layer alone or left out that no rule beats is named.",
+    "layer alone, left out or added that no rule beats is named.",
     "timeline": "What was placed and cancelled by each minute, beside what the incident's own log says; a band holds "
     "the middle half of the seeds.",
     "rollout": "From the baseline to the chosen profile, one layer more at each step, in the median of the seeds; an "
     "upright line holds the middle half of them.",
     "layers": "What each layer does to calls and to nearness, alone over the baseline (left) and taken out of the "
-    "others (right): the median of the differences seed by seed, with its 95 % interval; grey where the sign is not "
-    "sure.",
+    "others (right), with the pace added to them, which no profile has: the median of the differences seed by seed, "
+    "with its 95 % interval; grey where the sign is not sure.",
     "attribution": "By what the targets move from one cycle to the next: the formula with one input new and the others "
     "old, for each cycle and side.",
     "allowance": "What was left of the allowance of actions, by the trader's own count; a band holds the middle half "
-    "of the seeds.",
+    "of the seeds. Of days with the pace nothing else differs from those of the profile.",
 }
 """By name of the figure: what it shows."""
 
@@ -86,15 +87,17 @@ def draw_all(study: Study, theme: Theme = LIGHT) -> dict[str, bytes]:
 
 
 def _frontier(study: Study, theme: Theme) -> "Figure | None":
-    points = {arm.name: (arm, point) for arm in ARMS if (point := _point(study.of(arm.name))) is not None}
+    points = {arm.name: (arm, point) for arm in ARMS if (point := point_of(study.of(arm.name))) is not None}
     if STABLE not in points:
         return None
     figure, (axes,) = _axes(1, height=5.0)
     rules = [name for name, (arm, _) in points.items() if arm.group in (Group.PROFILES, Group.FRONTIER)]
-    _draw_best(axes, [points[name][1] for name in rules], theme)
+    stood = [points[name][1] for name in rules]
+    _draw_best(axes, stood, theme)
     for label, names, colour, size in (
         ("one layer alone", _names(points, Group.ALONE), theme.quiet, 26),
         ("one layer left out", _names(points, Group.LEFT_OUT), theme.fault, 26),
+        ("the pace added", _names(points, Group.ADDED), theme.total, 26),
         ("plain latch", [name for name in rules if name.startswith("latch-")], theme.bid, 42),
         ("band", [name for name in rules if name.startswith("band-")], theme.gate, 42),
     ):
@@ -103,7 +106,7 @@ def _frontier(study: Study, theme: Theme) -> "Figure | None":
             axes.scatter(*at, s=size, color=colour, edgecolors=theme.paper, zorder=3, label=None if place else label)
             if arm.group is Group.FRONTIER:
                 _name(axes, arm.about.removeprefix("plain "), at, theme, below=label == "band")
-            elif not any(points[rule][1] == at or _is_better(points[rule][1], at) for rule in rules):
+            elif at not in stood and at.is_best(stood):
                 _name(axes, name.replace("-", " ", 1).replace("_", " "), at, theme, below=True)
     for name, marker, size, colour, label in (
         (BASELINE, "s", 80, theme.ask, "baseline"),
@@ -121,9 +124,9 @@ def _frontier(study: Study, theme: Theme) -> "Figure | None":
     return figure
 
 
-def _draw_best(axes: "Axes", points: Sequence[tuple[float, float]], theme: Theme) -> None:
+def _draw_best(axes: "Axes", points: Sequence[Point], theme: Theme) -> None:
     """The line below which no rule is: no other has both fewer calls and orders nearer their targets."""
-    best = sorted({one for one in points if not any(_is_better(other, one) for other in points)})
+    best = sorted({point for point in points if point.is_best(points)})
     xs, ys = zip(*best, strict=True)
     axes.step(xs, ys, where="post", color=theme.quiet, lw=1.0, ls="--", zorder=2)
 
@@ -133,16 +136,7 @@ def _name(axes: "Axes", text: str, at: tuple[float, float], theme: Theme, *, bel
     axes.annotate(text, at, xytext=offset, textcoords="offset points", fontsize=8, color=theme.ink, zorder=6)
 
 
-def _point(rows: Sequence[Row]) -> tuple[float, float] | None:
-    calls, error = (spread_of(values_of(rows, name)) for name, _ in EFFECTS)
-    return None if calls is None or error is None or calls.middle <= 0 else (calls.middle, error.middle)
-
-
-def _is_better(one: tuple[float, float], other: tuple[float, float]) -> bool:
-    return one != other and one[0] <= other[0] and one[1] <= other[1]
-
-
-def _names(points: dict[str, tuple[Arm, tuple[float, float]]], group: Group) -> list[str]:
+def _names(points: dict[str, tuple[Arm, Point]], group: Group) -> list[str]:
     return [name for name, (arm, _) in points.items() if arm.group is group and arm.about != COUNTING]
 
 
@@ -240,21 +234,21 @@ def _rollout(study: Study, theme: Theme) -> "Figure | None":
 
 
 def _lines(name: str) -> str:
-    return name.replace("_", "\n")
+    return name.replace("_", "\n").replace(", ", ",\n")
 
 
 def _layers(study: Study, theme: Theme) -> "Figure | None":
     sides = (
-        (Group.ALONE, BASELINE, "alone, less the baseline"),
-        (Group.LEFT_OUT, STABLE, "left out, less stable"),
+        ((Group.ALONE,), BASELINE, "alone, less the baseline"),
+        ((Group.LEFT_OUT, Group.ADDED), STABLE, "left out, less stable"),
     )
-    arms = {group: [arm for arm in ARMS if arm.group is group and arm.about != COUNTING] for group, _, _ in sides}
-    if not any(study.of(arm.name) and study.of(beside) for group, beside, _ in sides for arm in arms[group]):
+    arms = {of: [arm for arm in ARMS if arm.group in of and arm.about != COUNTING] for of, _, _ in sides}
+    if not any(study.of(arm.name) and study.of(beside) for of, beside, _ in sides for arm in arms[of]):
         return None
     figure, panels = _axes(len(EFFECTS), columns=2, height=5.2)
     shown = [(effect, side) for effect in EFFECTS for side in sides]
-    for axes, ((what, label), (group, beside, title)) in zip(panels, shown, strict=True):
-        _draw_effects(axes, study, arms[group], beside, what, theme)
+    for axes, ((what, label), (of, beside, title)) in zip(panels, shown, strict=True):
+        _draw_effects(axes, study, arms[of], beside, what, theme)
         axes.set_title(f"{label}: {title}", fontsize=10)
     return figure
 
@@ -316,16 +310,20 @@ def _allowance(study: Study, theme: Theme) -> "Figure | None":
     panels[0].set_xlabel("simulated time, s")
     panels[0].set_ylabel("left of it, %")
     if days:
-        lines = dict(zip(dict.fromkeys(arm.about for arm in days), ("-", "--", ":"), strict=False))
+        shares = dict.fromkeys(arm.about.removesuffix(WITH_PACE) for arm in LONG)
+        lines = dict(zip(shares, ("-", "--", ":"), strict=True))
         for arm in days:
+            share = arm.about.removesuffix(WITH_PACE)
+            profile = STABLE if arm.is_stable else BASELINE
+            colour = theme.total if arm.is_stable else theme.ask
             path = [mark for row in study.of(arm.name) for mark in row.path]
             panels[1].plot(
                 [mark.t_s / HOUR_S for mark in path],
                 [100 * mark.headroom for mark in path],
-                color=theme.total if arm.is_stable else theme.ask,
-                ls=lines[arm.about],
+                color=colour if share == arm.about else theme.gate,
+                ls=lines[share],
                 lw=1.4,
-                label=f"{STABLE if arm.is_stable else BASELINE}, {arm.about}",
+                label=f"{profile}, {arm.about}",
             )
         panels[1].set_title("The same over a day, one seed")
         panels[1].set_xlabel("simulated time, h")

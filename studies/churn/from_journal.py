@@ -1,8 +1,9 @@
 """What a journal says of churn: the figures that its run measured, from the record and a trader beside it.
 
 The record says what was sent and what the venue told of it. The trader beside it is fed the same, and knows what the
-recorded one wanted. Two things are not in a journal: when a command left, which is a little after its decision, and
-where an order stood in its queue.
+recorded one wanted. Four things are not in a journal: when a command left, which is a little after its decision; where
+an order stood in its queue; what the venue did while a connection was lost, if the trader was never told; and what was
+earned, for P&L and markouts are measured at the venue's own prices, of which a trader is told only some.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -61,6 +62,8 @@ class JournalFigures:
     """Matches of our orders at the venue."""
     calls_per_min: float | None
     """Placements, modifies and cancels for each minute since the first placement; None without any."""
+    cancels_per_cycle: float | None
+    """Cancels for each quote cycle that had targets, as in a row of the study; None where those are not known."""
     cancel_fill_ratio: float | None
     """Cancels for each fill; None without fills."""
     calls_per_fill: float | None
@@ -270,6 +273,8 @@ class _Reading:
         self._rest = _Rest(self._names)
         self._core: Orchestrator | None = None
         self._cycles: dict[InstrumentId, int] = {}
+        self._wanting = 0
+        """Quote cycles that had targets."""
         self._batch: list[AnyEvent] = []
         self._lives = 0
         self._now = Ns(0)
@@ -310,6 +315,7 @@ class _Reading:
                 cancelled=last.cancelled,
                 filled=last.filled,
                 calls_per_min=churn.calls_per_min,
+                cancels_per_cycle=last.cancelled / self._wanting if is_known and self._wanting else None,
                 cancel_fill_ratio=churn.cancel_fill_ratio,
                 calls_per_fill=churn.calls_per_fill,
                 modify_share=churn.modify_share,
@@ -366,6 +372,7 @@ class _Reading:
         cycled = [name for name, desk in desks.items() if desk.cycles != self._cycles[name]]
         for name in cycled:
             self._cycles[name] = desks[name].cycles
+            self._wanting += desks[name].targets is not None
             is_full = desks[name].accumulator.last_full == now
             self._lag.on_cycle(name, desks[name], commands, now, is_full=is_full)
         if cycled:

@@ -1,16 +1,15 @@
 """The middle of several seeds, and how sure a difference between two arms is."""
 
 from collections.abc import Sequence
-from math import inf, isinf
+from math import isinf
 from statistics import median
 from typing import NamedTuple
 
 import numpy as np
 
+from scenarios.medians import numbers_of
 from studies.churn.rows import Row
 
-RATIOS = frozenset(("cancel_fill_ratio", "calls_per_fill"))
-"""Figures that are as large as you like without any fill; of the others a missing one is left out."""
 CONFIDENCE = 0.95
 RESAMPLES = 2_000
 LEAST = 3
@@ -39,11 +38,8 @@ class Difference(NamedTuple):
 
 
 def values_of(rows: Sequence[Row], name: str) -> list[float]:
-    """A figure of each row that has it; a ratio to no fill is infinite."""
-    found = (getattr(row, name) for row in rows)
-    if name in RATIOS:
-        return [inf if value is None else float(value) for value in found]
-    return [float(value) for value in found if value is not None]
+    """A figure of each row that has it; a ratio to no fill is infinite, as in the medians of `makerlab run`."""
+    return [float(value) for value in numbers_of(name, (getattr(row, name) for row in rows))]
 
 
 def spread_of(values: Sequence[float]) -> Spread | None:

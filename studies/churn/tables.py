@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from scenarios.figures import TimelineRow
 from studies.churn.arms import ARMS, COUNTING, INCIDENT, LONG, ROLLOUT, Arm, Group
+from studies.churn.frontier import Point, point_of
 from studies.churn.middles import difference_of, spread_of, values_of, written
 from studies.churn.rows import Row, Study
 
@@ -76,6 +77,7 @@ def sheets(study: Study) -> list[Sheet]:
         _incident(study),
         _layers(study, Group.ALONE, BASELINE, "Each layer alone", "less the incident"),
         _layers(study, Group.LEFT_OUT, STABLE, "Each layer left out", "less the cure"),
+        _layers(study, Group.ADDED, STABLE, "What no profile has", "less the cure"),
         _rollout(study),
         _attribution(study),
         _sensitivity(study),
@@ -172,7 +174,7 @@ def _rollout(study: Study) -> Sheet:
     ]
     return Sheet(
         "One layer more each time",
-        "Medians, in the order in which layers would be turned on over the incident.",
+        "Medians, in the order in which layers would be turned on over the incident. The pace is in no profile.",
         ("", "calls/min", "error, bps", "sent nothing", "fills", "markout 1 s, bps", "P&L, USD", "calls/fill"),
         rows if len(rows) > 1 else [],
     )
@@ -278,31 +280,27 @@ FRONTIER = (
 )
 
 
+NOWHERE = Point(inf, inf)
+"""Where a rule is listed that has no point: last."""
+
+
 def _frontier(study: Study) -> Sheet:
     arms = [*_run_arms(study, Group.PROFILES), *_run_arms(study, Group.FRONTIER)]
-    points = {arm.name: _point(study.of(arm.name)) for arm in arms}
+    points = {arm.name: point_of(study.of(arm.name)) for arm in arms}
+    stood = [point for point in points.values() if point is not None]
     rows = []
-    for arm in sorted(arms, key=lambda arm: points[arm.name]):
-        best = not any(_is_better(other, points[arm.name]) for other in points.values())
+    for arm in sorted(arms, key=lambda arm: points[arm.name] or NOWHERE):
+        point = points[arm.name]
+        best = "yes" if point is not None and point.is_best(stood) else ""
         mark = "chosen" if arm.name == STABLE else ""
-        rows.append((arm.about, *_figures(study.of(arm.name), FRONTIER), "yes" if best else "", mark))
+        rows.append((arm.about, *_figures(study.of(arm.name), FRONTIER), best, mark))
     return Sheet(
         "Calls against nearness",
-        "Medians, fewest calls first. On the frontier: none has both fewer calls and orders nearer their targets.",
+        "Medians, fewest calls first. On the frontier: none has both fewer calls and orders nearer their targets; a "
+        "rule that sent nothing is not on it.",
         ("", "calls/min", "error, bps", "sent nothing", "fills", "markout 1 s, bps", "P&L, USD", "frontier", ""),
         rows if study.of(STABLE) else [],
     )
-
-
-def _point(rows: Sequence[Row]) -> tuple[float, float]:
-    """Calls a minute and how far orders are from their targets."""
-    found = [spread_of(values_of(rows, name)) for name in ("calls_per_min", "quote_error_bps")]
-    calls, error = (inf if each is None else each.middle for each in found)
-    return calls, error
-
-
-def _is_better(one: tuple[float, float], other: tuple[float, float]) -> bool:
-    return one != other and one[0] <= other[0] and one[1] <= other[1]
 
 
 # --- money and allowance ------------------------------------------------------------------------
@@ -321,7 +319,7 @@ MONEY = (
 
 
 def _money(study: Study) -> Sheet:
-    arms = [*_run_arms(study, Group.PROFILES), *_run_arms(study, Group.LEFT_OUT)]
+    arms = [arm for group in (Group.PROFILES, Group.LEFT_OUT, Group.ADDED) for arm in _run_arms(study, group)]
     rows = [(arm.name, *_figures(study.of(arm.name), MONEY)) for arm in arms if arm.about != COUNTING]
     return Sheet(
         "Money and allowance",
@@ -350,7 +348,8 @@ def _days(study: Study) -> Sheet:
     rows = [(arm.name, arm.about, *_figures(study.of(arm.name), DAYS)) for arm in _run_arms(study, Group.LONG)]
     return Sheet(
         "A day",
-        "24 simulated hours, one seed.",
+        "24 simulated hours, one seed. Neither profile has the pace (`trader.budget.pacing`): a day with it says so, "
+        "and nothing else differs from the day of the profile.",
         (
             "arm",
             "at first",

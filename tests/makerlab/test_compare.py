@@ -1,7 +1,7 @@
 """`makerlab compare`: the table of two journals, the document, and what is no pair to compare."""
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from math import inf
 
 import msgspec
@@ -10,10 +10,12 @@ import pytest
 from domain.events import StopRequested
 from domain.units import Ns
 from makerlab.__main__ import dispatch
+from makerlab.compare import ROWS
 from makerlab.exit_codes import ExitCode
 from runtime.journal_format import MAGIC, Opened, Took, encode
 from runtime.journal_reader import Reader
-from studies.churn.from_journal import read_journal
+from studies.churn.from_journal import JournalFigures, read_journal
+from studies.churn.tables import TARGETS
 from tests.studies.churn.journals import written
 
 SHORT = "duration_s=110"
@@ -72,6 +74,13 @@ def test_two_runs_stand_side_by_side(capsys, journal):
     assert cells(out, "placed/cancelled/filled at 110 s") == [
         f"{each.placed}/{each.cancelled}/{each.filled}" for each in (one, other)
     ]
+
+
+def test_every_promise_of_the_study_has_its_line():
+    """What the study asks of the cure is asked of two journals, too."""
+    figures = [figure for _, figure, _, _ in ROWS]
+    assert [target.figure for target in TARGETS if target.figure not in figures] == []
+    assert set(figures) == {field.name for field in fields(JournalFigures)} - {"timeline"}
 
 
 def test_programs_get_one_document(capsys, journal):

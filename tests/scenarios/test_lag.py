@@ -30,7 +30,7 @@ class Bench:
         self.told: dict = {}
         self.lag = Lag(self.truth, {ETH: Instrument(ETH, 4)})
         self.orders: dict = {}
-        self.latch = 2.0
+        self.latch = Band(2.0, 0.5)
         self.estimates = True
 
     def order(self, number, px, side=BUY, **state):
@@ -57,9 +57,8 @@ class Bench:
         }
         raws = {level.px: level.px + side * 10 for side, rows in levels.items() for level in rows}
         targets = SimpleNamespace(raws=raws, of=levels.__getitem__) if wants else None
-        latch = Band(self.latch, 0.5)
         planner = SimpleNamespace(
-            places=SimpleNamespace(of=self.told.get) if self.estimates else None, latch_of=lambda side, px: latch
+            places=SimpleNamespace(of=self.told.get) if self.estimates else None, latch_of=lambda side, px: self.latch
         )
         desk = SimpleNamespace(
             targets=targets,
@@ -84,7 +83,7 @@ def bench():
 
 
 def test_errors_are_weighted_by_time_and_orders(bench):
-    """A bid 1 bp off for 10 s, then 4 bps off for 5 s; beside it an ask that is exact for the last 5 s."""
+    """A bid 1 bp too far out for 10 s, then 4 bps for 5 s; beside it an ask that is exact for the last 5 s."""
     bench.block(0, (BUY, 99_900))
     bench.cycle(0, [99_910])
     bench.block(4)
@@ -100,6 +99,38 @@ def test_the_best_is_compared_with_the_best(bench):
     bench.block(0, (BUY, 99_700), (BUY, 99_900), (BUY, 99_500), (SELL, 100_300))
     bench.cycle(0, [99_910, 99_720], [100_300, 100_500])
     assert bench.stop(10).quote_error_bps == pytest.approx((1 + 2 + 0) / 3, rel=1e-2)
+
+
+@pytest.mark.parametrize("side", [BUY, SELL])
+@pytest.mark.parametrize(
+    ("resting", "wanted", "error"),
+    [
+        pytest.param((20, 30), (10, 20, 30), 0, id="the best is filled"),
+        pytest.param((10, 30), (10, 20, 30), 0, id="the middle one is filled"),
+        pytest.param((21,), (10, 20, 30), 1, id="one is left"),
+        pytest.param((10, 20, 30), (20, 31), 1 / 2, id="the best is not wanted any more"),
+        pytest.param((2, 10, 20, 30, 40), (11, 30, 42), 3 / 3, id="more orders than targets"),
+        pytest.param((12, 14), (10, 13, 30), 3 / 2, id="two want the same one"),
+        pytest.param((10, 20), (20, 30), 10, id="as many as are wanted"),
+    ],
+)
+def test_an_order_is_compared_with_a_target_of_its_own(bench, side, resting, wanted, error):
+    """Distances from the mid in bps; a target whose order is gone does not put those further out a level off."""
+    bench.block(0, *((side, MID - side * bps * 10) for bps in resting))
+    prices = [MID - side * bps * 10 for bps in wanted]
+    bench.cycle(0, *((prices, []) if side is BUY else ([], prices)))
+    assert bench.stop(10).quote_error_bps == pytest.approx(error, rel=1e-2, abs=1e-9)
+
+
+@pytest.mark.parametrize("side", [BUY, SELL])
+@pytest.mark.parametrize(("toward", "beyond"), [(0.4, 0), (1.5, 1), (3, 2.5), (-1.5, 0), (-3, 1)])
+def test_the_latch_is_that_of_the_direction(bench, side, toward, beyond):
+    """Half a bp toward the market, two away from it: what is between them is beyond the latch on one side only."""
+    bench.block(0, (side, 100_000 + side * round(toward * 10)))
+    bench.cycle(0, *(([100_000], []) if side is BUY else ([], [100_000])))
+    figures = bench.stop(10)
+    assert figures.quote_error_bps == pytest.approx(abs(toward))
+    assert figures.quote_error_beyond_bps == pytest.approx(beyond)
 
 
 def test_only_time_in_which_something_is_wanted_counts(bench):

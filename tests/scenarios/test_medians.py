@@ -1,6 +1,7 @@
 """Medians of several runs: the shape of one run's figures, and what a missing number means."""
 
 import msgspec
+import pytest
 
 from scenarios.figures import TimelineRow
 from scenarios.medians import medians
@@ -14,12 +15,20 @@ def test_every_number_is_the_middle_one_of_its_path():
     assert medians(runs[:2]) == {"a": 3, "b": {"c": 5.5}}
 
 
-def test_null_is_more_than_any_number():
+@pytest.mark.parametrize("ratio", ["cancel_fill_ratio", "calls_per_fill"])
+def test_a_ratio_to_no_fill_is_more_than_any_number(ratio):
     """CH-36: without fills there are endlessly many cancels for each; half of such runs have no median."""
-    ratios = [{"ratio": ratio} for ratio in (7.0, None, 2.0)]
-    assert medians(ratios) == {"ratio": 7.0}
-    assert medians([*ratios, {"ratio": None}]) == {"ratio": None}
-    assert medians([{"back": None}, {"back": {"max_s": 3.0}}, {"back": {"max_s": 1.0}}]) == {"back": {"max_s": 3.0}}
+    ratios = [{ratio: value} for value in (7.0, None, 2.0)]
+    assert medians(ratios) == {ratio: 7.0}
+    assert medians([*ratios, {ratio: None}]) == {ratio: None}
+
+
+def test_where_nothing_was_measured_a_run_says_nothing():
+    """A share of nothing is neither a good nor a bad one: it must not pass what asks for more than 0.80."""
+    assert medians([{"modify_share": share} for share in (None, 0.0, 1.0)]) == {"modify_share": 0.5}
+    assert medians([{"queue_kept_share": share} for share in (None, 0.4, None)]) == {"queue_kept_share": 0.4}
+    assert medians([{"edge_least_bps": None}] * 2) == {"edge_least_bps": None}
+    assert medians([{"back": None}, {"back": {"max_s": 3.0}}, {"back": {"max_s": 1.0}}]) == {"back": {"max_s": 2.0}}
 
 
 def test_what_was_not_counted_is_0():
@@ -28,6 +37,7 @@ def test_what_was_not_counted_is_0():
     middle = medians(runs)
     assert middle == {"alerts": {"x": 4, "y": 0}}
     assert list(middle["alerts"]) == ["x", "y"]
+    assert medians([{"gated": {"x": {"wait": 4}}}, {"gated": {}}]) == {"gated": {"x": {"wait": 2}}}
 
 
 def test_rows_belong_together_by_their_place():

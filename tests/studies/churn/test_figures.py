@@ -15,6 +15,7 @@ from studies.churn.figures import (
     draw_all,
 )
 from studies.churn.rows import Mark, Study
+from studies.churn.tables import sheets
 from tests.studies.churn.rows import TERMS, a_row, marks, timeline
 
 PNG = b"\x89PNG"
@@ -102,6 +103,20 @@ def test_a_layer_that_no_rule_beats_is_named():
     assert {text.get_text() for text in axes.texts} == {"baseline", "stable", "without grid"}
 
 
+def test_figure_and_table_have_the_same_frontier():
+    """A rule that sent nothing is near to nothing, and one whose orders never rested has no distance."""
+    points = {arm.name: (CALLS[arm.name], ERRORS[arm.name]) for arm in ARMS if arm.name in CALLS}
+    points |= {"band-1": (0.0, 0.0), "band-4": (0.0, 9.0), "latch-6": (1.0, None), "latch-9": (None, None)}
+    found = study_of(*(a_row(name, calls_per_min=x, quote_error_bps=y) for name, (x, y) in points.items()))
+    abouts = {arm.about: arm.name for arm in ARMS if arm.group in (Group.PROFILES, Group.FRONTIER)}
+    (sheet,) = (each for each in sheets(found) if each.title == "Calls against nearness")
+    assert sorted(points[abouts[row[0]]] for row in sheet.rows if row[-2] == "yes") == BEST
+    line = _frontier(found, LIGHT).axes[0].lines[0]
+    assert [tuple(point) for point in line.get_xydata()] == BEST
+    assert len(sheet.rows) == len(points)
+    assert {abouts[row[0]] for row in sheet.rows[-4:]} == {"band-1", "band-4", "latch-6", "latch-9"}
+
+
 def test_a_study_without_a_choice_has_no_frontier():
     assert _frontier(study_of(a_row("baseline", calls_per_min=32.0, quote_error_bps=0.4)), LIGHT) is None
 
@@ -134,7 +149,7 @@ def test_each_bar_is_what_its_layer_changes():
     bottoms = [bar.get_y() for bar in axes.patches]
     assert tops == pytest.approx(calls)
     assert bottoms == pytest.approx([0.0, *calls[:-2], 0.0])
-    assert [label.get_text() for label in axes.get_xticklabels()][::6] == ["baseline", "stable"]
+    assert [label.get_text() for label in axes.get_xticklabels()][::7] == ["baseline", "stable"]
 
 
 def test_layers_are_judged_seed_by_seed():
@@ -184,3 +199,6 @@ def test_a_day_has_a_panel_of_its_own():
     colours = {line.get_label(): line.get_color() for line in day.lines}
     assert colours["stable, 4 % left"] == LIGHT.total
     assert colours["baseline, nothing left"] == LIGHT.ask
+    assert colours["stable, nothing left, + pace"] == LIGHT.gate
+    styles = {line.get_label(): line.get_linestyle() for line in day.lines}
+    assert styles["stable, 4 % left, + pace"] == styles["stable, 4 % left"] != styles["stable, 7 % left, + pace"]

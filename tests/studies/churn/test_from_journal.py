@@ -13,6 +13,7 @@ from domain.units import NS_PER_S, InstrumentId, Ns, Oid, Px, Side, Sz, Tid
 from runtime.journal_format import MAGIC, Decided, Took, encode
 from runtime.journal_reader import Reader
 from studies.churn.from_journal import _Moment, _Rest, read_journal
+from studies.churn.run import Task, carry_out
 from tests.studies.churn.journals import written
 
 ETH, SOL = InstrumentId("ETH"), InstrumentId("SOL")
@@ -61,6 +62,15 @@ def test_a_journal_says_what_its_run_measured(name, overrides, tmp_path):
     for each in SUMMED:
         assert getattr(figures, each) == pytest.approx(getattr(metrics, each), rel=1e-9)
     assert figures.two_sided_pct == pytest.approx(metrics.quoting.two_sided_pct, rel=1e-9)
+
+
+@pytest.mark.parametrize("arm", ["baseline", "stable"])
+def test_cancels_a_cycle_are_those_of_the_study(arm, tmp_path):
+    """The study counts cycles that had targets from beside the engine; a journal's trader knows of the same ones."""
+    row = carry_out(Task(arm, 1)).row
+    told = told_by(written(f"churn-{arm}")[1], tmp_path).figures
+    assert told.cancelled == row.cancelled
+    assert told.cancels_per_cycle == row.cancels_per_cycle is not None
 
 
 def test_the_churn_of_the_two_profiles_is_not_the_same(tmp_path):
@@ -156,6 +166,7 @@ def test_where_the_trader_decides_otherwise_the_record_still_speaks(tmp_path):
     parted = told_by(MAGIC + b"".join(map(encode, records)), tmp_path)
     assert parted.parted.startswith(f"from record {index} at 100.")
     unknown = {
+        "cancels_per_cycle",
         "zero_action_share",
         "queue_kept_share",
         "quote_error_bps",

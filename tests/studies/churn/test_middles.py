@@ -1,9 +1,10 @@
 """The middle of several seeds, and how sure a difference is."""
 
-from math import inf
+from math import inf, isinf
 
 import pytest
 
+from scenarios.medians import medians
 from studies.churn.middles import Difference, Spread, difference_of, spread_of, values_of, written
 from tests.studies.churn.rows import a_row
 
@@ -24,6 +25,15 @@ def test_a_ratio_to_no_fill_is_more_than_every_number_and_a_missing_share_is_non
     assert sorted(ratios) == [6.0, 8.0, inf, inf]
     assert spread_of(ratios) == Spread(8.0, inf, inf)
     assert values_of(arm("stable", [None, 0.5], "modify_share"), "modify_share") == [0.5]
+
+
+def test_several_runs_of_a_scenario_have_the_same_median():
+    """One figure, two commands: what `run --seeds` says is what the study says."""
+    for name in ("modify_share", "queue_kept_share", "calls_per_min", "cancel_fill_ratio", "calls_per_fill"):
+        for values in ((None, 0.0, 1.0), (None, None, 4.0), (None, 2.0), (None,), (1.0, 5.0, 2.0)):
+            ours = medians([{name: value} for value in values])[name]
+            found = spread_of(values_of([a_row(seed=i, **{name: value}) for i, value in enumerate(values)], name))
+            assert ours == (None if found is None or isinf(found.middle) else found.middle)
 
 
 def test_a_difference_is_of_pairs_of_seeds():
