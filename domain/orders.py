@@ -275,6 +275,13 @@ class TrackedOrder:
         """Number of distinct fills."""
         return len(self.fill_tids)
 
+    @property
+    def modified_at(self) -> Ns | None:
+        """When its last modify left, also one that made it what it is; None: never."""
+        if self.successor is not None:
+            return self.cancel_sent_at
+        return self.placed_at if self.chain != self.cloid else None
+
     def age(self, now: Ns) -> Ns:
         """Time since the placement was decided."""
         return Ns(now - self.placed_at)

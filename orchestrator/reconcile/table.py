@@ -120,17 +120,10 @@ class Rules:
 
     def may_modify_at(self, order: TrackedOrder) -> Ns:
         """When the next modify of an order may go."""
-        last = modified_at(order)
+        last = order.modified_at
         return Ns(0) if last is None else Ns(last + self.interval)
 
 
 def distance(order: TrackedOrder, target: LadderLevel) -> Bps:
     """How far an order stands from its target, either way."""
     return Bps(abs(order.px - target.px) / target.px * BPS)
-
-
-def modified_at(order: TrackedOrder) -> Ns | None:
-    """When the last modify of an order left, also one that made it what it is; None: never."""
-    if order.successor is not None:
-        return order.cancel_sent_at
-    return order.placed_at if order.chain != order.cloid else None

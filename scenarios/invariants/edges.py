@@ -53,7 +53,8 @@ class KeptEdge(Invariant):
         floor = self.scope.instruments[name].maker_fee / RATE_OF_A_BP + tolerance.adverse_floor_bps
         least = {side: min([floor, *(_edge(side, level.px, mid) for level in targets.of(side))]) for side in Side}
         for order in desk.tracker.orders.values():
-            if not is_free(order) or (order.chain != order.cloid and order.age(now) < pause):
+            last = order.modified_at
+            if not is_free(order) or (last is not None and now - last < pause):
                 continue
             self.compared += 1
             edge = _edge(order.side, order.px, mid)
