@@ -216,7 +216,8 @@ def test_cycles_behind_a_gate_do_not_count():
     stops = metrics.trader.stops_by_reason
     gated = sum(count for why, count in stops.items() if why.startswith(("warm_up:", "risk:")))
     assert gated > 50
-    assert metrics.zero_action_share == pytest.approx(stops["reconcile:unchanged"] / (metrics.cycles - gated))
+    idle = stops["reconcile:unchanged"] + stops.get("execute:all_gated", 0)
+    assert metrics.zero_action_share == pytest.approx(idle / (metrics.cycles - gated))
 
 
 # --- the incident -------------------------------------------------------------------------------
