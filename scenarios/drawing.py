@@ -168,7 +168,7 @@ SETTINGS = (
     Setting("trader.desk.engine.level_notional_usd", (100, 500, 1_000)),
     Setting("trader.budget.share", (0.5, 0.8, 0.95)),
     Setting("trader.budget.pacing", ({},), turned=0.15),
-    Setting("trader.profile", ("plain",)),
+    Setting("trader.profile", ("stable", "stable", "stable", "plain"), turned=1.0),  # whatever is usual some day
     *(Setting(f"trader.desk.{layer}", ("off",), turned=0.1) for layer in LAYERS),
     Setting("trader.desk.reconcile.tolerance.queue_value", ({},), turned=0.1),
     Setting("trader.requests.routes.socket", (True, False)),
