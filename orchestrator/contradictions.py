@@ -15,6 +15,7 @@ from orchestrator.budget.pacer import PacingConfig
 from orchestrator.budget.proactive import BudgetConfig
 from orchestrator.budget.tiers import QuotaAwareConfig
 from orchestrator.config import TraderConfig
+from orchestrator.core import MARKET_KINDS, USER_CHANNELS
 from orchestrator.reconcile.band import ToleranceConfig
 from orchestrator.reconcile.table import ReconcileConfig
 from strategy.smoothing import SmootherConfig
@@ -59,6 +60,14 @@ def allowance_problems(path: str, limits: VenueLimits, traded: Usd = Usd(0)) -> 
         yield Problem(f"{path}.open_orders.most", "0", "at least 1 order that may rest")
     elif orders.cap(traded) == 0:
         yield Problem(f"{path}.open_orders.initial", str(orders.initial), "at least 1 order that may rest")
+
+
+def deaf_problems(path: str, limits: VenueLimits, instruments: int) -> Iterator[Problem]:
+    """Fewer subscriptions, or messages to ask for them, than a trader of so many instruments has channels."""
+    channels, socket = len(USER_CHANNELS) + len(MARKET_KINDS) * instruments, limits.socket
+    for key, most in (("subscriptions", socket.subscriptions), ("messages", socket.messages)):
+        if most < channels:
+            yield Problem(f"{path}.socket.{key}", str(most), f"at least {channels}, one for each channel")
 
 
 def _of_share(share: float, limits: VenueLimits, path: str) -> Iterator[Problem]:

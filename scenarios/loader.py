@@ -11,7 +11,7 @@ from typing import Any
 
 from domain.errors import ConfigError, Problem
 from domain.units import Sz, seconds
-from orchestrator.contradictions import allowance_problems, limits_problems
+from orchestrator.contradictions import allowance_problems, deaf_problems, limits_problems
 from runtime import config
 from runtime.config import EXTENDS, Shelf, Tree
 from runtime.config_check import FIT, show, suggestion
@@ -304,7 +304,9 @@ def _contradictions(scenario: Scenario) -> list[Problem]:
     venue = scenario.venue
     found = limits_problems(scenario.trader, venue.limits, _VENUE)
     trader = [p if p.path.startswith(_VENUE) else Problem(f"trader.{p.path}", p.found, p.want) for p in found]
-    return [*trader, *allowance_problems(_VENUE, venue.limits, venue.traded)]
+    known = {problem.path for problem in trader}
+    deaf = [p for p in deaf_problems(_VENUE, venue.limits, 1 + len(scenario.market.more)) if p.path not in known]
+    return [*trader, *deaf, *allowance_problems(_VENUE, venue.limits, venue.traded)]
 
 
 def _table(data: Mapping[str, Any], key: str) -> dict[str, Any]:

@@ -589,6 +589,8 @@ def test_the_pace_goes_with_the_limits_that_the_trader_is_told(overrides, is_ref
     ("overrides", "path"),
     [
         (("venue.limits.socket.messages=1",), "venue.limits.socket.messages"),
+        (("venue.limits.socket.messages=5",), "venue.limits.socket.messages"),
+        (("venue.limits.socket.subscriptions=5",), "venue.limits.socket.subscriptions"),
         (("venue.limits.ip.weight=1",), "venue.limits.ip.weight"),
         (("trader.budget.limits.ip.weight=1",), "trader.budget.limits.ip.weight"),
         (("trader.budget.share=0.0006",), "trader.budget.share"),
