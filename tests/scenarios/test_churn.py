@@ -284,3 +284,21 @@ def test_ten_times_the_load_with_wrong_numbers_meets_them():
     result = result_of("churn-load", 180, *wrong, seed=0)
     failed = {each.name for each in result.expectations if not each.holds}
     assert {"orders.rejected_by_reason.quota_exhausted", "allowances.actions_used"} <= failed
+
+
+# --- what is said of the allowance --------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("what", "by"), [("too_rich", 1_000_000), ("too_rich", 500), ("too_many", 500), ("backwards", 20)]
+)
+def test_a_lie_about_the_allowance_does_not_last(what, by):
+    """Whether it was believed meanwhile or not: a minute or two after it the trader's count is the venue's again."""
+    lie = f'faults=[{{kind="false_quota",at_s=40,duration_s=70,what="{what}",by={by}}}]'
+    running = running_of("false-quota", 200, lie, seed=1)
+    result = run(running, 1)
+    budget, truth = running.trader.core.budget, result.metrics.allowances
+    assert result.metrics.faults[0].injected >= 1
+    assert budget.cap == truth.actions_cap
+    assert truth.actions_used <= budget.used <= truth.actions_used + 50, "more only by what was on its way"
+    assert budget.quota.doubt is None
