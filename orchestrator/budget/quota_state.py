@@ -7,7 +7,7 @@ else uses the account makes the venue's figures jump, too, and what we believed 
 
 from typing import NamedTuple
 
-from domain.events import QuotaReport
+from domain.events import QuotaReport, RestoredQuota
 from domain.limits import AddressLimits
 from domain.units import Ns, Usd, seconds
 from orchestrator.budget.sliding import SlidingSum
@@ -46,7 +46,7 @@ class CumulativeQuotaState:
         self.used = 0
         """Actions of the account, as far as we know."""
         self.traded = Usd(0)
-        """Its volume in this life, and what the venue said was before."""
+        """Its volume: what the venue said, or earlier lives knew, and the fills since."""
         self.doubt: str | None = None
         """What was wrong with the last report; None where it was believed."""
         self.reports = self.kept_out = 0
@@ -65,6 +65,10 @@ class CumulativeQuotaState:
         """Actions of this life."""
         self._story: _Story | None = None
         """What the last report belongs to, where it was not believed for being unlike what we know."""
+
+    def continue_from(self, told: RestoredQuota) -> None:
+        """Begin where the life before ended; the venue's first answer of this life replaces it."""
+        self.used, self.traded = told.used, told.traded
 
     @property
     def cap(self) -> int:
