@@ -302,3 +302,14 @@ def test_a_lie_about_the_allowance_does_not_last(what, by):
     assert budget.cap == truth.actions_cap
     assert truth.actions_used <= budget.used <= truth.actions_used + 50, "more only by what was on its way"
     assert budget.quota.doubt is None
+
+
+def test_the_count_of_actions_outlives_a_crash():
+    """No answer tells the second life what was used: it goes on with the first one's count, and that is the venue's."""
+    crash = '{kind="crash",at_s=60,duration_s=5}, {kind="false_quota",at_s=55,duration_s=94,what="missing"}'
+    running = running_of("crash", 150, f"faults=[{crash}]", "venue.actions_used=9900", seed=1)
+    truth = run(running, 1).metrics.allowances
+    core = running.trader.core
+    assert core.life == 2
+    assert core.budget.quota.reports == 0
+    assert (core.budget.used, core.budget.cap) == (truth.actions_used, truth.actions_cap)
