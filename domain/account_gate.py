@@ -35,6 +35,7 @@ from domain.events import (
     Restored,
     RestoredLedger,
     RestoredOrder,
+    RestoredQuota,
     Transfers,
 )
 from domain.units import Ns, Usd, seconds
@@ -100,6 +101,7 @@ class AccountGate:
                 is_unread=True,
                 liquidated=event.liquidated,
                 connects=event.connects,
+                quota=_possible(event.quota),
             )
         orders = tuple(order for order in event.orders if _order_of_life(order) is None)
         ledgers = tuple(ledger for ledger in event.ledgers if _ledger(ledger) is None)
@@ -119,6 +121,7 @@ class AccountGate:
             transfers=transfers,
             transfers_stated=stated,
             forgiven=forgiven,
+            quota=_possible(event.quota),
             **bounded,
         )
 
@@ -239,6 +242,10 @@ def _adjustment(adjustment: Adjustment) -> str | None:
     if abs(adjustment.lots) > MAX_LOTS or not -1 <= adjustment.as_of < MAX_TIME:
         return "adjustment"
     return "adjustment" if px is not None and not 0 < px * max(abs(adjustment.lots), 1) <= MAX_VALUE else None
+
+
+def _possible(quota: RestoredQuota | None) -> RestoredQuota | None:
+    return quota if quota is not None and all(0 <= each <= MAX_VALUE for each in (quota.used, quota.traded)) else None
 
 
 def _bounded(time: Ns) -> Ns:

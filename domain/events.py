@@ -230,6 +230,15 @@ class RestoredLedger(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """At what the opening was valued, once and for all lives; None: it has not met a mark."""
 
 
+class RestoredQuota(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """What the last life knew of the account's allowance: what it believed of the venue, and its own count since."""
+
+    used: int
+    """Actions."""
+    traded: Usd
+    """Volume that the account has traded in all its life."""
+
+
 class Restored(Event, frozen=True):
     """First event of each life: the fold of the journal so far."""
 
@@ -265,6 +274,8 @@ class Restored(Event, frozen=True):
     connects: tuple[Ns, ...] = ()
     """How long ago, at least, each attempt to connect within the last minute was made, oldest first: the venue counts
     them over lives."""
+    quota: RestoredQuota | None = None
+    """Where the count of actions goes on until the venue is heard; None: nothing was sent, or nobody counted."""
 
     @property
     def is_opening(self) -> bool:

@@ -392,6 +392,8 @@ class Orchestrator:
         self.market_feed.life_seed = event.life_seed
         self.user_feed.life_seed = event.life_seed
         self.user_feed.pace.continue_from(event.connects, now)
+        if self.budget is not None and event.quota is not None:
+            self.budget.quota.continue_from(event.quota)
         if self.dead_man is not None:
             self.dead_man.begin(event.life_seed)
         if self.signer is not None:

@@ -5,20 +5,24 @@ One pass, no core: what is asked of the core is only what stands in its recorded
 
 from collections import OrderedDict, deque
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 from domain.account_gate import AccountGate
 from domain.alerts import KILL, STOPPED
 from domain.commands import (
+    TRADING,
     Alert,
     AnyCommand,
     Connect,
     Modify,
     Place,
     QueryFills,
+    QueryQuota,
     RecordAdjustments,
     RecordForgiven,
     Request,
 )
+from domain.errors import ConfigError
 from domain.events import (
     Adjustment,
     AnyEvent,
@@ -29,21 +33,27 @@ from domain.events import (
     FillsReport,
     KillReset,
     NoncesReserved,
+    NotSent,
     OrderUpdate,
     PositionsReport,
     PositionsReported,
+    QuotaReport,
     Replied,
     Restored,
     RestoredLedger,
     RestoredOrder,
+    RestoredQuota,
     Subscribed,
     Transfers,
 )
 from domain.ids import draw
+from domain.limits import AddressLimits
 from domain.liquidation import liquidation_in
 from domain.transfers import TransferBook
 from domain.units import InstrumentId, Ns, Pos, RequestId, Tid, Usd
+from orchestrator.budget.quota_state import CumulativeQuotaState
 from orchestrator.connectivity.feeds import MINUTE
+from runtime import config
 from runtime.journal_format import Decided, Opened, Record, Rescued, Took
 from runtime.own_orders import KEPT, OwnOrders, fills_in
 
@@ -110,6 +120,7 @@ class Fold:
         self._opened_at = Ns(-1)
         self._cursor = _FillsCursor()
         self._transfers = TransferBook()
+        self._quota = _Quota()
         self._kill: str | None = None
         self._forgiven = Usd(0)
         self._booked_until = Ns(-1)
@@ -139,6 +150,7 @@ class Fold:
                 self._is_stopped = False
             case Opened(header):
                 self._seed = header.seed
+                self._quota.limits = _limits_in(header.config)
 
     def restored(self, seed: int | None = None) -> Restored:
         """First event of the next life."""
@@ -180,6 +192,7 @@ class Fold:
             liquidated=self._liquidated,
             connects=tuple(Ns(self._now - at) for at in self._connects if self._now - at < MINUTE),
             is_unread=self._before_opening is not None and not self._has_placed and life > 1,
+            quota=self._quota.known,
         )
 
     def _time_left(self, expires_at: Ns | None) -> Ns | None:
@@ -205,6 +218,7 @@ class Fold:
             self._liquidated = self._liquidated or liquidation_in(event)
         self._take_transfers(event)
         self._cursor.seen(event)
+        self._quota.seen(event)
         self._orders.seen(event, now)
         for fill in fills_in(event):
             if fill.tid not in self._tids:
@@ -232,7 +246,9 @@ class Fold:
             return  # part of what the account had before us
         self._liquidated = self._liquidated or liquidation_in(fill)
         self._ledgers.setdefault(fill.instrument, _Ledger()).book(fill)
-        if self._before_opening is not None:
+        if self._before_opening is None:
+            self._quota.state.on_traded(Usd(fill.px * fill.sz))
+        else:
             self._before_opening.append(fill)
 
     def _open(self, report: PositionsReport, fills: Sequence[Fill]) -> None:
@@ -274,6 +290,7 @@ class Fold:
         for command in commands:
             self._orders.sent(command, now)
             self._cursor.sent(command)
+            self._quota.sent(command, now)
             self._has_placed = self._has_placed or _places(command)
             if isinstance(command, Connect):
                 self._connects.append(now)
@@ -304,6 +321,61 @@ def _places(command: AnyCommand) -> bool:
 
 def _listed(sums: Mapping[InstrumentId, Usd]) -> tuple[Transfers, ...]:
     return tuple(Transfers(name, total) for name, total in sums.items())
+
+
+def _limits_in(tree: Mapping[str, Any]) -> AddressLimits:
+    """What a life reckoned with by its header, or the documented figures."""
+    try:
+        return config.build(AddressLimits, tree["budget"]["limits"]["address"])
+    except (KeyError, TypeError, ConfigError):
+        return AddressLimits()
+
+
+class _Quota:
+    """The account's allowance as the core counts it: by the same rules, from what it heard and sent."""
+
+    def __init__(self) -> None:
+        self.limits = AddressLimits()
+        self.state = CumulativeQuotaState(self.limits)
+        self._open: OrderedDict[RequestId, int] = OrderedDict()
+        """Actions of requests that may not have left."""
+
+    @property
+    def known(self) -> RestoredQuota | None:
+        used, traded = max(self.state.used, 0), self.state.traded
+        return RestoredQuota(used, traded) if used or traded else None
+
+    def sent(self, command: AnyCommand, now: Ns) -> None:
+        if not isinstance(command, Request):
+            return
+        if isinstance(command.actions[0], QueryQuota):
+            self.state.on_asked(now)
+        elif isinstance(command.actions[0], TRADING):
+            self.state.on_sent(len(command.actions), now)
+            self._open[command.request_id] = len(command.actions)
+            if len(self._open) > KEPT:
+                self._open.popitem(last=False)
+
+    def seen(self, event: AnyEvent) -> None:
+        match event:
+            case NotSent(request_id=request_id):
+                self.state.on_not_sent(self._open.pop(request_id, 0))
+            case Replied(request_id=request_id, results=results):
+                self._open.pop(request_id, None)
+                for result in results:
+                    if isinstance(result, QuotaReport):
+                        self.state.take(result)
+            case Restored(quota=told):
+                self._begin(told or self.known)
+            case _:
+                pass
+
+    def _begin(self, told: RestoredQuota | None) -> None:
+        """Journals of before this was handed on tell it all the same."""
+        self.state = CumulativeQuotaState(self.limits)
+        self._open.clear()
+        if told is not None:
+            self.state.continue_from(told)
 
 
 class _FillsCursor:

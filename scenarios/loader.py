@@ -11,7 +11,7 @@ from typing import Any
 
 from domain.errors import ConfigError, Problem
 from domain.units import Sz, seconds
-from orchestrator.contradictions import allowance_problems, limits_problems
+from orchestrator.contradictions import allowance_problems, deaf_problems, limits_problems
 from runtime import config
 from runtime.config import EXTENDS, Shelf, Tree
 from runtime.config_check import FIT, show, suggestion
@@ -36,6 +36,7 @@ from sim.links import LinksConfig
 
 _MAX_NAME = 200
 """Bytes of a name of a scenario or an instrument; file systems take 255, and the seed or a word is added."""
+_VENUE = "venue.limits"
 _UNSAFE = '/\\<>:"|?*'
 """Signs that some file system takes for something else."""
 
@@ -300,8 +301,12 @@ def _cycles_too_far_apart(scenario: Scenario) -> list[Problem]:
 
 def _contradictions(scenario: Scenario) -> list[Problem]:
     """Limits that cannot be meant together: the trader's own, and the allowance of its account at the venue."""
-    trader = [Problem(f"trader.{p.path}", p.found, p.want) for p in limits_problems(scenario.trader)]
-    return [*trader, *allowance_problems("venue.limits", scenario.venue.limits)]
+    venue = scenario.venue
+    found = limits_problems(scenario.trader, venue.limits, _VENUE)
+    trader = [p if p.path.startswith(_VENUE) else Problem(f"trader.{p.path}", p.found, p.want) for p in found]
+    known = {problem.path for problem in trader}
+    deaf = [p for p in deaf_problems(_VENUE, venue.limits, 1 + len(scenario.market.more)) if p.path not in known]
+    return [*trader, *deaf, *allowance_problems(_VENUE, venue.limits, venue.traded)]
 
 
 def _table(data: Mapping[str, Any], key: str) -> dict[str, Any]:

@@ -144,7 +144,7 @@ class ProactiveRateTracker:
 
     def on_traded(self, value: Usd, now: Ns) -> None:
         """A fill of ours earns allowance."""
-        self.quota.traded = Usd(self.quota.traded + value)
+        self.quota.on_traded(value)
         if self.pacer is not None:
             self.pacer.on_traded(value, now)
 

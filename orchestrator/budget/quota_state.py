@@ -1,12 +1,13 @@
 """The account's allowance of actions: what we counted, what the venue said, and what of that to believe (RL-02, RL-14).
 
-A report replaces our count, with what may be on its way on top; one that cannot be true does not. Whoever else uses
-the account makes the venue's count jump, too: one that is only far above ours is believed when the next bears it out.
+A report replaces our count, with what may be on its way on top; one that cannot be true does not. One that is only
+unlike what we know (far above it, or below what was told before) is believed when the next ones bear it out: whoever
+else uses the account makes the venue's figures jump, too, and what we believed before may have been the lie.
 """
 
 from typing import NamedTuple
 
-from domain.events import QuotaReport
+from domain.events import QuotaReport, RestoredQuota
 from domain.limits import AddressLimits
 from domain.units import Ns, Usd, seconds
 from orchestrator.budget.sliding import SlidingSum
@@ -17,12 +18,24 @@ INEXACT = 0.01
 """Share by which a stated allowance may differ from that of the stated volume; recorded ones are one lower."""
 FAR = 0.10
 """Share of the allowance by which a count may be above all that we can have caused."""
+LEAVES_LESS, LEAVES_MORE = 2, 3
+"""So many reports in a row make a story that is unlike what we know: one more where it lets us spend more."""
 
 
 class _Told(NamedTuple):
     as_of: Ns
     used: int
     traded: Usd
+
+
+class _Story(NamedTuple):
+    """Reports in a row that are unlike what we know, and go with each other."""
+
+    last: _Told
+    told: int
+    """How many they are."""
+    sent: int
+    """Actions that we had sent in all when the last one came."""
 
 
 class CumulativeQuotaState:
@@ -33,7 +46,7 @@ class CumulativeQuotaState:
         self.used = 0
         """Actions of the account, as far as we know."""
         self.traded = Usd(0)
-        """Its volume in this life, and what the venue said was before."""
+        """Its volume: what the venue said, or earlier lives knew, and the fills since."""
         self.doubt: str | None = None
         """What was wrong with the last report; None where it was believed."""
         self.reports = self.kept_out = 0
@@ -44,10 +57,18 @@ class CumulativeQuotaState:
         """The last report that was believed."""
         self._since = 0
         """Actions that the next report may not hold: sent after we asked for it, or shortly before."""
+        self._traded_since = 0
+        """Volume, in micro-USD, that the next report may not hold: heard of after we asked for it."""
         self._sent = 0
         """Actions since the last report that was believed."""
-        self._far: _Told | None = None
-        """A report that was far above what we counted, where it was the last one."""
+        self._sent_ever = 0
+        """Actions of this life."""
+        self._story: _Story | None = None
+        """What the last report belongs to, where it was not believed for being unlike what we know."""
+
+    def continue_from(self, told: RestoredQuota) -> None:
+        """Begin where the life before ended; the venue's first answer of this life replaces it."""
+        self.used, self.traded = told.used, told.traded
 
     @property
     def cap(self) -> int:
@@ -57,36 +78,46 @@ class CumulativeQuotaState:
     def on_asked(self, now: Ns) -> None:
         """A question for it leaves."""
         self._since = self._recent.used(now)
+        self._traded_since = 0
 
     def on_sent(self, n: int, now: Ns) -> None:
         """So many actions leave."""
         self._recent.add(n, now)
         self._since += n
         self._sent += n
+        self._sent_ever += n
         self.used += n
 
     def on_not_sent(self, n: int) -> None:
         """So many never reached the venue, which has not counted them."""
         self.used -= n
+        self._sent_ever -= n
         self._since = max(self._since - n, 0)
+
+    def on_traded(self, value: Usd) -> None:
+        """We hear of a fill of ours, in micro-USD."""
+        self._traded_since += value
+        self.traded = Usd(self.traded + value)
 
     def take(self, report: QuotaReport) -> None:
         """Believe it, or say in `doubt` why not."""
         told = _Told(report.as_of, report.used, report.traded)
         if self._told is not None and report.as_of < self._told.as_of:
             return  # of before the last one: it was overtaken, and nobody lied
-        self.doubt = self._wrong(report)
-        is_far = self.doubt is None and self._is_far(told)
-        if is_far:
-            self.doubt = f"{told.used} actions used, where we count {self.used}"
-        self._far = told if is_far else None
+        self.doubt, story = self._wrong(report), None
+        if self.doubt is None:
+            self.doubt = self._unlike(told)
+            story = None if self.doubt is None else self._continued(told)
+        if story is not None and story.told >= self._needed(told):
+            self.doubt = story = None
+        self._story = story
         if self.doubt is not None:
             self.kept_out += 1
             return
         self.reports += 1
+        self.traded = Usd(max(min(self.traded, told.traded + self._traded_since), told.traded))
         self._told = told
         self._sent = self._since
-        self.traded = max(self.traded, told.traded)
         self.used = told.used + self._since
 
     def _wrong(self, report: QuotaReport) -> str | None:
@@ -99,17 +130,42 @@ class CumulativeQuotaState:
         should = limits.cap(traded)
         if abs(cap - should) > max(INEXACT * should, 1) + report.surplus:
             return f"{cap} actions allowed, where the volume makes it {should}"
-        if self._told is not None and used < self._told.used:
-            return f"{used} actions used, and {self._told.used} before"
-        if self._told is not None and traded < self._told.traded:
-            return f"{traded} micro-USD traded, and {self._told.traded} before"
         return None
 
-    def _is_far(self, told: _Told) -> bool:
-        """Whether it is far above what we can have caused, and the report before it did not say so, too."""
-        near, ours = round(FAR * self._limits.cap(told.traded)), self._limits.stale_cost * self._sent
-        if self._far is not None and 0 <= told.used - self._far.used <= near + ours:
-            return False
-        if self._told is None:
-            return told.used > 2 * self._limits.cancel_cap(told.traded)
-        return told.used > self._told.used + near + ours
+    def _unlike(self, told: _Told) -> str | None:
+        """What of it goes neither with the last report that was believed nor with what we did since."""
+        limits, was = self._limits, self._told
+        count = f"{told.used} actions used, where we count {self.used}"
+        if was is None:
+            return count if told.used > 2 * limits.cancel_cap(told.traded) else None
+        if told.used < was.used:
+            return f"{told.used} actions used, and {was.used} before"
+        if told.traded < was.traded:
+            return f"{told.traded} micro-USD traded, and {was.traded} before"
+        near = round(FAR * self.cap)
+        if told.used > was.used + near + limits.stale_cost * self._sent:
+            return count
+        if told.traded > self.traded + near * limits.usd_per_action:
+            return f"{told.traded} micro-USD traded, where we count {self.traded}"
+        return None
+
+    def _continued(self, told: _Told) -> _Story:
+        """The story that goes on with this report, or begins with it."""
+        limits, story = self._limits, self._story
+        n = 1
+        if story is not None:
+            near = round(FAR * limits.cap(story.last.traded))
+            used, traded = told.used - story.last.used, told.traded - story.last.traded
+            arrived = max(self._sent_ever - self._since - story.sent, 0) if self._leaves_more(told) else 0
+            is_like = arrived <= used <= near + limits.stale_cost * self._sent
+            n += story.told if is_like and 0 <= traded <= near * limits.usd_per_action else 0
+        return _Story(told, n, self._sent_ever)
+
+    def _needed(self, told: _Told) -> int:
+        """How many reports that tell the same are believed."""
+        return LEAVES_MORE if self._leaves_more(told) else LEAVES_LESS
+
+    def _leaves_more(self, told: _Told) -> bool:
+        """Whether we could spend more if it is true. Then what we sent meanwhile has to be in it, too."""
+        left = self._limits.cap(told.traded) - told.used - self._since
+        return left > self.cap - self.used

@@ -32,7 +32,7 @@ class QuotaAwareConfig:
     """Below this headroom the ladder has fewer levels."""
     best_only_below: Annotated[float, Interval(ge=0, lt=1)] = 0.05
     """Below this one it is the best bid and the best ask."""
-    interval_s: Annotated[float, Interval(ge=0, le=1e6)] = 1.0
+    interval_s: Annotated[float, Interval(ge=0, le=60)] = 1.0
     """Least time between two cycles that no fill and no gate asks for, in seconds, above a headroom of 0.3: three times
     as long at 0.1, five times at 0.05, ten times where nothing is left."""
 

@@ -9,7 +9,7 @@ from annotated_types import Interval
 from msgspec.structs import replace
 
 from domain.events import QuotaReport, Replied
-from domain.units import Ns
+from domain.units import Ns, Usd
 from sim.envelope import Envelope, LinkName, Parcel, RequestKind
 from sim.faults.base import Injected, Range, prepare, tamper
 from sim.faults.timing import THROUGHOUT, Timing
@@ -28,6 +28,8 @@ class FalseQuotaKind(StrEnum):
     """The allowance is not that of the volume."""
     MISSING = "missing"
     """No answer comes."""
+    TOO_RICH = "too_rich"
+    """More was traded, as much each time, and the allowance goes with it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,7 +45,7 @@ class FalseQuota:
     when: Timing = THROUGHOUT
     """When it strikes in that time."""
     what: FalseQuotaKind = FalseQuotaKind.TOO_MANY
-    """What is wrong: `too_many`, `backwards`, `cap`, `missing`."""
+    """What is wrong: `too_many`, `backwards`, `cap`, `missing`, `too_rich`."""
     by: Annotated[int, Interval(ge=1, le=1_000_000_000)] = 1_000_000
     """Actions by which a count or an allowance is wrong."""
 
@@ -53,6 +55,7 @@ class FalseQuota:
     def install(self, world: World, session: Session) -> Injected:
         """Counts `reports` that were not true, or did not come."""
         injected = prepare(self, world, session, "reports")
+        worth = self.by * world.config.limits.address.usd_per_action
 
         def judge(envelope: Envelope) -> tuple[Parcel, ...] | None:
             events = envelope.payload
@@ -66,17 +69,21 @@ class FalseQuota:
                 return ()
             turn = injected.counts["reports"]
             results = tuple(
-                self._falsify(each, turn) if isinstance(each, QuotaReport) else each for each in reply.results
+                self._falsify(each, turn, Usd(worth)) if isinstance(each, QuotaReport) else each
+                for each in reply.results
             )
             return (Parcel(Ns(0), (replace(reply, results=results),)),)
 
         return tamper(injected, world, session, (LinkName.REPLY,), judge, self.when)
 
-    def _falsify(self, report: QuotaReport, turn: int) -> QuotaReport:
+    def _falsify(self, report: QuotaReport, turn: int, worth: Usd) -> QuotaReport:
+        """``worth``: volume that earns as many actions as it is wrong by, in micro-USD."""
         match self.what:
             case FalseQuotaKind.TOO_MANY:
                 return replace(report, used=report.used + (self.by * 2 if turn % 2 else self.by))
             case FalseQuotaKind.BACKWARDS:
                 return replace(report, used=max(report.used - self.by, 0))
+            case FalseQuotaKind.TOO_RICH:
+                return replace(report, traded=Usd(report.traded + worth), cap=report.cap + self.by)
             case _:
                 return replace(report, cap=report.cap + self.by)

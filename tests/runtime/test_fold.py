@@ -158,6 +158,7 @@ def test_folding_the_fold_changes_nothing(seed, crash_ms, loses_replies, data):
             fills_until=once.fills_until,
             is_unread=once.is_opening,
             connects=once.connects,
+            quota=once.quota,
         )
 
 

@@ -1,16 +1,22 @@
 """The journal of the real core, folded: the next life begins with the very ledger that the last one had."""
 
+from dataclasses import replace
+
 import pytest
 
 from domain.commands import (
+    TRADING,
     Cancel,
     Connect,
     Disconnect,
+    Place,
     QueryFills,
     QueryPositions,
+    QueryQuota,
     RecordAdjustments,
     RecordForgiven,
     Request,
+    Route,
     Subscribe,
 )
 from domain.events import (
@@ -19,22 +25,27 @@ from domain.events import (
     Fill,
     LiquidationMark,
     LiquidationMethod,
+    NotSent,
     OrderStatus,
     OrderStatusReport,
     OrderUpdate,
     PositionsReport,
     PositionsReported,
+    QuotaReport,
     Reason,
+    Refused,
     Replied,
     Restored,
+    RestoredQuota,
 )
-from domain.units import Ns, Oid, Px, RequestId, Sz, Usd
+from domain.units import USD, Cloid, Ns, Oid, Px, RequestId, Sz, Tif, Usd
+from orchestrator.budget.proactive import BudgetConfig
 from orchestrator.desk.inventory import Inventory
 from runtime.fold import fold
 from runtime.journal_format import Decided, Header, Opened, Took
 from tests.orchestrator.messages import BUY, ETH, MID, SELL, TICK, ms, s
 from tests.orchestrator.messages import fill as fill_told
-from tests.orchestrator.tiny_venue import Stage, heal, quoting
+from tests.orchestrator.tiny_venue import QUICK, Stage, heal, quoting
 
 COMMANDS = (RecordAdjustments, RecordForgiven, Request, Connect, Disconnect, Subscribe)
 
@@ -258,3 +269,87 @@ def test_a_life_cancels_what_it_inherits_before_it_hears_anything():
     stage.begin(told).run_for(s(1))
     assert {action.cloid for action in stage.actions(Cancel)} >= resting
     assert stage.venue.resting() == []
+
+
+# --- the allowance ------------------------------------------------------------------------------
+
+
+def counted(stage: Stage) -> RestoredQuota:
+    budget = stage.core.budget
+    return RestoredQuota(budget.used, budget.traded)
+
+
+def told_of_quota(used: int, traded: int = 0):
+    """Answers to the question for the allowance; what else is asked the venue answers itself."""
+    return lambda action: (
+        QuotaReport(s(10_000), Usd(traded * USD), used, 10_000 + traded) if isinstance(action, QueryQuota) else None
+    )
+
+
+@pytest.mark.parametrize("lie", [None, (9_000, 0), (90_000, 0), (50, 5_000_000)])
+def test_the_count_of_actions_reaches_the_next_life(lie):
+    """Fold and core count by the same rules, whatever the venue says, and whatever is believed of it."""
+    stage = Stage(config=replace(QUICK, budget=BudgetConfig(ask_every_s=20))).begin()
+    stage.run(s(15))
+    if lie is not None:
+        stage.venue.faults.answers = told_of_quota(*lie)
+    for _ in range(12):
+        stage.venue.take(BUY, 3)
+        stage.run_for(s(5))
+        assert restored(stage).quota == counted(stage)
+    told = restored(stage)
+    stage.crash()
+    stage.venue.faults.answers = lambda action: None
+    before = len(stage.actions(TRADING))
+    stage.begin(told)
+    assert counted(stage).traded == told.quota.traded
+    assert counted(stage).used == told.quota.used + len(stage.actions(TRADING)) - before
+    assert restored(stage).quota == counted(stage)
+    stage.run_for(s(60))
+    assert restored(stage).quota == counted(stage)
+
+
+def test_a_life_without_an_answer_goes_on_with_the_count_of_the_last_one():
+    """9,990 of 10,000 are used, the process dies, and the next one hears nothing of its allowance."""
+    refused = Refused(Reason.HALTED, "")
+    stage = Stage(config=replace(QUICK, budget=BudgetConfig(ask_every_s=20)))
+    stage.venue.faults.answers = told_of_quota(9_950)
+    stage.begin().run(s(5))
+    assert stage.core.snapshot().quota_left <= 50
+    left = stage.core.snapshot().quota_left
+    told = restored(stage)
+    stage.crash()
+    stage.venue.faults.answers = lambda action: refused if isinstance(action, QueryQuota) else None
+    low = stage.alerts.count("quota_low")
+    stage.begin(told).run_for(s(30))
+    assert stage.core.snapshot().quota_left <= left
+    assert stage.alerts.count("quota_low") == low + 1
+
+
+def test_journals_of_before_the_count_was_handed_on_tell_it_all_the_same():
+    """Their lives began from nothing each; what they sent still counts at the venue."""
+    place = (Place(ETH.id, Cloid("a"), BUY, Px(1), Sz(1), Tif.ALO),)
+    lives = [
+        record
+        for life in (1, 2, 3)
+        for record in (
+            Opened(Header(seed=9)),
+            Took(0, Restored(life, 7)),
+            Decided(1, (Request(life, Route.SOCKET, 1, None, place),)),
+        )
+    ]
+    assert fold(lives).quota == RestoredQuota(3, Usd(0))
+    assert fold([*lives, Took(2, NotSent(3, Reason.OTHER, 2))]).quota == RestoredQuota(2, Usd(0))
+
+
+def test_the_allowance_is_that_of_the_life_that_was_told_it():
+    """A report is judged by the limits of its header: an account of a hundred thousand actions is no lie there."""
+    config = {"budget": {"limits": {"address": {"initial": 100_000}}}}
+    report = Took(5, Replied(1, s(1), (QuotaReport(s(1), Usd(0), 60_000, 100_000),)))
+    assert fold([Opened(Header(seed=9, config=config)), Took(0, Restored(1, 7)), report]).quota.used == 60_000
+
+
+def test_an_allowance_that_cannot_be_is_not_handed_on():
+    """A journal is read by anybody."""
+    stage = Stage().begin(Restored(2, 7, quota=RestoredQuota(-5, Usd(0))))
+    assert counted(stage) == RestoredQuota(0, Usd(0))

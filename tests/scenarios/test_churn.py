@@ -285,3 +285,32 @@ def test_ten_times_the_load_with_wrong_numbers_meets_them():
     result = result_of("churn-load", 180, *wrong, seed=0)
     failed = {each.name for each in result.expectations if not each.holds}
     assert {"orders.rejected_by_reason.quota_exhausted", "allowances.actions_used"} <= failed
+
+
+# --- what is said of the allowance --------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("what", "by"), [("too_rich", 1_000_000), ("too_rich", 500), ("too_many", 500), ("backwards", 20)]
+)
+def test_a_lie_about_the_allowance_does_not_last(what, by):
+    """Whether it was believed meanwhile or not: a minute or two after it the trader's count is the venue's again."""
+    lie = f'faults=[{{kind="false_quota",at_s=40,duration_s=70,what="{what}",by={by}}}]'
+    running = running_of("false-quota", 200, lie, seed=1)
+    result = run(running, 1)
+    budget, truth = running.trader.core.budget, result.metrics.allowances
+    assert result.metrics.faults[0].injected >= 1
+    assert budget.cap == truth.actions_cap
+    assert truth.actions_used <= budget.used <= truth.actions_used + 50, "more only by what was on its way"
+    assert budget.quota.doubt is None
+
+
+def test_the_count_of_actions_outlives_a_crash():
+    """No answer tells the second life what was used: it goes on with the first one's count, and that is the venue's."""
+    crash = '{kind="crash",at_s=60,duration_s=5}, {kind="false_quota",at_s=55,duration_s=94,what="missing"}'
+    running = running_of("crash", 150, f"faults=[{crash}]", "venue.actions_used=9900", seed=1)
+    truth = run(running, 1).metrics.allowances
+    core = running.trader.core
+    assert core.life == 2
+    assert core.budget.quota.reports == 0
+    assert (core.budget.used, core.budget.cap) == (truth.actions_used, truth.actions_cap)

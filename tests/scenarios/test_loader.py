@@ -522,6 +522,9 @@ CONTRADICTIONS = {
     "trader.budget.pacing.reserve": 0.4,
     "trader.budget.pacing.per_minute": 5_000,
     "trader.budget.pacing.impulse": {"start": 600.0, "most": 500.0, "reserve": 500.0},
+    "trader.budget.pacing.horizon_s": 60.0,
+    "trader.budget.share": 0.0001,
+    "trader.desk.engine.smoother.regime": {"up": 1.2, "down": 0.9},
     "trader.desk.rejections.backoff_s": 500.0,
     "trader.desk.quota_aware.widest_below": 0.5,
     "trader.desk.quota_aware.best_only_below": 0.4,
@@ -529,7 +532,10 @@ CONTRADICTIONS = {
     "trader.desk.reconcile.modify_first.interval_ms": 6_001.0,
     "trader.desk.reconcile.tolerance.floor_bps": 11.0,
     "trader.desk.reconcile.tolerance.level_factors": [2.0, 1.0],
+    "trader.desk.reconcile.tolerance.front_share": 0.6,
+    "trader.desk.reconcile.tolerance.near_bonus": 0.7,
     "venue.limits.address.initial": 0,
+    "venue.limits.open_orders.most": 0,
 }
 TWO_IN_ONE = "trader.budget.pacing.impulse"
 
@@ -557,6 +563,56 @@ def test_all_contradicting_limits_are_named_at_once(tmp_path):
     lines = problems_of(path)
     assert len(lines) == len(CONTRADICTIONS) + 1, lines
     assert all(any(where in line for line in lines) for where in CONTRADICTIONS)
+
+
+@pytest.mark.parametrize(
+    ("overrides", "is_refused"),
+    [
+        (("venue.limits.socket.messages=60", "trader.budget.pacing.per_minute=600"), True),
+        (("venue.limits.socket.messages=60", "trader.budget.pacing.per_minute=60"), False),
+        (("venue.limits.socket.messages=5000", "trader.budget.pacing.per_minute=3000"), False),
+        (("trader.budget.limits.socket.messages=5000", "trader.budget.pacing.per_minute=3000"), False),
+        (("trader.budget.limits.socket.messages=60", "venue.limits.socket.messages=5000"), True),
+    ],
+)
+def test_the_pace_goes_with_the_limits_that_the_trader_is_told(overrides, is_refused):
+    """Those of its venue, unless its own settings name others."""
+    if not is_refused:
+        load("churn-poor", overrides)
+        return
+    (line,) = problems_of("churn-poor", *overrides)
+    assert "trader.budget.pacing.per_minute" in line
+    assert "at most 60 (the venue's messages a minute)" in line
+
+
+@pytest.mark.parametrize(
+    ("overrides", "path"),
+    [
+        (("venue.limits.socket.messages=1",), "venue.limits.socket.messages"),
+        (("venue.limits.socket.messages=5",), "venue.limits.socket.messages"),
+        (("venue.limits.socket.subscriptions=5",), "venue.limits.socket.subscriptions"),
+        (("venue.limits.ip.weight=1",), "venue.limits.ip.weight"),
+        (("trader.budget.limits.ip.weight=1",), "trader.budget.limits.ip.weight"),
+        (("trader.budget.share=0.0006",), "trader.budget.share"),
+        (("venue.limits.open_orders.initial=0",), "venue.limits.open_orders.initial"),
+    ],
+)
+def test_limits_that_allow_nothing_are_named(overrides, path):
+    """Quotes would wait for the whole of the run, and nobody would say what for."""
+    (line,) = problems_of("eth-quiet", *overrides)
+    assert f": {path}: found " in line, line
+
+
+def test_limits_that_allow_little_are_taken():
+    """What grows with the volume may begin with nothing."""
+    load("eth-quiet", ["trader.budget.share=0.001"])
+    load("eth-quiet", ["venue.limits.open_orders.initial=0", "venue.traded=5000000000000"])
+
+
+def test_a_throttle_that_outlasts_every_alarm_is_named():
+    """Ten times as long where nothing is left: quotes that stand an hour are no longer looked after."""
+    (line,) = problems_of("churn-poor", "trader.desk.quota_aware.interval_s=3600")
+    assert "trader.desk.quota_aware.interval_s" in line
 
 
 def test_limits_that_go_together_are_taken():

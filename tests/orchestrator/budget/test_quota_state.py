@@ -43,6 +43,9 @@ BASE = report(1, 5_000, 2_000)
         (report(2, 5_000, 2_000, 12_121), "12121 actions allowed, where the volume makes it 12000"),
         (report(2, 5_000, 1_999), "1999000000 micro-USD traded, and 2000000000 before"),
         (report(2, 5_000 + 5 * 20 + 1_201, 2_000), "6301 actions used, where we count 5020"),
+        (report(2, 5_020, 3_201), "3201000000 micro-USD traded, where we count 2000000000"),
+        (report(2, 9_300, 10_000_000), "9300 actions used, where we count 5020"),
+        (report(2, 5_020, 10_000_000), "10000000000000 micro-USD traded, where we count 2000000000"),
     ],
 )
 def test_a_report_that_cannot_be_true_is_kept_out(told, doubt):
@@ -61,6 +64,7 @@ def test_a_report_that_cannot_be_true_is_kept_out(told, doubt):
         report(2, 5_000, 2_000, 11_999),  # recorded allowances are one lower
         report(2, 5_000, 2_000, 12_120),
         report(2, 5_000, 2_000, 15_000, surplus=3_000),  # bought
+        report(2, 5_020, 3_200),  # fills that we have not heard of yet
         report(2, 5_000 + 5 * 20 + 1_200, 2_000),  # all that we sent came too late, and somebody else sent some
     ],
 )
@@ -104,6 +108,88 @@ def test_a_first_report_beyond_everything_is_doubted():
     quota = state(report(1, 40_001))
     assert (quota.doubt is None, quota.used) == (False, 0)
     assert state(report(1, 40_000)).used == 40_000
+
+
+def after(quota, *reports):
+    """Which of the reports were believed."""
+    believed = []
+    for each in reports:
+        quota.take(each)
+        believed.append(quota.doubt is None)
+    return believed
+
+
+def test_a_first_report_that_was_a_lie_does_not_last():
+    """39,000 used is believed of an account that we know nothing of: three true reports put it right."""
+    quota = state(report(1, 39_000))
+    assert quota.used == 39_000
+    assert after(quota, *(report(at, 9_300 + at) for at in range(2, 6))) == [False, False, True, True]
+    assert (quota.used, quota.kept_out) == (9_305, 2)
+
+
+def test_a_volume_far_above_ours_is_doubted_and_what_is_true_afterwards_believed():
+    """Ten million that nobody traded would be ten million actions."""
+    quota = state(report(1, 9_300))
+    rich = [report(at, 9_300, 10_000_000) for at in (2, 3, 4)]
+    assert after(quota, *rich) == [False, False, True]
+    assert after(quota, *(report(at, 9_310) for at in (5, 6, 7))) == [False, True, True]
+    assert (quota.used, quota.traded, quota.cap) == (9_310, 0, 10_000)
+
+
+def test_a_rich_story_that_is_another_one_each_time_is_never_believed():
+    """And the truth between two lies ends each of them."""
+    quota = state(report(1, 9_300))
+    lies = [report(at, 9_300, 10_000_000 + at % 2 * 5_000_000) for at in range(2, 9)]
+    assert not any(after(quota, *lies))
+    mixed = [report(at, 9_300, 0 if at % 3 == 0 else 10**7) for at in range(9, 16)]
+    assert after(quota, *mixed) == [True, False, False, True, False, False, True]
+    assert (quota.used, quota.cap) == (9_300, 10_000)
+
+
+def test_a_lower_count_that_lacks_what_we_sent_meanwhile_is_never_believed():
+    """The same number again and again, while we send: nobody has counted that."""
+    quota = state(report(1, 9_300))
+    for at in range(2, 12):
+        quota.take(report(at, 0))
+        quota.on_sent(5, Ns(at * 10**12))
+        quota.on_asked(Ns((at + 1) * 10**12))
+        assert quota.doubt is not None
+    assert quota.used == 9_350
+    quota.take(report(20, 9_345))
+    assert (quota.doubt, quota.used) == (None, 9_345)
+
+
+def test_a_lower_count_is_believed_where_it_holds_what_we_sent_meanwhile():
+    """The other way round: an account that has fewer actions behind it than we were told."""
+    quota = state(report(1, 9_300))
+    for at in range(2, 5):
+        assert quota.used > 9_000
+        quota.take(report(at, 1_000 + at * 5))
+        quota.on_sent(5, Ns(at * 10**12))
+        quota.on_asked(Ns((at + 1) * 10**12))
+    assert (quota.doubt, quota.used, quota.kept_out) == (None, 1_025, 2)
+
+
+def test_our_own_fills_make_no_report_far():
+    """What we have traded since is ours."""
+    quota = state(report(1, 9_300))
+    quota.on_traded(Usd(10**6 * USD))
+    quota.take(report(2, 9_300, 10**6))
+    assert (quota.doubt, quota.cap) == (None, 10**6 + 10_000)
+
+
+def test_a_volume_that_was_told_too_large_does_not_last():
+    """A small lie is no doubt; the next report puts it right, but for fills that it may not hold."""
+    quota = state(report(1, 9_300), report(2, 9_300, 500))
+    assert quota.cap == 10_500
+    quota.on_traded(Usd(2_000 * USD))
+    quota.on_asked(Ns(10**13))
+    quota.on_traded(Usd(7 * USD))
+    quota.take(report(3, 9_300, 2_000))
+    assert (quota.doubt, quota.cap) == (None, 12_007)
+    quota.on_asked(Ns(10**13))
+    quota.take(report(4, 9_300, 2_007))
+    assert quota.cap == 12_007
 
 
 # --- in the trader ------------------------------------------------------------------------------
