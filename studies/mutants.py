@@ -478,7 +478,7 @@ MUTANTS: tuple[Mutant, ...] = (
         plants=(
             _mechanism("no-budget", "budget", "S26"),
             Plant(name="requests-count", off=connections.REQUESTS_COUNT, scenario="quota-exhausted", by="S24"),
-            Plant(name="cancels-wait", off=connections.CANCELS_WAIT, scenario="quota-exhausted", by="ended"),
+            Plant(name="cancels-wait", off=connections.CANCELS_WAIT, scenario="quota-exhausted", by="ended", seed=3),
         ),
     ),
     Mutant(
@@ -519,7 +519,6 @@ MUTANTS: tuple[Mutant, ...] = (
                 off=_pair(lives.KILL_UNSEEN, lives.NO_REDUCING_ALONE),
                 scenario="risk-loss",
                 by="S23",
-                seed=1,
             ),
             Plant(
                 name="kill-forgotten",
