@@ -18,6 +18,7 @@ from scenarios.runner import run
 from sim.faults.aim import aim
 from sim.faults.request_lost import RequestLost
 from tests.scenarios.lives import Deaths, assert_survived, is_fill, on_decision, on_event, on_send, once, run_with
+from tests.scenarios.runs import PLAIN
 
 KEPT = (None, 0.0, 0.5)
 """Nothing lost; everything that was not synced; half of that, and with it a torn record."""
@@ -204,7 +205,7 @@ SWEEP = 50
 def test_a_crash_at_every_fiftieth_event_of_a_minute(first):
     """S30: whichever event is the last one that the process did not see, S1-S15 hold afterwards."""
     for n, index in enumerate(range(first, first + 3 * SWEEP, SWEEP)):
-        running, result = run_with(Deaths(arm=at_index(index), kept=KEPT[n]), duration_s=66.0)
+        running, result = run_with(Deaths(arm=at_index(index), kept=KEPT[n]), duration_s=66.0, overrides=(PLAIN,))
         assert_survived(running, result, f"event {index}, {KEPT[n]} kept")
         assert running.injected[0].counts["deaths"] == 1, index
 

@@ -183,7 +183,7 @@ def test_mids_that_no_tracker_hears_of_are_named_like_fills():
 
 def test_a_muted_socket_is_named_before_its_connection_is_given_up():
     """What was sent did not arrive: that tells it from an answer that is withheld, while no way is closed yet."""
-    _, outcomes = diagnosis_of(replace(CAUSES["DG-08"], seconds=36))
+    _, outcomes = diagnosis_of(replace(CAUSES["DG-08"], seconds=35))
     assert named(outcomes, Verdict.CAUSE) == ["DG-08"]
     assert "no way to send an order" not in words(outcomes, "DG-08")
 
