@@ -163,7 +163,7 @@ class QuotaPolicy:
         """Whether risk asks for it: a way out, or an order that is rather as it was than as risk wants it."""
         if stance.reduce_only or stance.must_shrink:
             return True
-        if order.remaining > halfway(1.0 / stance.size_factor) * level.sz and stance.size_factor < 1.0:
+        if stance.size_factor < 1.0 and order.remaining * stance.size_factor > halfway(stance.size_factor) * level.sz:
             return True
         mid = self._market.mid
         if stance.spread_factor <= 1.0 or mid is None:
