@@ -55,9 +55,8 @@ def study(
     """Ask a question of many runs.
 
     `churn`: why an account places and cancels and is never filled, and what each layer against it carries. The incident
-    and its cure run with every layer alone and left out, with the pace of the allowance, which neither has, with what
-    the incident's account leaves open, and along the frontier of calls against nearness; everything with the same
-    seeds. A study that was interrupted goes on where it
+    and its cure run with every layer alone and left out, with what the incident's account leaves open, and along the
+    frontier of calls against nearness; everything with the same seeds. A study that was interrupted goes on where it
     stopped. Exit code 1: a run failed, or broke an invariant; a promise that was missed is a finding, and no failure.
 
     Parameters
@@ -69,8 +68,8 @@ def study(
     jobs
         Processes to spread the runs over; the results are those of one process.
     long_
-        Also run 24 simulated hours of both profiles from 7 %, from 4 % and from nothing left of the allowance, and the
-        cure once more with the pace (`trader.budget.pacing={}`), with one seed.
+        Also run 24 simulated hours of both profiles from 7 %, from 4 % and from nothing left of the allowance, with one
+        seed.
     out
         Folder for the runs, one file each, and for what is made of them: Parquet files, figures, and `study.html`.
     as_json

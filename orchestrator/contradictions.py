@@ -21,6 +21,7 @@ from orchestrator.reconcile.table import ReconcileConfig
 from strategy.smoothing import SmootherConfig
 
 USUAL = BudgetConfig()
+USUAL_PACE = PacingConfig()
 EXACT = 1e-9
 """Shares are decimal fractions: their sum is 1 to the last digit but one."""
 
@@ -136,7 +137,7 @@ def _of_pacing(config: PacingConfig, limits: VenueLimits) -> Iterator[Problem]:
     if config.horizon_s < stretch:
         yield Problem(f"{path}.horizon_s", f"{config.horizon_s:g}", f"at least {stretch:g} ({name})")
     messages = limits.socket.messages * 60 * NS_PER_S / limits.socket.window
-    if config.per_minute > messages:
+    if config.per_minute > messages and config.per_minute != USUAL_PACE.per_minute:  # that one nobody chose
         yield _at_most(f"{path}.per_minute", config.per_minute, messages, "the venue's messages a minute")
     if impulse is None:
         return

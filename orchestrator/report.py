@@ -206,6 +206,7 @@ def _cycles(desk: Desk, now: Ns) -> dict[str, Any]:
         "churn_spirals": 0 if desk.churn is None else desk.churn.spirals,
         "actions_latched": execution.actions_latched,
         "kept_by_layer": _kept(desk),
+        "cycles_untouched": desk.planner.untouched,
         "actions_paced": {} if execution.policy is None else execution.policy.by_name(),
         "actions_refused": {str(k): n for k, n in desk.outcomes.refusals.items()},
         "two_sided_ns": labels.get(TWO_SIDED, Ns(0)),

@@ -42,7 +42,7 @@ from sim.faults.torn_journal import TornJournal
 from sim.points import Point
 from sim.ties import FirstComeTies, PriorityTies, RandomTies
 
-VERSION = 6
+VERSION = 7
 """Of the drawing: the same seed gives another world in another version."""
 
 WARM_UP_S = 40.0
@@ -167,7 +167,7 @@ SETTINGS = (
     Setting("trader.desk.engine.max_position_usd", (1_000, 3_000, 10_000, 30_000)),
     Setting("trader.desk.engine.level_notional_usd", (100, 500, 1_000)),
     Setting("trader.budget.share", (0.5, 0.8, 0.95)),
-    Setting("trader.budget.pacing", ({},), turned=0.15),
+    Setting("trader.budget.pacing", ("off", {}), turned=0.2),
     Setting("trader.profile", ("stable", "stable", "stable", "plain"), turned=1.0),  # whatever is usual some day
     *(Setting(f"trader.desk.{layer}", ("off",), turned=0.1) for layer in LAYERS),
     Setting("trader.desk.reconcile.tolerance.queue_value", ({},), turned=0.1),

@@ -255,6 +255,8 @@ class TraderFigures:
     """What kept quotes where they were, by layer: inputs that the `smoother` held, orders that stayed on their point of
     the `grid`, by the `latch`, or for their place in the `queue`, modifies that came too soon (`debounce`), and actions
     that the pace of the account held back (`pacing`)."""
+    cycles_untouched: int = 0
+    """Quote cycles in which every order stood exactly at its target, so that nothing had to be compared."""
     halts: int = 0
     """How often a risk monitor pulled the quotes of an instrument."""
     side_rejections: dict[str, int] = field(default_factory=dict)

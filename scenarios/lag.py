@@ -300,7 +300,7 @@ class Lag:
                 self._would_move += 1
                 self._kept += not is_touched
             if not is_touched and mid is not None:
-                edge = order.side * (mid - order.px) / mid * BPS
+                edge = edge_of(order.side, order.px, mid)
                 self._least = edge if self._least is None else min(self._least, edge)
 
     def _look_at_places(self, name: InstrumentId, places: PlacesView, orders: Mapping[Cloid, TrackedOrder]) -> None:
@@ -315,6 +315,11 @@ class Lag:
                 self._unknown += 1
             else:
                 self._errors.append(abs(told[0] - ahead) / level)
+
+
+def edge_of(side: Side, px: int, mid: float) -> Bps:
+    """What a fill at a price earns against the mid, in bps, the fee not taken off."""
+    return Bps(side * (mid - px) / mid * BPS)
 
 
 def is_free(order: TrackedOrder) -> bool:

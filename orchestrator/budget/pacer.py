@@ -73,7 +73,8 @@ class PacingConfig:
     lendable: Annotated[float, Interval(ge=0, le=1)] = 0.8
     """Of the shares that others have not used, what one may use beyond its own."""
     survival_s: Annotated[float, Interval(gt=0, le=1e6)] = 300.0
-    """While anything is left, a side without an order gets its best level so often at least, in seconds."""
+    """While anything is left, a side without an order gets its best level so often at least, in seconds; sooner where
+    the pace would bear that for both sides, if nothing else went."""
     impulse: ImpulseConfig | None = field(default_factory=ImpulseConfig)
     """How much may go at once; off: whatever the window's budget holds."""
 

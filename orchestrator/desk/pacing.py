@@ -7,18 +7,18 @@ An order and what is to take its place are one wish: both or neither, so that a 
 from collections.abc import Sequence
 
 from domain.orders import TrackedOrder
-from domain.units import Bps, Ns, Side, seconds, to_bps
-from orchestrator.budget.pacer import Draft, Operation, OperationPriority, PacingConfig
+from domain.units import NS_PER_S, Bps, Ns, Side, seconds, to_bps
+from orchestrator.budget.pacer import Draft, Operation, OperationPriority, Pace, PacingConfig
 from orchestrator.desk.market import Market
 from orchestrator.desk.order_tracker import OrderTracker
 from orchestrator.desk.quote_engine import Targets
-from orchestrator.reconcile.band import ToleranceConfig
+from orchestrator.reconcile.band import ToleranceConfig, edge_of
 from orchestrator.reconcile.base import CancelOrder, LadderAction, ModifyOrder, PlaceNew, Replace
+from orchestrator.reconcile.table import distance
 from orchestrator.risk.position_limit import PositionLimit
 from orchestrator.risk.stance import Stance
 from strategy.ladder import LadderLevel
 
-BPS = 1e4
 SMALL = Bps(10.0)
 """A drift below this is a small one (RL-20)."""
 LARGE = Bps(20.0)
@@ -110,7 +110,7 @@ class QuotaPolicy:
                     continue
                 draft.take(operations)
             elif not draft.admits(priority, operations):
-                if i not in gaps or not self._may_survive(_side(action), now):
+                if i not in gaps or not self._may_survive(_side(action), draft.pace, now):
                     continue
                 draft.take(operations)
             goes.add(i)
@@ -137,7 +137,7 @@ class QuotaPolicy:
                     return _P.EMERGENCY
                 if self._is_given_away(order, level, targets):
                     return _P.EMERGENCY
-                of_order = of_drift(Bps(abs(order.px - level.px) / level.px * BPS))
+                of_order = of_drift(distance(order, level))
                 return min(of_order, _P.NORMAL) if isinstance(action, Replace) else of_order
 
     def _turn(
@@ -168,20 +168,21 @@ class QuotaPolicy:
         mid = self._market.mid
         if stance.spread_factor <= 1.0 or mid is None:
             return False
-        edge, wanted = (order.side * (mid - px) for px in (order.px, level.px))
-        return edge < halfway(1.0 / stance.spread_factor) * wanted
+        wanted = edge_of(order.side, level.px, mid)
+        return edge_of(order.side, order.px, mid) < halfway(1.0 / stance.spread_factor) * wanted
 
     def _is_given_away(self, order: TrackedOrder, level: LadderLevel, targets: Targets) -> bool:
         """Whether a fill of the order pays less than fee and informed takers cost, and its target would earn more."""
         mid = self._market.mid
         if mid is None:
             return True
-        edge, edge_of_target = (order.side * (mid - px) / mid * BPS for px in (order.px, level.px))
-        return edge < min(to_bps(targets.quote.fee) + self._adverse_floor, edge_of_target)
+        least = min(to_bps(targets.quote.fee) + self._adverse_floor, edge_of(order.side, level.px, mid))
+        return edge_of(order.side, order.px, mid) < least
 
-    def _may_survive(self, side: Side, now: Ns) -> bool:
-        last = self._placed_at.get(side)
-        return last is None or now - last >= self._survival
+    def _may_survive(self, side: Side, pace: Pace, now: Ns) -> bool:
+        """Whether a gap goes whatever else went: both sides in turn as the pace bears, or once in a while."""
+        last, both = self._placed_at.get(side), len(Side) * NS_PER_S
+        return last is None or now - last >= self._survival or (now - last) * pace.per_second >= both
 
 
 def _side(action: LadderAction) -> Side:

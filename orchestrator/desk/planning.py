@@ -20,7 +20,7 @@ from orchestrator.reconcile.band import (
     claim_of,
     wider_latch,
 )
-from orchestrator.reconcile.base import NO_BANDS, NO_CLAIMS, Plan, reconcile
+from orchestrator.reconcile.base import NO_BANDS, NO_CLAIMS, Plan, is_served, reconcile
 from orchestrator.reconcile.table import ReconcileConfig, Rules
 from orchestrator.risk.position_limit import PositionLimit
 from strategy.ladder import LadderLevel
@@ -108,6 +108,8 @@ class Planner:
         self.places = bands.places
         """Where our orders stand in their queues; None where nothing depends on it."""
         self.grid = grid
+        self.untouched = 0
+        """Cycles in which every order stood exactly at its target, so that nothing was compared (CH-16)."""
         self._latest = dict.fromkeys(Side, NO_BANDS)
 
     def latch_of(self, side: Side, px: Px) -> Band:
@@ -120,18 +122,34 @@ class Planner:
         """A cycle that withdraws (no targets) touches both sides, whatever its scope; ``widened``: by risk."""
         plan = Plan()
         orders, reduces = self._tracker.orders.values(), self._limit.reduce_only
-        claims = NO_CLAIMS if targets is None else self._bands.claims_of(targets, orders)
-        for side in Side:
-            if targets is None:
+        if targets is None:
+            for side in Side:
                 reconcile(NO_TARGETS, orders, side, plan, self._rules, now, reduce_only=reduces)
-            elif scope.includes(side):
-                self._latest[side] = bands = self._bands.of(targets, side, headroom, widened)
-                if self.grid is not None:
-                    self.grid.look(targets, side, orders)
-                reconcile(targets.of(side), orders, side, plan, self._rules, now, bands, claims, reduce_only=reduces)
+        else:
+            self._compare(targets, scope, plan, now, headroom, widened)
         if scope.is_full or self.retry_at is None:
             self.retry_at = plan.retry_at
         return plan
+
+    def _compare(
+        self, targets: Targets, scope: ReconcileScope, plan: Plan, now: Ns, headroom: float, widened: float
+    ) -> None:
+        orders, reduces, rules = self._tracker.orders.values(), self._limit.reduce_only, self._rules
+        claims = None
+        for side in Side:
+            if not scope.includes(side):
+                continue
+            wanted = targets.of(side)
+            self._latest[side] = bands = self._bands.of(targets, side, headroom, widened)
+            if self.grid is not None:
+                self.grid.look(targets, side, orders)
+            if is_served(wanted, orders, side, rules, reduce_only=reduces):
+                plan.kept += len(wanted)
+                continue
+            if claims is None:
+                claims = self._bands.claims_of(targets, orders)
+            reconcile(wanted, orders, side, plan, rules, now, bands, claims, reduce_only=reduces)
+        self.untouched += claims is None
 
     def take_retry(self, now: Ns) -> bool:
         """Whether a modify that had to wait may go now; said once."""

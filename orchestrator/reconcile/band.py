@@ -141,10 +141,14 @@ def paying_mids(bid: Px | None, ask: Px | None, mid: float, fee: Bps) -> tuple[f
     return low, high
 
 
+def edge_of(side: Side, px: Px, mid: float) -> Bps:
+    """What a fill at a price earns before its fee, if the mid is what it is worth; in bps of the mid."""
+    return Bps(side * (mid - px) / mid * BPS)
+
+
 def _spare(target: LadderLevel, side: Side, mid: float, cost: float) -> Bps:
     """How far toward the market a fill pays ``cost`` (bps of the mid), in bps of the target's price."""
-    edge = side * (mid - target.px) / mid * BPS
-    return Bps(max(edge - cost, 0.0) * mid / target.px)
+    return Bps(max(edge_of(side, target.px, mid) - cost, 0.0) * mid / target.px)
 
 
 def bonus_of(ahead: Sz, level: Sz, config: ToleranceConfig) -> float:

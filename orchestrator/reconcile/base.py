@@ -116,6 +116,37 @@ def reconcile(  # noqa: PLR0913 - everything that a pure decision reads
     plan.actions.extend(PlaceNew(side, level) for level in left)
 
 
+def is_served(
+    targets: Sequence[LadderLevel],
+    orders: Iterable[TrackedOrder],
+    side: Side,
+    rules: Rules,
+    *,
+    reduce_only: bool = False,
+) -> bool:
+    """Whether each target of a side has its order, exactly there, and nothing else is live (CH-16).
+
+    Then `reconcile` would keep them all; it takes neither bands nor places to know that.
+    """
+    left = {level.px: level for level in targets}
+    n = 0
+    for order in orders:
+        if order.side is not side or order.is_terminal or order.tif is Tif.IOC:
+            continue
+        level = left.pop(order.px, None)
+        if (
+            level is None
+            or not order.is_resting
+            or order.in_flight is not InFlight.NONE
+            or not _is_known(order)
+            or order.reduce_only is not reduce_only
+            or not rules.is_size_right(order, level)
+        ):
+            return False
+        n += 1
+    return n == len(targets)
+
+
 @dataclass(slots=True)
 class _Matching:
     """Which order of one side serves which of its targets, and what becomes of the two."""
@@ -165,6 +196,13 @@ class _Matching:
         targets, orders = tuple(self.left), [order for order in free if order.reduce_only is self.reduce_only]
         if not orders:
             return
+        if len(orders) == len(targets):
+            straight = [self._row(order, target) for order, target in zip(orders, targets, strict=True)]
+            if KEEPS.issuperset(straight):  # no other way is without a request
+                for order, target, row in zip(orders, targets, straight, strict=True):
+                    free.remove(order)
+                    self._serve(order, target, row)
+                return
         rows = [[self._row(order, target) for order in orders] for target in targets]
         for i, j in _cheapest(targets, orders, rows):
             free.remove(orders[j])

@@ -2,9 +2,8 @@
 
 from domain.units import InstrumentId, Ns, Side, millis
 from scenarios.invariants.base import DeskView, Invariant, Scope, Step
-from scenarios.lag import is_free
+from scenarios.lag import edge_of, is_free
 
-BPS = 1e4
 RATE_OF_A_BP = 100_000
 """Fee rates are in billionths."""
 ROUNDING = 1e-6
@@ -51,18 +50,13 @@ class KeptEdge(Invariant):
         pause = millis(0.0 if first is None else first.interval_ms)
         mid = (market.bid[0] + market.ask[0]) / 2
         floor = self.scope.instruments[name].maker_fee / RATE_OF_A_BP + tolerance.adverse_floor_bps
-        least = {side: min([floor, *(_edge(side, level.px, mid) for level in targets.of(side))]) for side in Side}
+        least = {side: min([floor, *(edge_of(side, level.px, mid) for level in targets.of(side))]) for side in Side}
         for order in desk.tracker.orders.values():
             last = order.modified_at
             if not is_free(order) or (last is not None and now - last < pause):
                 continue
             self.compared += 1
-            edge = _edge(order.side, order.px, mid)
+            edge = edge_of(order.side, order.px, mid)
             if edge < least[order.side] - ROUNDING:
                 at, wants = self.price(name, order.px), least[order.side]
                 self.fail(f"{order} at {at} was left where a fill earns {edge:.2f} bps, not {wants:.2f}", order.cloid)
-
-
-def _edge(side: Side, px: int, mid: float) -> float:
-    """What a fill at a price earns against the mid, in bps, the fee not taken off."""
-    return side * (mid - px) / mid * BPS

@@ -28,17 +28,12 @@ LAYERS = {
     "modify_first": "trader.desk.reconcile.modify_first",
     "tolerance": "trader.desk.reconcile.tolerance",
     "quota_aware": "trader.desk.quota_aware",
+    "pace": "trader.budget.pacing",
     "counting": "trader.desk.churn",
 }
-"""The layers, and the table of the trader's configuration that turns each on."""
-PACE = "pace"
-SWITCHES = {**LAYERS, PACE: "trader.budget.pacing"}
-"""Those of the cure, and the pace, which is in neither profile."""
-ROLLOUT = ("smoother", "grid", "tolerance", "modify_first", "quota_aware", PACE)
-"""In which order they would be turned on; the one that only looks was there before, and the pace is not in the cure."""
-PACE_ADDED = "+ pace, not in stable"
-WITH_PACE = ", + pace"
-"""How what an arm is about ends where its day is that of another arm with the pace."""
+"""The layers, and the table of the trader's configuration that turns each on; the fifth has two."""
+ROLLOUT = ("smoother", "grid", "tolerance", "modify_first", "quota_aware", "pace")
+"""In which order they would be turned on; the one that only looks was there before."""
 COUNTING = "counting"
 """The layer that only looks: with it and without it every decision is the same."""
 
@@ -53,8 +48,6 @@ class Group(StrEnum):
     """One layer taken from the cure."""
     ROLLOUT = "one more"
     """Layers over the baseline, one more each time, in the order in which they would be turned on."""
-    ADDED = "added"
-    """What no profile has, over the cure."""
     SENSITIVITY = "sensitivity"
     """What the source leaves open, or what the venue may do otherwise: the same in both profiles."""
     FRONTIER = "frontier"
@@ -109,7 +102,7 @@ def _alone(layer: str) -> Arm:
         name=f"alone-{layer}",
         group=Group.ALONE,
         scenario=BASELINE,
-        overrides=(f"{SWITCHES[layer]}={{}}",),
+        overrides=(f"{LAYERS[layer]}={{}}",),
         about=layer,
     )
 
@@ -126,13 +119,12 @@ def _left_out(layer: str) -> Arm:
 
 def _step(number: int) -> Arm:
     """The first so many layers of the rollout; the first of them alone is an arm already."""
-    latest = ROLLOUT[number - 1]
     return Arm(
         name=f"rollout-{number}",
         group=Group.ROLLOUT,
         scenario=BASELINE,
-        overrides=tuple(f"{SWITCHES[layer]}={{}}" for layer in ROLLOUT[:number]),
-        about=PACE_ADDED if latest == PACE else f"+ {latest}",
+        overrides=tuple(f"{LAYERS[layer]}={{}}" for layer in ROLLOUT[:number]),
+        about=f"+ {ROLLOUT[number - 1]}",
     )
 
 
@@ -158,7 +150,7 @@ def _band(bps: float) -> Arm:
     )
 
 
-def _days(profile: str, scenario: str, *overrides: str, more: str = "") -> Iterator[Arm]:
+def _days(profile: str, scenario: str) -> Iterator[Arm]:
     """One for each share of the allowance; nothing else differs between them. 7 % is what the incident had."""
     for share, about, used in ((7, "7 % left", None), (4, "4 % left", 9_600), (0, "nothing left", 10_000)):
         allowance = () if used is None else (f"venue.actions_used={used}",)
@@ -166,8 +158,8 @@ def _days(profile: str, scenario: str, *overrides: str, more: str = "") -> Itera
             name=f"day-{profile}-{share}",
             group=Group.LONG,
             scenario=scenario,
-            overrides=(f"duration_s={DAY_S}", *allowance, *overrides),
-            about=f"{about}{more}",
+            overrides=(f"duration_s={DAY_S}", *allowance),
+            about=about,
             every_s=60.0,
         )
 
@@ -175,16 +167,9 @@ def _days(profile: str, scenario: str, *overrides: str, more: str = "") -> Itera
 ARMS: tuple[Arm, ...] = (
     Arm(name="baseline", group=Group.PROFILES, scenario=BASELINE, about="the incident"),
     Arm(name="stable", group=Group.PROFILES, scenario=STABLE, about="all layers on"),
-    *(_alone(layer) for layer in SWITCHES),
+    *(_alone(layer) for layer in LAYERS),
     *(_left_out(layer) for layer in LAYERS),
     *(_step(number) for number in range(2, len(ROLLOUT) + 1)),
-    Arm(
-        name="stable-pace",
-        group=Group.ADDED,
-        scenario=STABLE,
-        overrides=(f"{SWITCHES[PACE]}={{}}",),
-        about=PACE_ADDED,
-    ),
     # --- what the venue may do otherwise: both positions of what a modify does to a place (the other is the default)
     *_both("size-down-keeps", "smaller keeps its place", 'venue.rules.modify_keeps_place="size down"'),
     # By the rule of five figures an integer is always legal: at 200,000 that is a tick of 0.05 bps
@@ -209,7 +194,6 @@ ARMS: tuple[Arm, ...] = (
 LONG: tuple[Arm, ...] = (
     *_days("baseline", BASELINE),
     *_days("stable", STABLE),
-    *_days("stable-pace", STABLE, f"{SWITCHES[PACE]}={{}}", more=WITH_PACE),
 )
 """What `--long` adds, with one seed."""
 

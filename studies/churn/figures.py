@@ -8,7 +8,7 @@ from statistics import median
 from typing import TYPE_CHECKING, NamedTuple
 
 from scenarios.plots import LIGHT, Theme, png_of, style
-from studies.churn.arms import ARMS, COUNTING, INCIDENT, LONG, ROLLOUT, WITH_PACE, Arm, Group
+from studies.churn.arms import ARMS, COUNTING, INCIDENT, LONG, ROLLOUT, Arm, Group
 from studies.churn.frontier import Point, point_of
 from studies.churn.middles import difference_of, spread_of, values_of
 from studies.churn.rows import Row, Study
@@ -22,18 +22,18 @@ BASELINE, STABLE = "baseline", "stable"
 CAPTIONS = {
     "frontier": "Fewer calls cost nearness: each point is one rule for how far an order may lag, in the median of the "
     "seeds; the star is what was chosen, the dashed line leads over the rules that no other one beats in both, and a "
-    "layer alone, left out or added that no rule beats is named.",
+    "layer alone or left out that no rule beats is named.",
     "timeline": "What was placed and cancelled by each minute, beside what the incident's own log says; a band holds "
     "the middle half of the seeds.",
     "rollout": "From the baseline to the chosen profile, one layer more at each step, in the median of the seeds; an "
     "upright line holds the middle half of them.",
     "layers": "What each layer does to calls and to nearness, alone over the baseline (left) and taken out of the "
-    "others (right), with the pace added to them, which no profile has: the median of the differences seed by seed, "
-    "with its 95 % interval; grey where the sign is not sure.",
+    "others (right): the median of the differences seed by seed, with its 95 % interval; grey where the sign is not "
+    "sure.",
     "attribution": "By what the targets move from one cycle to the next: the formula with one input new and the others "
     "old, for each cycle and side.",
     "allowance": "What was left of the allowance of actions, by the trader's own count; a band holds the middle half "
-    "of the seeds. Of days with the pace nothing else differs from those of the profile.",
+    "of the seeds.",
 }
 """By name of the figure: what it shows."""
 
@@ -97,7 +97,6 @@ def _frontier(study: Study, theme: Theme) -> "Figure | None":
     for label, names, colour, size in (
         ("one layer alone", _names(points, Group.ALONE), theme.quiet, 26),
         ("one layer left out", _names(points, Group.LEFT_OUT), theme.fault, 26),
-        ("the pace added", _names(points, Group.ADDED), theme.total, 26),
         ("plain latch", [name for name in rules if name.startswith("latch-")], theme.bid, 42),
         ("band", [name for name in rules if name.startswith("band-")], theme.gate, 42),
     ):
@@ -239,10 +238,10 @@ def _lines(name: str) -> str:
 
 def _layers(study: Study, theme: Theme) -> "Figure | None":
     sides = (
-        ((Group.ALONE,), BASELINE, "alone, less the baseline"),
-        ((Group.LEFT_OUT, Group.ADDED), STABLE, "left out, less stable"),
+        (Group.ALONE, BASELINE, "alone, less the baseline"),
+        (Group.LEFT_OUT, STABLE, "left out, less stable"),
     )
-    arms = {of: [arm for arm in ARMS if arm.group in of and arm.about != COUNTING] for of, _, _ in sides}
+    arms = {of: [arm for arm in ARMS if arm.group is of and arm.about != COUNTING] for of, _, _ in sides}
     if not any(study.of(arm.name) and study.of(beside) for of, beside, _ in sides for arm in arms[of]):
         return None
     figure, panels = _axes(len(EFFECTS), columns=2, height=5.2)
@@ -310,18 +309,16 @@ def _allowance(study: Study, theme: Theme) -> "Figure | None":
     panels[0].set_xlabel("simulated time, s")
     panels[0].set_ylabel("left of it, %")
     if days:
-        shares = dict.fromkeys(arm.about.removesuffix(WITH_PACE) for arm in LONG)
+        shares = dict.fromkeys(arm.about for arm in LONG)
         lines = dict(zip(shares, ("-", "--", ":"), strict=True))
         for arm in days:
-            share = arm.about.removesuffix(WITH_PACE)
             profile = STABLE if arm.is_stable else BASELINE
-            colour = theme.total if arm.is_stable else theme.ask
             path = [mark for row in study.of(arm.name) for mark in row.path]
             panels[1].plot(
                 [mark.t_s / HOUR_S for mark in path],
                 [100 * mark.headroom for mark in path],
-                color=colour if share == arm.about else theme.gate,
-                ls=lines[share],
+                color=theme.total if arm.is_stable else theme.ask,
+                ls=lines[arm.about],
                 lw=1.4,
                 label=f"{profile}, {arm.about}",
             )

@@ -77,7 +77,6 @@ def sheets(study: Study) -> list[Sheet]:
         _incident(study),
         _layers(study, Group.ALONE, BASELINE, "Each layer alone", "less the incident"),
         _layers(study, Group.LEFT_OUT, STABLE, "Each layer left out", "less the cure"),
-        _layers(study, Group.ADDED, STABLE, "What no profile has", "less the cure"),
         _rollout(study),
         _attribution(study),
         _sensitivity(study),
@@ -174,7 +173,7 @@ def _rollout(study: Study) -> Sheet:
     ]
     return Sheet(
         "One layer more each time",
-        "Medians, in the order in which layers would be turned on over the incident. The pace is in no profile.",
+        "Medians, in the order in which layers would be turned on over the incident.",
         ("", "calls/min", "error, bps", "sent nothing", "fills", "markout 1 s, bps", "P&L, USD", "calls/fill"),
         rows if len(rows) > 1 else [],
     )
@@ -319,7 +318,7 @@ MONEY = (
 
 
 def _money(study: Study) -> Sheet:
-    arms = [arm for group in (Group.PROFILES, Group.LEFT_OUT, Group.ADDED) for arm in _run_arms(study, group)]
+    arms = [arm for group in (Group.PROFILES, Group.LEFT_OUT) for arm in _run_arms(study, group)]
     rows = [(arm.name, *_figures(study.of(arm.name), MONEY)) for arm in arms if arm.about != COUNTING]
     return Sheet(
         "Money and allowance",
@@ -348,8 +347,7 @@ def _days(study: Study) -> Sheet:
     rows = [(arm.name, arm.about, *_figures(study.of(arm.name), DAYS)) for arm in _run_arms(study, Group.LONG)]
     return Sheet(
         "A day",
-        "24 simulated hours, one seed. Neither profile has the pace (`trader.budget.pacing`): a day with it says so, "
-        "and nothing else differs from the day of the profile.",
+        "24 simulated hours, one seed; the three days of a profile differ by the allowance alone.",
         (
             "arm",
             "at first",

@@ -136,7 +136,7 @@ def test_a_failure_is_kept_repeats_and_shrinks(capsys, tmp_path):
     code, out, _ = call(capsys, *failure.repeat.split()[1:], "--json")
     assert code == ExitCode.FAILED
     assert json.loads(out)["journal_digest"] == failure.digest
-    code, out, _ = call(capsys, "shrink", str(artefact), "--minutes", "0.4")
+    code, out, _ = call(capsys, "shrink", str(artefact), "--minutes", "0.2")
     assert code == ExitCode.OK
     small = load(str(artefact.with_suffix(".small.toml")))
     assert len(small.faults) < len(load(str(artefact.with_suffix(".toml"))).faults)
@@ -156,7 +156,7 @@ def test_a_planted_bug_is_found_and_its_world_shrinks(capsys, tmp_path):
     failure = read_failure(artefact)
     assert failure.planted == "no-deduplication"
     assert failure.repeat == "makerlab shrink runs/swarm/failures/seed-1.json"
-    code, out, _ = call(capsys, "shrink", str(artefact), "--minutes", "0.4")
+    code, out, _ = call(capsys, "shrink", str(artefact), "--minutes", "0.2")
     assert code == ExitCode.OK
     assert f"fails for {failure.name} with no-deduplication planted, not without it" in out
     assert "plants nothing, so that it holds there; makerlab shrink " in out

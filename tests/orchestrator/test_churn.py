@@ -136,6 +136,22 @@ def test_a_move_within_a_step_of_the_grid_is_counted_and_costs_nothing():
     assert [count > 0 for count in spared.values()] == [True, False]
 
 
+def test_inside_an_epoch_nothing_is_compared():
+    """CH-16: 100 cycles whose targets stay on their points send nothing, by the fast path; a real move does not."""
+    every_second = AccumulatorConfig(fallback_ms=900)
+    bench = quoting(
+        DeskConfig(engine=replace(ONE_LEVEL, grid=PriceGridConfig(max_share_of_half=1.0)), accumulator=every_second)
+    )
+    for step in range(1, 31):  # until sigma is estimated
+        bench.quote(s(step), MID + step % 2)
+    before = desk_snapshot(bench.desk, s(30))
+    assert [action for step in range(31, 131) for action in bench.quote(s(step), MID + step % 2)] == []
+    after = desk_snapshot(bench.desk, s(130))
+    assert (after.cycles_untouched - before.cycles_untouched, after.grid_epochs - before.grid_epochs) == (100, 0)
+    assert bench.quote(s(131), MID + 400 * TICK)
+    assert desk_snapshot(bench.desk, s(131)).cycles_untouched == after.cycles_untouched
+
+
 @pytest.mark.parametrize(
     ("reconcile", "layer"),
     [(ReconcileConfig(latch_bps=5.0), "latch"), (MODIFYING, "debounce"), (ReconcileConfig(), None)],

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from domain.orders import Certainty, InFlight, OrderState, TrackedOrder
 from domain.units import Bps, Ns, Oid, Px, Side, Sz, Tid, Tif, millis
 from orchestrator.reconcile.band import NO_CLAIM, Band, Claim
-from orchestrator.reconcile.base import CancelOrder, ModifyOrder, PlaceNew, Plan, Replace, reconcile
+from orchestrator.reconcile.base import CancelOrder, ModifyOrder, PlaceNew, Plan, Replace, is_served, reconcile
 from orchestrator.reconcile.table import KEEPS, ModifyFirstConfig, ReconcileConfig, Row, Rules, distance
 from strategy.ladder import LadderLevel
 from tests.orchestrator.messages import BUY, ETH, SELL, cloid
@@ -404,6 +404,27 @@ def test_reconciling_again_after_the_plan_does_nothing(ladder, book, side, rules
     after += [order(100 + n, entry.px, entry.sz, side=side) for n, entry in enumerate(new)]
     again = plan_of(targets, after, side, rules)
     assert (again.actions, again.kept) == ([], len(targets))
+
+
+@given(ladders, books, st.sampled_from(Side), tables, st.booleans())
+def test_the_fast_path_says_what_the_comparison_would(ladder, book, side, rules, reduces):
+    """CH-16: it may be taken exactly where every target is kept by an order that stands there, and no other lives."""
+    targets, orders = outward(ladder, side), made(book)
+    plan = Plan()
+    reconcile(targets, orders, side, plan, rules, Ns(0), reduce_only=reduces)
+    live = [o for o in orders if o.side is side and not o.is_terminal and o.tif is not Tif.IOC]
+    is_whole = plan == Plan(kept=len(targets)) and {o.px for o in live} == {each.px for each in targets}
+    assert is_served(targets, orders, side, rules, reduce_only=reduces) is (is_whole and len(live) == len(targets))
+
+
+def test_the_fast_path_is_taken_where_all_is_well():
+    targets = [level(99), level(98)]
+    orders = [order(1, 99), order(2, 98)]
+    assert is_served(targets, orders, BUY, EXACT)
+    assert not is_served(targets, [*orders, order(3, 97)], BUY, EXACT)
+    assert not is_served(targets, orders[:1], BUY, EXACT)
+    assert not is_served(targets, orders, BUY, EXACT, reduce_only=True)
+    assert is_served([], [], BUY, EXACT)
 
 
 @given(

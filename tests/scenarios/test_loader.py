@@ -568,15 +568,23 @@ def test_all_contradicting_limits_are_named_at_once(tmp_path):
 @pytest.mark.parametrize(
     ("overrides", "is_refused"),
     [
-        (("venue.limits.socket.messages=60", "trader.budget.pacing.per_minute=600"), True),
+        (("venue.limits.socket.messages=60", "trader.budget.pacing.per_minute=601"), True),
+        (("venue.limits.socket.messages=60",), False),
         (("venue.limits.socket.messages=60", "trader.budget.pacing.per_minute=60"), False),
         (("venue.limits.socket.messages=5000", "trader.budget.pacing.per_minute=3000"), False),
         (("trader.budget.limits.socket.messages=5000", "trader.budget.pacing.per_minute=3000"), False),
-        (("trader.budget.limits.socket.messages=60", "venue.limits.socket.messages=5000"), True),
+        (
+            (
+                "trader.budget.limits.socket.messages=60",
+                "venue.limits.socket.messages=5000",
+                "trader.budget.pacing.per_minute=700",
+            ),
+            True,
+        ),
     ],
 )
 def test_the_pace_goes_with_the_limits_that_the_trader_is_told(overrides, is_refused):
-    """Those of its venue, unless its own settings name others."""
+    """Those of its venue, unless its own settings name others; of the usual one the smaller of the two holds."""
     if not is_refused:
         load("churn-poor", overrides)
         return

@@ -14,12 +14,8 @@ from studies.churn.arms import (
     INCIDENT,
     LAYERS,
     LONG,
-    PACE,
-    PACE_ADDED,
     ROLLOUT,
     STABLE,
-    SWITCHES,
-    WITH_PACE,
     Group,
     arm_named,
 )
@@ -76,27 +72,18 @@ def test_the_layers_are_all_that_the_cure_turns_on():
 
 
 def test_every_layer_is_alone_and_left_out_and_has_its_turn():
-    """The pace, which neither profile has, is alone, comes last, and is added to the cure instead of left out."""
-    assert [arm.about for arm in ARMS if arm.group is Group.ALONE] == [*LAYERS, PACE]
+    assert [arm.about for arm in ARMS if arm.group is Group.ALONE] == list(LAYERS)
     assert [arm.about for arm in ARMS if arm.group is Group.LEFT_OUT] == list(LAYERS)
     steps = [arm for arm in ARMS if arm.group is Group.ROLLOUT]
-    assert [arm.about for arm in steps] == [*(f"+ {layer}" for layer in ROLLOUT[1:-1]), PACE_ADDED]
-    assert set(ROLLOUT) | {"counting"} == set(SWITCHES) == {*LAYERS, PACE}
+    assert [arm.about for arm in steps] == [f"+ {layer}" for layer in ROLLOUT[1:]]
+    assert {*ROLLOUT, "counting"} == set(LAYERS)
     assert len(steps[-1].overrides) == len(ROLLOUT)
-    (added,) = (arm for arm in ARMS if arm.group is Group.ADDED)
-    assert (added.scenario, added.overrides, added.about) == (STABLE, ("trader.budget.pacing={}",), PACE_ADDED)
-
-
-def test_no_profile_has_the_pace():
-    """What arms say of it, and the page: where a profile gets it, they have to say otherwise."""
-    assert [tree(name)["trader"]["budget"]["pacing"] for name in (BASELINE, STABLE)] == [None, None]
-    assert f"| `{SWITCHES[PACE]}` | in no profile: " in PAGE.read_text(encoding="utf-8")
 
 
 def test_the_page_of_parts_has_them_all():
     """A part that orders are held back by, and that the page does not name, cannot be turned off by its reader."""
     page = PAGE.read_text(encoding="utf-8")
-    assert [switch for switch in SWITCHES.values() if f"| `{switch}` |" not in page] == []
+    assert [switch for switch in LAYERS.values() if f"| `{switch}` |" not in page] == []
 
 
 def test_what_the_source_leaves_open_is_changed_in_both_profiles():
@@ -107,20 +94,16 @@ def test_what_the_source_leaves_open_is_changed_in_both_profiles():
     assert {arm.is_stable for arm in arms} == {True, False}
 
 
-def test_days_differ_by_the_allowance_alone_and_the_pace_is_named():
-    """Else a day from 4 % would say something of the pace, and the one from 7 % nothing."""
+def test_days_differ_by_the_allowance_alone():
     days = {arm.name: tree(arm.scenario, arm.overrides) for arm in LONG}
-    for profile in ("baseline", "stable", "stable-pace"):
+    for profile in ("baseline", "stable"):
         shares = [days[f"day-{profile}-{share}"] for share in (7, 4, 0)]
         assert [each["venue"]["actions_used"] for each in shares] == [9_300, 9_600, 10_000]
         assert {path for each in shares[1:] for path in differing(shares[0], each)} == {"venue.actions_used"}
-    for share in (7, 4, 0):
-        assert differing(days[f"day-stable-{share}"], days[f"day-stable-pace-{share}"]) == ["trader.budget.pacing"]
-        assert arm_named(f"day-stable-pace-{share}").about == arm_named(f"day-stable-{share}").about + WITH_PACE
 
 
 def test_days_are_of_both_profiles_and_of_scenarios_that_ship():
-    stable = [arm.about for arm in LONG if arm.is_stable and not arm.about.endswith(WITH_PACE)]
+    stable = [arm.about for arm in LONG if arm.is_stable]
     assert stable == [arm.about for arm in LONG if not arm.is_stable]
     assert {arm.scenario for arm in EVERY} <= set(library())
     assert {load(arm.scenario, arm.overrides).duration_s for arm in LONG} == {86_400}

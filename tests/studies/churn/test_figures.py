@@ -199,6 +199,5 @@ def test_a_day_has_a_panel_of_its_own():
     colours = {line.get_label(): line.get_color() for line in day.lines}
     assert colours["stable, 4 % left"] == LIGHT.total
     assert colours["baseline, nothing left"] == LIGHT.ask
-    assert colours["stable, nothing left, + pace"] == LIGHT.gate
     styles = {line.get_label(): line.get_linestyle() for line in day.lines}
-    assert styles["stable, 4 % left, + pace"] == styles["stable, 4 % left"] != styles["stable, 7 % left, + pace"]
+    assert styles["stable, 4 % left"] == styles["baseline, 4 % left"] != styles["stable, 7 % left"]

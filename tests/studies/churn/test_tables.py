@@ -71,7 +71,6 @@ def test_every_row_is_as_long_as_its_head():
         "The rows of the incident",
         "Each layer alone",
         "Each layer left out",
-        "What no profile has",
         "One layer more each time",
         "By what targets move",
         "What it depends on",
@@ -177,22 +176,13 @@ def test_the_rollout_begins_with_the_incident_and_its_first_layer():
         "+ tolerance",
         "+ modify_first",
         "+ quota_aware",
-        "+ pace, not in stable",
+        "+ pace",
     ]
 
 
-def test_the_pace_is_judged_against_the_cure_without_it():
-    """It is in no profile: what it does is a difference, as that of a layer, and days with it say so."""
-    paced = [a_row("stable-pace", seed, **{**GOOD, "calls_per_min": 1.5}) for seed in range(3)]
-    found = sheet("What no profile has", *both(), *paced)
-    assert column(found, "calls a minute", "+ pace, not in stable") == "-0.5* [-0.5, -0.5]"
+def test_days_of_a_profile_differ_by_the_allowance_alone():
     days = sheet("A day", *(a_row(arm.name) for arm in LONG))
-    assert "`trader.budget.pacing`" in days.note
-    assert [row[1] for row in days.rows if row[1].endswith("pace")] == [
-        "7 % left, + pace",
-        "4 % left, + pace",
-        "nothing left, + pace",
-    ]
+    assert [row[1] for row in days.rows] == 2 * ["7 % left", "4 % left", "nothing left"]
 
 
 def test_both_profiles_stand_beside_each_other_for_what_is_left_open():
