@@ -65,7 +65,7 @@ class TradingGate:
         """Why no desk at all may trade by its limits; None while one may."""
         gate = None
         for desk in self._desks.values():
-            gate = desk.limits_gate
+            gate = desk.terms.gate
             if gate is None:
                 return None
         return gate

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from domain.units import InstrumentId, Ns
-from scenarios.invariants.base import DeskView, TruthView
+from scenarios.invariants.views import DeskView, TruthView
 
 
 class Disagreement:

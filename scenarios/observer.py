@@ -31,7 +31,8 @@ from scenarios.figures import (
     Quoting,
 )
 from scenarios.healing import Healing
-from scenarios.invariants.base import Block, TruthView
+from scenarios.invariants.base import Block
+from scenarios.invariants.views import TruthView
 from scenarios.lag import Lag
 from scenarios.memory import keep
 from scenarios.result import Metrics

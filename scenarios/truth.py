@@ -13,7 +13,8 @@ from domain.events import Channel, Feed, Fill, InstrumentLimits, OpenOrder, Orde
 from domain.instrument import Instrument
 from domain.limits import VenueLimits
 from domain.units import NS_PER_MS, AccountId, Cloid, InstrumentId, Ns, Oid, Px, Sz, Usd
-from scenarios.invariants.base import Block, OrderTruth, Published, Ran, Signed
+from scenarios.invariants.base import Block, Published, Ran, Signed
+from scenarios.invariants.views import OrderTruth
 from scenarios.memory import keep
 from sim.envelope import LinkName
 from sim.feed import Session

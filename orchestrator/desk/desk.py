@@ -5,7 +5,6 @@ Knows nothing of connections and phases: the account tells it why it may not quo
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from enum import StrEnum
 from typing import Annotated
 
 from annotated_types import Interval
@@ -16,14 +15,13 @@ from domain.events import (
     BookReported,
     ClockSync,
     Fill,
-    InstrumentLimits,
     OrderStatus,
     OrderUpdate,
     RestoredOrder,
     TradesPrinted,
 )
 from domain.instrument import Instrument
-from domain.orders import RESTING, Certainty, InFlight, OrderState, TrackedOrder
+from domain.orders import RESTING, Certainty, OrderState, TrackedOrder
 from domain.units import NS_PER_S, USD, Ns, Side, Sz, Tif, millis, seconds, to_bps
 from orchestrator.analytics import Analytics
 from orchestrator.budget.futile import FutileConfig, FutileRetries
@@ -31,19 +29,21 @@ from orchestrator.budget.rejection import RejectionConfig, RejectionRateLimiter
 from orchestrator.budget.tiers import QuotaAwareConfig, cycle_interval
 from orchestrator.connectivity.requests import RequestLedger
 from orchestrator.desk.accumulator import AccumulatorConfig, EventAccumulator, QuoteUpdateTrigger
-from orchestrator.desk.anomalies import HINTS, Anomaly
 from orchestrator.desk.churn import ChurnConfig, ChurnTracker
-from orchestrator.desk.data_quality import SHAPES, DataQuality, QuoteGate, QuoteGateReason
+from orchestrator.desk.data_news import DataNews
+from orchestrator.desk.data_quality import DataQuality, QuoteGate
 from orchestrator.desk.execution import Execution, IdSource
 from orchestrator.desk.fill_tracker import FillTracker, FillTrackerConfig
 from orchestrator.desk.inventory import Inventory
+from orchestrator.desk.leftovers import FINAL_GATES, Leftovers
 from orchestrator.desk.market import Market
-from orchestrator.desk.order_tracker import MAX_IN_VAIN, OrderTracker, TrackerConfig, is_cancel_futile
+from orchestrator.desk.order_tracker import OrderTracker, TrackerConfig
 from orchestrator.desk.outcomes import Outcomes
 from orchestrator.desk.pacing import QuotaPolicy
 from orchestrator.desk.planning import Bands, GridWatch, Planner
 from orchestrator.desk.quote_engine import QuoteEngine, QuoteEngineConfig, Step, Stop, Targets
 from orchestrator.desk.sanity import DataQualityConfig
+from orchestrator.desk.terms import Terms
 from orchestrator.desk.unwinding import GATE as UNWINDING
 from orchestrator.desk.unwinding import Unwinding
 from orchestrator.desk.uptime import EMPTY, ONE_SIDED, TWO_SIDED, Uptime
@@ -51,7 +51,6 @@ from orchestrator.reconcile.band import paying_mids
 from orchestrator.reconcile.base import CancelOrder
 from orchestrator.reconcile.table import ReconcileConfig, Rules
 from orchestrator.risk.aggregator import CALM, AggregatedRisk
-from orchestrator.risk.exchange_limits import ExpectedMargin
 from orchestrator.risk.ladder import StalenessConfig
 from orchestrator.risk.position_limit import PositionLimit
 from orchestrator.risk.recovery import RecoveryConfig, RecoveryManager
@@ -59,31 +58,14 @@ from orchestrator.risk.stance import FREE, Stance
 
 HISTORY = seconds(5)
 """A trade so much older than the book is history."""
-BURST = seconds(60)
-"""Troubles of one kind with no longer pauses than this are one burst: one alert."""
 ON_BOOK = RESTING | {OrderState.CANCEL_PENDING}
 SLOWED = seconds(2.5)
 """Quotes are stale so long after the cycle that a small allowance has put off."""
-FINAL_GATES = frozenset(("stopping", "kill"))
-"""Gates of the account that do not open again by themselves: nothing in flight is waited for."""
-PATIENCE = seconds(3)
-"""Where nothing should rest, a placement without an answer for so long is cancelled by its client id (S20); so is
-what a modify without one was to replace."""
 STARTING = "starting"
 WARMING = "warming"
 """Gates of the account before the first quote: behind the second, each desk names the input that it waits for."""
 UNCHANGED, PACED = Stop(Step.RECONCILE, "unchanged"), Stop(Step.EXECUTE, "paced")
 LADDER = StalenessConfig()
-NO_NEWS = frozenset(
-    (
-        Anomaly.STALE_DATA,
-        Anomaly.CROSSED_BOOK,
-        Anomaly.PRICE_JUMP,
-        Anomaly.FROZEN_BOOK,
-        Anomaly.TIMESTAMP_REGRESSION,
-    )
-)
-"""What is wrong with data and closes the gate, which people are told of with its numbers; or is late, and no more."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,17 +95,6 @@ class DeskConfig:
     """Most actions in one request."""
 
 
-class LimitsGate(StrEnum):
-    """Why an instrument is not traded although its limits were read (EL-04)."""
-
-    MISMATCH = "limits_mismatch"
-    """The venue enforces other numbers than those that prices and sizes are made with."""
-    DOUBTED = "limits_doubted"
-    """The venue refused an order for its form: its terms are asked for before anything else is placed."""
-    BELOW_LOT = "limit_below_lot"
-    """The position limit is less than one lot."""
-
-
 class Desk:
     """One instrument: events in, requests out."""
 
@@ -147,6 +118,7 @@ class Desk:
         self.tracker = OrderTracker(config.tracker)
         self.inventory = Inventory()
         self.limit = PositionLimit()
+        self.terms = Terms(instrument, alert)
         self.uptime = Uptime()
         self.fill_tracker = FillTracker(config.fill_tracker)
         self.rejections = None if config.rejections is None else RejectionRateLimiter(config.rejections)
@@ -156,12 +128,6 @@ class Desk:
         self.risk: AggregatedRisk = CALM
         """What the monitors said last, and how often they halted: for the figures."""
         self.halts = 0
-        self.expected = ExpectedMargin()
-        """How the instrument should be set up at the venue."""
-        self.exchange_max_position: Sz | None = None
-        """As the venue states it; nothing is quoted before it is known (EL-04)."""
-        self.limits_gate: LimitsGate | None = None
-        """Why the limits of this instrument allow no order at all."""
         self.gate: str | None = STARTING
         self.awaits: str | None = None
         """The input that warm-up waits for, where that is why nothing is quoted."""
@@ -203,15 +169,16 @@ class Desk:
             self.execution,
             self.rejections,
         )
+        self.leftovers = Leftovers(self.tracker, ledger)
+        """What may rest although nothing should."""
+        self.news = DataNews(instrument, self.market, alert)
+        """Tells people of market data that is wrong."""
         self._ledger = ledger
         self._analytics = analytics
         self._alert = alert
         self._stale_after = millis(config.accumulator.stale_quotes_ms)
         self._alarmed_for: Ns | None = None
         """The cycle whose quotes the last alarm was about."""
-        self._future_until = self._bad_until = self._waited_until = Ns(-1)
-        self._gated_until: dict[QuoteGateReason, Ns] = {}
-        self._n_anomalies = 0
         self._data_gate: QuoteGate | None = None
         """What is wrong with the market data, where that is the gate."""
         self._uptime_is_due = False
@@ -228,7 +195,7 @@ class Desk:
             if self.planner.places is not None:
                 self.planner.places.on_top(event)
             self._on_market(now)
-        self._check_data(now)
+        self.news.look(now)
 
     def on_book(self, event: BookReported, now: Ns) -> None:
         """A snapshot arrived."""
@@ -236,7 +203,7 @@ class Desk:
             if self.planner.places is not None:
                 self.planner.places.on_book(event)
             self._on_market(now)
-        self._check_data(now)
+        self.news.look(now)
 
     def on_trades(self, event: TradesPrinted, now: Ns) -> None:
         """Public trades, each once; history replayed at a subscribe has no mid to compare with."""
@@ -248,7 +215,7 @@ class Desk:
             if mid is not None and trade.exch_time >= market.exch_time - HISTORY:
                 self.engine.on_trade(trade.px, mid, market.estimator_time(trade.exch_time))
                 self.accumulator.on_trade(trade.side.opposite, now)
-        self._check_data(now)
+        self.news.look(now)
 
     def on_market_lost(self) -> None:
         """The market feed was lost."""
@@ -263,31 +230,6 @@ class Desk:
         self.engine.on_gap(self.market.time)
         self._analytics.call("mid_gap", self.fill_tracker.on_gap)
 
-    def _check_data(self, now: Ns) -> None:
-        """Tell people once of a burst of data that cannot be true, and what to do about it (DQ-16)."""
-        found = self.market.sanity.anomalies
-        if found.total == self._n_anomalies:
-            return
-        self._n_anomalies = found.total
-        if found.latest is None or found.latest[1] in NO_NEWS:
-            return
-        channel, kind = found.latest
-        if kind is Anomaly.FUTURE_STAMP:
-            self._check_future(now)
-        else:
-            if now > self._bad_until:
-                text = f"{self.instrument.id} {channel}: {kind} ({found.counts[found.latest]} so far); {HINTS[kind]}"
-                self._alert(Alert(Severity.WARNING, "bad_data", text))
-            self._bad_until = Ns(now + BURST)
-
-    def _check_future(self, now: Ns) -> None:
-        """Tell people once of a burst of data stamped in the future: a clock is wrong, here or there."""
-        found = self.market.n_future
-        if now > self._future_until:
-            text = f"{self.instrument.id}: market data stamped in the future is not used ({found} so far)"
-            self._alert(Alert(Severity.WARNING, "future_data", text))
-        self._future_until = Ns(now + BURST)
-
     def _on_market(self, now: Ns) -> None:
         market = self.market
         mid2 = market.mid2
@@ -298,50 +240,12 @@ class Desk:
         self.accumulator.on_mid(mid2, now)
         self.inventory.price(mid)
         self._analytics.call("mid", self.fill_tracker.on_mid, mid, market.exch_time)
-        if not self.limit.lots and self.exchange_max_position is not None:
+        if not self.limit.lots and self.terms.max_position is not None:
             wanted = int(self.config.engine.max_position_usd * USD / mid)
-            self.limit.lots = Sz(min(wanted, self.exchange_max_position))
-            self._check_limit(wanted)
-
-    def _check_limit(self, wanted: int) -> None:
-        """A limit of no lot at all is a reason of its own, not a start that never ends."""
-        if self.limit.lots:
-            if self.limits_gate is LimitsGate.BELOW_LOT:
-                self.limits_gate = None
-        elif self.limits_gate is None:
-            self.limits_gate = LimitsGate.BELOW_LOT
-            name, size = self.instrument.id, self.instrument.format_size
-            text = f"{name}: ours is {size(wanted)}, the venue's {size(self.exchange_max_position or 0)}"
-            self._alert(Alert(Severity.WARNING, LimitsGate.BELOW_LOT, text))
+            self.limit.lots = Sz(min(wanted, self.terms.max_position))
+            self.terms.on_limit(self.limit.lots, wanted)
 
     # --- the account ----------------------------------------------------------------------------
-
-    def on_limits(self, limits: InstrumentLimits) -> None:
-        """What the venue enforces (EL-04). Where that is not what we reckon with, this instrument is not traded."""
-        ours = self.instrument
-        pairs = (
-            ("size decimals", ours.sz_decimals, limits.sz_decimals),
-            ("least notional in micro-USD", ours.min_notional, limits.min_notional),
-            ("largest leverage", ours.max_leverage, limits.max_leverage),
-            ("leverage", self.expected.leverage or limits.leverage, limits.leverage),
-            ("margin mode", self.expected.mode or limits.mode, limits.mode),
-            ("price step in ticks", 1, limits.px_step),
-            ("size step in lots", 1, limits.sz_step),
-        )
-        differing = [f"{name} {mine}, the venue's {theirs}" for name, mine, theirs in pairs if mine != theirs]
-        self.exchange_max_position = limits.max_position
-        if not differing:
-            if self.limits_gate in (LimitsGate.MISMATCH, LimitsGate.DOUBTED):
-                self.limits_gate = None
-        elif self.limits_gate is not LimitsGate.MISMATCH:
-            self.limits_gate = LimitsGate.MISMATCH
-            text = f"{ours.id}: our " + "; our ".join(differing)
-            self._alert(Alert(Severity.CRITICAL, LimitsGate.MISMATCH, text))
-
-    def doubt_limits(self) -> None:
-        """They may not be what we have read: nothing is placed until they are read again."""
-        if self.limits_gate is None:
-            self.limits_gate = LimitsGate.DOUBTED
 
     def on_update(self, event: OrderUpdate, now: Ns, *, is_answer: bool = False) -> bool:
         """A status of an order; False if the order is not ours to know."""
@@ -424,18 +328,16 @@ class Desk:
             self.gate = gate
             self.outcomes.is_gated = gate is not None
             if self._data_gate is not None and self.targets is not None:
-                self._tell_of_data(self._data_gate, now)
+                self.news.on_closed(self._data_gate, now)
             if gate is not None and (self.targets is not None or gate in FINAL_GATES):
                 self.accumulator.force(now)
             else:  # it opens, or closes where the last cycle has withdrawn everything
                 self.accumulator.on_gate(now)
         if self.market.mid2 is None:
-            self._tell_of_shape(now)
+            self.news.on_shape(self.quality.should_gate_quotes(self.market, now), now)
         self._check_stale_quotes(now)
         self._check_waits(now)
-        unanswered_at = self._unanswered_at()
-        if unanswered_at is not None and now >= unanswered_at:
-            self._waited_until = now
+        if self.leftovers.is_due(self.gate, now):
             self.accumulator.force(now)
         for order in self.tracker.take_caught_up():
             self.accumulator.on_side_event(order.side, now)
@@ -453,10 +355,10 @@ class Desk:
     def _gate(self, account_gate: str | None, now: Ns) -> str | None:
         """Why nothing may be quoted now, the reason that counts most; None where all may go on."""
         self.awaits = self._data_gate = None
-        if account_gate == WARMING and self.limits_gate is None:
+        if account_gate == WARMING and self.terms.gate is None:
             self.awaits = self._missing_input(now)
             return STARTING if self.awaits is None else f"{WARMING}: {self.awaits}"
-        gate = account_gate or self.limits_gate or self.stance.gate
+        gate = account_gate or self.terms.gate or self.stance.gate
         if gate is not None:
             return gate
         self._data_gate = self.quality.should_gate_quotes(self.market, now)
@@ -467,18 +369,6 @@ class Desk:
         if self.targets is None:  # the start did not wait for the last of several instruments
             self.awaits = self.engine.missing_input(self.market, now)
         return None if self.awaits is None else f"{WARMING}: {self.awaits}"
-
-    def _tell_of_data(self, closed: QuoteGate, now: Ns) -> None:
-        """Tell people once of a burst of market data that takes the quotes away, with its numbers (DQ-12, DQ-14)."""
-        if now > self._gated_until.get(closed.reason, -1):
-            self._alert(Alert(Severity.WARNING, closed.reason, closed.text(self.instrument)))
-        self._gated_until[closed.reason] = Ns(now + BURST)
-
-    def _tell_of_shape(self, now: Ns) -> None:
-        """A book that cannot be, or with one side, is told of although no quotes stand: it keeps them away."""
-        closed = self.quality.should_gate_quotes(self.market, now)
-        if closed is not None and closed.reason in SHAPES:
-            self._tell_of_data(closed, now)
 
     def _missing_input(self, now: Ns) -> str | None:
         """What a first quote of this desk needs and does not have."""
@@ -493,7 +383,7 @@ class Desk:
         if step is not None and (due is None or step < due):
             due = step
         if self.gate is not None:
-            return min([at for at in (due, self._unanswered_at()) if at is not None], default=None)
+            return min([at for at in (due, self.leftovers.due_at(self.gate)) if at is not None], default=None)
         waits = None if self.rejections is None else self.rejections.deadline()
         opens = self.execution.budget_opens_at
         for deadline in (self.quality.stale_at(self.market), self._alarm_at(), waits, opens, self.planner.retry_at):
@@ -552,8 +442,7 @@ class Desk:
         room = self._ledger.allowance_left
         plan = self.planner.plan(self.targets, trigger.scope, now, room, self.stance.spread_factor)
         if self.gate is not None:
-            plan.actions.extend(CancelOrder(order) for order in self._doubtful(now))
-            plan.actions.extend(CancelOrder(order) for order in self._unanswered(now))
+            plan.actions.extend(CancelOrder(order) for order in self.leftovers.to_cancel(self.gate, now))
         self.execution.begin(plan)
         is_held = self.targets is not None and self.execution.pace(plan, self.targets, self.stance, now)
         if plan.actions:
@@ -575,52 +464,6 @@ class Desk:
             fee = to_bps(self.engine.maker_fee)
             self.accumulator.paying = paying_mids(best(Side.BUY), best(Side.SELL), mid, fee)
 
-    def _doubtful(self, now: Ns) -> list[TrackedOrder]:
-        """Orders of unknown fate that may rest while nothing should: cancelled again, at our patience's pace.
-
-        A cancel that finds nothing is followed by ever later ones, and after three by less than one a minute (S25):
-        what became of the order tells the question about it.
-        """
-        cancellable = RESTING | {OrderState.PENDING_NEW, OrderState.CANCEL_PENDING}
-        return [
-            order
-            for order in self.tracker.orders.values()
-            if order.certainty is Certainty.UNKNOWN
-            and order.in_flight is InFlight.NONE
-            and order.state in cancellable
-            and (order.cancel_sent_at is None or _missed(order) or now - order.cancel_sent_at >= self._pause(order))
-            and not is_cancel_futile(order, now)
-        ]
-
-    def _pause(self, order: TrackedOrder) -> Ns:
-        """From a cancel of an order of unknown fate to the next one."""
-        return Ns(self._ledger.timeout << min(order.cancels_in_vain, MAX_IN_VAIN))
-
-    def _unanswered(self, now: Ns) -> list[TrackedOrder]:
-        """Placements and modifies that are not waited for any more; at the end, none is."""
-        patience = 0 if self.gate in FINAL_GATES else PATIENCE
-        return [order for order in self._in_flight() if now - _asked_at(order) >= patience]
-
-    def _unanswered_at(self) -> Ns | None:
-        """When the next of them has been waited for long enough; None while anything may rest."""
-        if self.gate is None:
-            return None
-        times = [Ns(_asked_at(order) + PATIENCE) for order in self._in_flight()]
-        return min([time for time in times if time > self._waited_until], default=None)
-
-    def _in_flight(self) -> list[TrackedOrder]:
-        """Placements without an answer that may come to rest, and what a modify without one may have left at rest."""
-        return [
-            order
-            for order in self.tracker.orders.values()
-            if (order.is_resting and order.in_flight is InFlight.MODIFY)
-            or (
-                order.state is OrderState.PENDING_NEW
-                and order.in_flight is InFlight.PLACE
-                and (order.tif is not Tif.IOC or self.gate in FINAL_GATES)
-            )
-        ]
-
     def _stopped(self, stop: Stop) -> None:
         key = f"{stop.step}:{stop.reason}"
         self.stops[key] = self.stops.get(key, 0) + 1
@@ -633,17 +476,6 @@ class Desk:
             live = {order.side for order in self.tracker.orders.values() if order.state in ON_BOOK}
             label = (EMPTY, ONE_SIDED, TWO_SIDED)[len(live)]
         self._analytics.call("uptime", self.uptime.note, label, now)
-
-
-def _asked_at(order: TrackedOrder) -> Ns:
-    """When the placement of an order, or the modify that is under way, left."""
-    at = order.cancel_sent_at if order.in_flight is InFlight.MODIFY else None
-    return order.placed_at if at is None else at
-
-
-def _missed(order: TrackedOrder) -> bool:
-    """Whether the last cancel may have overtaken the placement, which has arrived since."""
-    return order.is_cancel_blind and order.oid is not None
 
 
 def _is_known(order: TrackedOrder) -> bool:

@@ -118,7 +118,7 @@ class MarginTracker:
         for share in self._shares.values():
             share.desk.limit.bounds.append(share.exchange)
             share.desk.limit.weighers.append(partial(self._weigh, share))
-            share.desk.expected = self._expected(share.desk)
+            share.desk.terms.expected = self._expected(share.desk)
             share.desk.outcomes.on_wrong_form = partial(self._doubt, share.desk)
 
     def _expected(self, desk: Desk) -> ExpectedMargin:
@@ -132,7 +132,7 @@ class MarginTracker:
         """An order was refused for its form: once an interval, the terms are asked for at once."""
         if now - self._doubted_at[desk.instrument.id] >= self._every:
             self._doubted_at[desk.instrument.id] = now
-            desk.doubt_limits()
+            desk.terms.doubt()
             if self._ask_at is not None:
                 self._ask_at = now
 

@@ -26,4 +26,4 @@ class VenueLimits:
         for limits in report.limits:
             desk = self._desks.get(limits.instrument)
             if desk is not None:
-                desk.on_limits(limits)
+                desk.terms.on_limits(limits)

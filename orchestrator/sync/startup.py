@@ -176,7 +176,7 @@ class StartUp:
     def _is_over_warming(self, now: Ns) -> bool:
         """Whether some desk could quote, or none ever will by waiting."""
         desks = self._desks.values()
-        return any(desk.is_warm(now) for desk in desks) or all(desk.limits_gate is not None for desk in desks)
+        return any(desk.is_warm(now) for desk in desks) or all(desk.terms.gate is not None for desk in desks)
 
     def _question(self) -> tuple[AnyAction, ...]:
         match self.state:
@@ -252,7 +252,7 @@ class StartUp:
 
     def _missing(self) -> str:
         """Instruments whose limits the venue has not told."""
-        names = [str(name) for name, desk in self._desks.items() if desk.exchange_max_position is None]
+        names = [str(name) for name, desk in self._desks.items() if desk.terms.max_position is None]
         return f": the venue tells no limits of {', '.join(names)}" if self.state is _S.SYNC_LIMITS and names else ""
 
     def _on_orders(self, report: OpenOrdersReport, now: Ns) -> None:
@@ -309,7 +309,7 @@ class StartUp:
 
     def _on_limits(self, now: Ns) -> None:
         """The desks have heard of it already, as of every such answer."""
-        missing = [d for d in self._desks.values() if d.exchange_max_position is None]
+        missing = [d for d in self._desks.values() if d.terms.max_position is None]
         if not missing:
             self._step(_S.WARMING, now)
 

@@ -8,7 +8,8 @@ from collections import OrderedDict
 
 from domain.events import Fill, Restored
 from domain.units import InstrumentId, Ns, Tid
-from scenarios.invariants.base import Block, DeskView, FillsView, Invariant, Scope, Step, usd
+from scenarios.invariants.base import Block, Invariant, Scope, Step, usd
+from scenarios.invariants.views import DeskView, FillsView
 
 REMEMBERED = 50_000
 """Fills kept to recognise repetitions, and to know what a new life has yet to learn."""

@@ -12,7 +12,8 @@ from typing import NamedTuple
 
 from domain.commands import Alert
 from domain.units import NS_PER_S, Ns, seconds
-from scenarios.invariants.base import FaultView, Invariant, Scope, Step
+from scenarios.invariants.base import Invariant, Scope, Step
+from scenarios.invariants.views import FaultView
 
 KEPT = 2_000
 """Alerts remembered."""

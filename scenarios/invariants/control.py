@@ -11,9 +11,10 @@ from domain.commands import Alert
 from domain.events import KillReset, OpenOrder, Restored
 from domain.orders import Certainty, InFlight
 from domain.units import NS_PER_S, InstrumentId, Ns, Side
-from scenarios.invariants.base import Block, DeskView, Invariant, Scope, Step
+from scenarios.invariants.base import Block, Invariant, Scope, Step
 from scenarios.invariants.liveness import TwoSided
 from scenarios.invariants.sending import placements
+from scenarios.invariants.views import DeskView
 
 GRACE = Ns(NS_PER_S)
 """Blocks and messages take their time."""

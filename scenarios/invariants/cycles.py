@@ -4,7 +4,8 @@ from collections.abc import Sequence
 
 from domain.commands import AnyCommand, Cancel, Modify, Place, Request
 from domain.units import InstrumentId, Tif
-from scenarios.invariants.base import Invariant, RecordView, Step
+from scenarios.invariants.base import Invariant, Step
+from scenarios.invariants.views import RecordView
 
 
 class Accounted(Invariant):

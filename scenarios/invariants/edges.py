@@ -1,7 +1,8 @@
 """What an order that stays where it is still earns (S32)."""
 
 from domain.units import InstrumentId, Ns, Side, millis
-from scenarios.invariants.base import DeskView, Invariant, Scope, Step
+from scenarios.invariants.base import Invariant, Scope, Step
+from scenarios.invariants.views import DeskView
 from scenarios.lag import edge_of, is_free
 
 RATE_OF_A_BP = 100_000

@@ -10,9 +10,10 @@ from domain.commands import AnyCommand, Modify, Place, Request
 from domain.events import Fill, OrderStatus, Reason
 from domain.orders import InFlight
 from domain.units import NS_PER_S, Cloid, InstrumentId, Ns, Px, Side, Sz
-from scenarios.invariants.base import Block, DeskView, Invariant, Scope, Step
+from scenarios.invariants.base import Block, Invariant, Scope, Step
 from scenarios.invariants.orders import Lifecycle
 from scenarios.invariants.sending import placements
+from scenarios.invariants.views import DeskView
 
 
 class Sides:

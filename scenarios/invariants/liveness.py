@@ -11,12 +11,13 @@ from domain.commands import AnyCommand, Cancel, Request
 from domain.events import OpenOrder, OrderStatus
 from domain.orders import Certainty, InFlight, OrderState, TrackedOrder
 from domain.units import NS_PER_S, Cloid, InstrumentId, Ns, Oid, Px, Side
-from scenarios.invariants.base import Block, DeskView, Invariant, OrderTruth, Scope, Step
+from scenarios.invariants.base import Block, Invariant, Scope, Step
 from scenarios.invariants.data import Delivered
 from scenarios.invariants.limits import price_of
 from scenarios.invariants.orders import Lifecycle
 from scenarios.invariants.rates import METERS
 from scenarios.invariants.sending import differing_terms
+from scenarios.invariants.views import DeskView, OrderTruth
 from scenarios.invariants.ways import Mark, Ways
 
 BOOKS_EVERY = Ns(10 * NS_PER_S)
@@ -167,7 +168,7 @@ class TwoSided(Invariant):
             return bool(prices) and max(prices) - min(prices) >= MOVED * min(prices)
         if gate == MISMATCH:
             told = self.scope.truth.terms(name)
-            return bool(differing_terms(self.scope.instruments[name], told, desk.expected))
+            return bool(differing_terms(self.scope.instruments[name], told, desk.terms.expected))
         if gate == BELOW_LOT:
             return self.scope.limits.allowed(self.scope.truth, name) == 0
         if gate == TURNED_AWAY:

@@ -42,8 +42,9 @@ from domain.events import (
 )
 from domain.instrument import Instrument
 from domain.units import NS_PER_S, Cloid, Epoch, InstrumentId, Ns, Oid, RequestId
-from scenarios.invariants.base import Block, ExpectedView, Invariant, Scope, Step
+from scenarios.invariants.base import Block, Invariant, Scope, Step
 from scenarios.invariants.limits import price_of
+from scenarios.invariants.views import ExpectedView
 from scenarios.memory import keep
 
 NAMES_KEPT = 200_000
@@ -274,7 +275,7 @@ class LimitsRead(Invariant):
     def _difference(self, ours: Instrument, told: InstrumentLimits) -> str:
         """Where the venue's word and ours differ; what nobody has chosen may be anything."""
         desk = self.scope.belief.desks.get(ours.id)
-        return differing_terms(ours, told, told if desk is None else desk.expected)
+        return differing_terms(ours, told, told if desk is None else desk.terms.expected)
 
 
 def differing_terms(ours: Instrument, told: InstrumentLimits, wanted: ExpectedView) -> str:

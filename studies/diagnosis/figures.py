@@ -100,7 +100,7 @@ def _margin(core: Orchestrator, numbers: Snapshot) -> str:
     tied = f"{_share(numbers.margin_used)} of the account's value tied up"
 
     def of(core: Orchestrator, desk: DeskSnapshot) -> str:
-        size, told = _instrument(core, desk).format_size, core.desks[desk.instrument].expected
+        size, told = _instrument(core, desk).format_size, core.desks[desk.instrument].terms.expected
         sides = ", ".join(f"{side} up to {size(lots)}" for side, lots in desk.reach.items())
         wanted = f"leverage {told.leverage or 'any'}, mode {told.mode or 'any'}"
         return f"{wanted} expected; own limit {size(desk.position_limit)}, {sides}"

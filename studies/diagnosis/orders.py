@@ -8,7 +8,8 @@ from domain.units import NS_PER_S, Side
 from orchestrator.budget.proactive import BudgetGate
 from orchestrator.connectivity.signer import GATE as SIGNER_GATE
 from orchestrator.desk.data_quality import QuoteGateReason
-from orchestrator.desk.desk import STARTING, WARMING, LimitsGate
+from orchestrator.desk.desk import STARTING, WARMING
+from orchestrator.desk.terms import LimitsGate
 from orchestrator.risk.monitors.rate_limit import RateLimitMonitor
 from orchestrator.risk.monitors.staleness import DataStalenessMonitor
 from orchestrator.sync.watch import GATE as UNSYNCED

@@ -25,7 +25,7 @@ class Bench:
         analytics = Analytics(self.alerts.append)
         config = config or DeskConfig(engine=AT_ONCE)
         self.desk = Desk(config, instrument, self.ledger, IdSource(), analytics, self.alerts.append)
-        self.desk.exchange_max_position = Sz(max_position)
+        self.desk.terms.max_position = Sz(max_position)
         self.oid = 100
         self.last: list[Request] = []
 

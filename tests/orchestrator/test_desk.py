@@ -23,9 +23,10 @@ from domain.events import (
 from domain.orders import Certainty, InFlight, OrderState, TrackedOrder
 from domain.units import Ns, Oid, Pos, Px, Sz, Tid
 from orchestrator.desk.accumulator import AccumulatorConfig
-from orchestrator.desk.desk import PATIENCE, WARMING, DeskConfig
+from orchestrator.desk.desk import WARMING, DeskConfig
 from orchestrator.desk.execution import GateReason
 from orchestrator.desk.fill_tracker import FillTracker, FillTrackerConfig
+from orchestrator.desk.leftovers import PATIENCE
 from orchestrator.desk.quote_engine import QuoteEngineConfig, Step
 from orchestrator.desk.sanity import DataQualityConfig
 from orchestrator.reconcile.band import ToleranceConfig
@@ -756,11 +757,11 @@ def test_the_gate_says_why():
 def test_nothing_is_quoted_before_the_limit_is_known():
     """EL-04."""
     bench = Bench()
-    bench.desk.exchange_max_position = None
+    bench.desk.terms.max_position = None
     assert bench.quote(0) == []
     assert bench.desk.stops == {"risk:limits_unknown": 1}
     assert not bench.desk.is_quotable
-    bench.desk.exchange_max_position = Sz(1_000)
+    bench.desk.terms.max_position = Sz(1_000)
     assert bench.quote(s(1), MID + 20 * TICK) != []
 
 

@@ -21,7 +21,8 @@ def report(at: int, most: int, *, of=ETH) -> LimitsReport:
 def test_an_older_statement_says_nothing():
     """C-14: answers overtake each other; of one moment the later answer counts."""
     heard = []
-    limits = VenueLimits({ETH.id: SimpleNamespace(on_limits=lambda told: heard.append(told.max_position))})
+    terms = SimpleNamespace(on_limits=lambda told: heard.append(told.max_position))
+    limits = VenueLimits({ETH.id: SimpleNamespace(terms=terms)})
     for at, most in ((5, 10), (4, 20), (5, 30), (6, 40)):
         limits.take(report(at, most))
     limits.take(report(7, 50, of=BTC))
@@ -55,7 +56,7 @@ def test_an_old_answer_after_a_gap_does_not_take_back_what_is_known_by_now():
     lagging(stage, 2)
     stage.venue.cut(Feed.USER)
     stage.run_until(lambda: stage.core.resync.runs == 1 and not stage.core.resync.gates_quotes, within=s(9))
-    assert stage.core.desks[ETH.id].limits_gate == "limits_mismatch"
+    assert stage.core.desks[ETH.id].terms.gate == "limits_mismatch"
     stage.run_for(s(20))
     assert stage.alerts.count("limits_mismatch") == 1
 

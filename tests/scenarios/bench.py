@@ -215,7 +215,7 @@ class Bench:
             market=self.market,
             gate=None,
             stance=SimpleNamespace(must_shrink=False),
-            expected=SimpleNamespace(leverage=None, mode=None),
+            terms=SimpleNamespace(expected=SimpleNamespace(leverage=None, mode=None)),
         )
         self.run = HandMadeRun()
         self.fills = SimpleNamespace(applied=0, opening_as_of=0, is_holding=False)

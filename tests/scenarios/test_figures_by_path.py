@@ -9,7 +9,7 @@ import pytest
 from domain.errors import ConfigError
 from domain.events import ChannelKind
 from orchestrator.desk.data_quality import QuoteGateReason
-from orchestrator.desk.desk import LimitsGate
+from orchestrator.desk.terms import LimitsGate
 from orchestrator.risk.monitors import monitors_of
 from orchestrator.risk.watch import RiskConfig
 from orchestrator.sync.health import SyncState

@@ -34,7 +34,8 @@ from exchange_adapters.nonces import NonceSource
 from orchestrator.connectivity import signer
 from orchestrator.desk import unwinding
 from orchestrator.desk.data_quality import QuoteGateReason
-from orchestrator.desk.desk import STARTING, WARMING, LimitsGate
+from orchestrator.desk.desk import STARTING, WARMING
+from orchestrator.desk.terms import LimitsGate
 from orchestrator.gate import TradingGate
 from orchestrator.risk.monitors import MONITORS
 from orchestrator.sync import foreign, watch

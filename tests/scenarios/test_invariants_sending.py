@@ -344,7 +344,7 @@ OTHER_TERMS = (
 @pytest.mark.parametrize("other", OTHER_TERMS)
 def test_s19_terms_that_are_not_ours(bench, other):
     """The latest word counts; where it is another one nothing is placed."""
-    bench.desk.expected.leverage, bench.desk.expected.mode = 20, MarginMode.CROSS
+    bench.desk.terms.expected.leverage, bench.desk.terms.expected.mode = 20, MarginMode.CROSS
     bench.hear(Replied(0, 0, (LimitsReport(0, (replace(TERMS, **other),)),)))
     bench.send(place(), epoch=1)
     assert bench.says("S19", "whose terms are not ours")

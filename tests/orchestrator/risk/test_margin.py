@@ -8,7 +8,7 @@ from domain.instrument import Instrument
 from domain.units import USD, InstrumentId, Ns, Side, Sz, Usd
 from orchestrator.analytics import Analytics
 from orchestrator.budget.proactive import BudgetConfig, ProactiveRateTracker
-from orchestrator.desk.desk import LimitsGate
+from orchestrator.desk.terms import LimitsGate
 from orchestrator.fills import FillProcessor, FillsConfig, Priority
 from orchestrator.risk.margin import MarginConfig, MarginTracker
 from orchestrator.sync.limits import VenueLimits
@@ -168,19 +168,19 @@ def test_another_leverage_or_mode_is_told_and_closes_the_instrument(config, told
     account = Account(**config)
     account.say(1, 100, **told)
     desk, bench = account.desks["ETH"], account.benches["ETH"]
-    assert desk.limits_gate is (LimitsGate.MISMATCH if is_closed else None)
+    assert desk.terms.gate is (LimitsGate.MISMATCH if is_closed else None)
     assert [alert.name for alert in bench.alerts] == (["limits_mismatch"] if is_closed else [])
     account.say(2, 100, leverage=config.get("leverage", 10), mode=config.get("mode", MarginMode.CROSS))
-    assert desk.limits_gate is None or config.get("leverage") == 40
+    assert desk.terms.gate is None or config.get("leverage") == 40
 
 
 def test_instruments_of_other_builders_are_isolated():
     """MG-02, X-12: `hyna:ETH` on cross margin is not as it should be."""
     account = Account(Instrument(InstrumentId("hyna:ETH"), sz_decimals=2))
     account.say(1, 100)
-    assert account.desks["hyna:ETH"].limits_gate is LimitsGate.MISMATCH
+    assert account.desks["hyna:ETH"].terms.gate is LimitsGate.MISMATCH
     account.say(2, 100, mode=MarginMode.ISOLATED)
-    assert account.desks["hyna:ETH"].limits_gate is None
+    assert account.desks["hyna:ETH"].terms.gate is None
 
 
 def questions(account: Account, at: float) -> list:
