@@ -104,16 +104,15 @@ def _frontier(study: Study, theme: Theme) -> "Figure | None":
             arm, at = points[name]
             axes.scatter(*at, s=size, color=colour, edgecolors=theme.paper, zorder=3, label=None if place else label)
             if arm.group is Group.FRONTIER:
-                _name(axes, arm.about.removeprefix("plain "), at, theme, below=label == "band")
+                _name(axes, arm.about.removeprefix("plain "), at, theme)
             elif at not in stood and at.is_best(stood):
-                _name(axes, name.replace("-", " ", 1).replace("_", " "), at, theme, below=True)
+                _name(axes, name.replace("-", " ", 1).replace("_", " "), at, theme, is_layer=True)
     for name, marker, size, colour, label in (
         (BASELINE, "s", 80, theme.ask, "baseline"),
         (STABLE, "*", 240, theme.total, "stable: chosen"),
     ):
         if name in points:
             axes.scatter(*points[name][1], marker=marker, s=size, color=colour, label=label, zorder=5)
-            _name(axes, name, points[name][1], theme)
     _log_scale(axes, [x for _, (x, _) in points.values()])
     axes.set_xlabel("calls a minute, on a scale of ratios")
     axes.set_ylabel("order to target, bps")
@@ -130,9 +129,10 @@ def _draw_best(axes: "Axes", points: Sequence[Point], theme: Theme) -> None:
     axes.step(xs, ys, where="post", color=theme.quiet, lw=1.0, ls="--", zorder=2)
 
 
-def _name(axes: "Axes", text: str, at: tuple[float, float], theme: Theme, *, below: bool = False) -> None:
-    offset = (5, -12) if below else (6, 5)
-    axes.annotate(text, at, xytext=offset, textcoords="offset points", fontsize=8, color=theme.ink, zorder=6)
+def _name(axes: "Axes", text: str, at: tuple[float, float], theme: Theme, *, is_layer: bool = False) -> None:
+    """Of a rule above it, of a layer to its left and below, where no rule has its name."""
+    offset, side = ((-4, -11), "right") if is_layer else ((6, 5), "left")
+    axes.annotate(text, at, xytext=offset, textcoords="offset points", ha=side, fontsize=8, color=theme.ink, zorder=6)
 
 
 def _names(points: dict[str, tuple[Arm, Point]], group: Group) -> list[str]:
