@@ -21,7 +21,6 @@ from orchestrator.reconcile.table import ReconcileConfig
 from strategy.smoothing import SmootherConfig
 
 USUAL = BudgetConfig()
-USUAL_PACE = PacingConfig()
 EXACT = 1e-9
 """Shares are decimal fractions: their sum is 1 to the last digit but one."""
 
@@ -91,6 +90,9 @@ def _of_reconcile(config: ReconcileConfig, fallback_ms: float) -> Iterator[Probl
         yield _at_most(f"{path}.modify_first.interval_ms", first.interval_ms, fallback_ms, "accumulator.fallback_ms")
     if tolerance is not None:
         yield from _of_tolerance(f"{path}.tolerance", tolerance)
+    if first is not None and tolerance is not None and first.max_price_bps < tolerance.floor_bps:
+        want = f"at least {tolerance.floor_bps:g} (tolerance.floor_bps: beyond it an order is replaced)"
+        yield Problem(f"{path}.modify_first.max_price_bps", f"{first.max_price_bps:g}", want)
 
 
 def _of_tolerance(path: str, tolerance: ToleranceConfig) -> Iterator[Problem]:
@@ -133,11 +135,14 @@ def _of_pacing(config: PacingConfig, limits: VenueLimits) -> Iterator[Problem]:
         yield Problem(f"{path}.modify_share, place_share, cancel_share", f"{shares:g} in all", "1 in all")
     if 3 * config.reserve >= 1:
         yield _below(f"{path}.reserve", config.reserve, 1 / 3, "for small drifts three times as much is kept")
+    for kind, share in config.shares.items():
+        if not share and not config.lendable:
+            yield Problem(f"{path}.{kind}_share", "0", "more than 0, or `lendable`: none would ever go")
     stretch, name = max((config.window_s, "window_s"), (60.0, "a minute"))
     if config.horizon_s < stretch:
         yield Problem(f"{path}.horizon_s", f"{config.horizon_s:g}", f"at least {stretch:g} ({name})")
     messages = limits.socket.messages * 60 * NS_PER_S / limits.socket.window
-    if config.per_minute > messages and config.per_minute != USUAL_PACE.per_minute:  # that one nobody chose
+    if config.per_minute is not None and config.per_minute > messages:
         yield _at_most(f"{path}.per_minute", config.per_minute, messages, "the venue's messages a minute")
     if impulse is None:
         return
@@ -145,6 +150,9 @@ def _of_pacing(config: PacingConfig, limits: VenueLimits) -> Iterator[Problem]:
         yield _at_most(f"{path}.impulse.start", impulse.start, impulse.most, "most")
     if impulse.reserve >= impulse.most:
         yield _below(f"{path}.impulse.reserve", impulse.reserve, impulse.most, "most")
+    elif impulse.most - impulse.reserve < 1:
+        most = f"at least {impulse.reserve + 1:g} (reserve and one action)"
+        yield Problem(f"{path}.impulse.most", f"{impulse.most:g}", most)
 
 
 def _at_most(path: str, found: float, bound: float, name: str) -> Problem:

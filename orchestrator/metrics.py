@@ -189,7 +189,7 @@ class DeskSnapshot:
     kept_by_layer: dict[str, int]
     """What kept quotes where they were, by layer; 0 where a layer is off (CH-34)."""
     cycles_untouched: int
-    """Those in which every order stood exactly at its target, and nothing had to be compared (CH-16)."""
+    """Those of both sides in which every order stood exactly at its target: nothing was compared (CH-16)."""
     actions_paced: dict[str, int]
     """Those that the pace of the account held back, by how urgent they were (RL-18)."""
     actions_refused: dict[str, int]

@@ -11,9 +11,10 @@ def components(config: object) -> dict[str, bool]:
 
 
 def component_line(config: object) -> str:
-    """The same in a line for people; a table of tables stands there by its parts."""
+    """The same in a line for people; a table of tables that is always there stands there by its parts."""
     parts = components(config)
-    whole = [path for path in parts if not any(other.startswith(f"{path}.") for other in parts)]
+    switches = set(_switches(config, ""))
+    whole = [path for path in parts if path in switches or not any(other.startswith(f"{path}.") for other in parts)]
     on = ", ".join(path for path in whole if parts[path])
     off = ", ".join(path for path in whole if not parts[path])
     return f"on: {on or 'nothing'}; off: {off or 'nothing'}"
@@ -26,3 +27,16 @@ def _walk(config: object, prefix: str) -> Iterator[tuple[str, bool]]:
             yield prefix + name, value is not None
             if value is not None:
                 yield from _walk(value, f"{prefix}{name}.")
+
+
+def _switches(config: object, prefix: str) -> Iterator[str]:
+    """Tables that may be off, by their paths: those that are off, and those that are on."""
+    for name, kind in fields_of(type(config)).items():
+        members = members_of(kind)
+        if not any(map(is_table, members)):
+            continue
+        if type(None) in members:
+            yield prefix + name
+        value = getattr(config, name)
+        if value is not None:
+            yield from _switches(value, f"{prefix}{name}.")

@@ -256,7 +256,7 @@ class TraderFigures:
     the `grid`, by the `latch`, or for their place in the `queue`, modifies that came too soon (`debounce`), and actions
     that the pace of the account held back (`pacing`)."""
     cycles_untouched: int = 0
-    """Quote cycles in which every order stood exactly at its target, so that nothing had to be compared."""
+    """Quote cycles of both sides in which every order stood exactly at its target: nothing had to be compared."""
     halts: int = 0
     """How often a risk monitor pulled the quotes of an instrument."""
     side_rejections: dict[str, int] = field(default_factory=dict)

@@ -318,7 +318,7 @@ class Lag:
 
 
 def edge_of(side: Side, px: int, mid: float) -> Bps:
-    """What a fill at a price earns against the mid, in bps, the fee not taken off."""
+    """What a fill at a price earns against the mid, in bps, the fee not taken off; the trader's own formula aside."""
     return Bps(side * (mid - px) / mid * BPS)
 
 

@@ -26,7 +26,10 @@ class ImpulseConfig:
 
 
 class TokenBucket:
-    """``earned`` + ``start`` - ``spent`` - ``capped`` is what is left; only danger takes it below zero."""
+    """``earned`` + ``start`` - ``spent`` - ``capped`` is what is left; placements and modifies are paid from it.
+
+    What goes whatever it costs (danger, and what keeps a side alive) may take it below zero.
+    """
 
     def __init__(self, config: ImpulseConfig, usd_per_action: Usd) -> None:
         """As full as it is at first; ``usd_per_action``: volume, in micro-USD, for which the venue allows one more."""

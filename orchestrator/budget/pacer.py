@@ -20,6 +20,8 @@ from orchestrator.budget.bucket import ImpulseConfig, TokenBucket
 from orchestrator.budget.sliding import SlidingSum
 
 MINUTE = seconds(60)
+MOST_PER_MINUTE = 600
+NEVER = Ns(-(10**18))
 
 
 class OperationPriority(IntEnum):
@@ -54,14 +56,16 @@ OPERATIONS: Mapping[type, Operation] = {
 class PacingConfig:
     """How the allowance is spread over time and over what it is wanted for."""
 
-    per_minute: Annotated[int, Interval(ge=1, le=1_000_000)] = 600
-    """Most actions a minute, however large the allowance; the venue's messages a minute are a second bound."""
+    per_minute: Annotated[int, Interval(ge=1, le=1_000_000)] | None = None
+    """Most actions a minute, however large the allowance; off: 600, or as many as the venue takes messages."""
     reserve: Annotated[float, Interval(ge=0, lt=1)] = 0.2
     """Share of the budget that is kept from what is urgent; from what is less urgent two and three times as much."""
     horizon_s: Annotated[float, Interval(gt=0, le=1e6)] = 86_400.0
     """What is left has to last so long, in seconds, if nothing is earned."""
-    window_s: Annotated[float, Interval(gt=0, le=1e6)] = 600.0
-    """The budget is that of so long a stretch, in seconds; of a minute where `per_minute` is what binds."""
+    window_s: Annotated[float, Interval(gt=0, le=1e6)] = 1_800.0
+    """The budget is that of so long a stretch, in seconds; of a minute where `per_minute` binds. Long enough that a
+    small allowance is some actions (700 are 15 in half an hour), no longer than what fills earned is remembered:
+    nothing is spent that was not earned."""
     earn_half_life_s: Annotated[float, Interval(gt=0, le=1e6)] = 1_800.0
     """Half-life of the memory of what fills have earned, in seconds."""
     modify_share: Annotated[float, Interval(ge=0, le=1)] = 0.4
@@ -73,8 +77,8 @@ class PacingConfig:
     lendable: Annotated[float, Interval(ge=0, le=1)] = 0.8
     """Of the shares that others have not used, what one may use beyond its own."""
     survival_s: Annotated[float, Interval(gt=0, le=1e6)] = 300.0
-    """While anything is left, a side without an order gets its best level so often at least, in seconds; sooner where
-    the pace would bear that for both sides, if nothing else went."""
+    """While anything is left, a side without an order gets its best level so often at least, in seconds, and one that
+    is far off moves; sooner where the pace would bear that for both sides, if nothing else went."""
     impulse: ImpulseConfig | None = field(default_factory=ImpulseConfig)
     """How much may go at once; off: whatever the window's budget holds."""
 
@@ -126,14 +130,17 @@ class BudgetPacer:
         self._lengths = sorted({MINUTE, seconds(config.window_s)})
         self._sent = {kind: {length: SlidingSum(length) for length in self._lengths} for kind in Operation}
         messages = limits.socket.messages * NS_PER_S / limits.socket.window
-        self._most_per_second = min(config.per_minute / 60, messages)
+        most = MOST_PER_MINUTE if config.per_minute is None else config.per_minute
+        self._most_per_second = min(most / 60, messages)
+        self.survived_at = NEVER
+        """When something left last only because a side has to stay alive, sooner than once in `survival_s`."""
 
     # --- facts ----------------------------------------------------------------------------------
 
     def on_sent(self, request: Request, now: Ns) -> None:
         """Count what leaves."""
         n = self._count(request, 1, now)
-        if self.bucket is not None:
+        if self.bucket is not None and not isinstance(request.actions[0], Cancel):
             self.bucket.spend(n)
 
     def on_not_sent(self, request: Request, now: Ns) -> None:
@@ -191,7 +198,10 @@ class Draft:
         """Nothing was asked for."""
         self.allowance = allowance
         self.pace = pace
+        self._pacer = pacer
         self._config = pacer.config
+        self._n_early = 0
+        """Sides that this look lets live sooner than they would have to."""
         self._shares = pacer.config.shares
         self._bucket = pacer.bucket
         self._spent = spent
@@ -214,6 +224,18 @@ class Draft:
         for operation in operations:
             self._spent[operation] += 1
             self._asked[operation] += 1
+
+    def may_survive(self, now: Ns) -> bool:
+        """Whether the account, all its instruments together, bears one more action for a side to stay alive."""
+        since = now - self._pacer.survived_at
+        if since * self.pace.per_second < (self._n_early + 1) * NS_PER_S:
+            return False
+        self._n_early += 1
+        return True
+
+    def on_survived(self, now: Ns) -> None:
+        """It leaves."""
+        self._pacer.survived_at = now
 
     def threshold(self, priority: OperationPriority) -> float:
         """Placements and modifies of the window below which this may go (RL-17)."""
@@ -238,5 +260,6 @@ class Draft:
         return all(spent[operation] < self.share(operation) for operation in operations)
 
     def _cost(self, bucket: TokenBucket, operations: tuple[Operation, ...]) -> float:
-        """Of all that the cycle would have asked for: each kind is one request."""
-        return sum(bucket.cost(n + operations.count(kind)) for kind, n in self._asked.items())
+        """Of all that the cycle would have asked for: each kind is one request. Cancels cost nothing here (C-27)."""
+        charged = (kind for kind in Operation if kind is not Operation.CANCEL)
+        return sum(bucket.cost(self._asked[kind] + operations.count(kind)) for kind in charged)

@@ -157,7 +157,9 @@ class Desk:
             self.outcomes,
             self.rejections,
             futile=self.futile,
-            policy=QuotaPolicy.of(ledger.pacing, config.reconcile.tolerance, self.market, self.tracker, self.limit),
+            policy=QuotaPolicy.of(
+                ledger.pacing, config.reconcile.tolerance, self.market, self.tracker, self.limit, self.inventory
+            ),
             max_actions=config.max_actions,
         )
         self.unwinding = Unwinding(

@@ -263,6 +263,8 @@ class Execution:
                 continue
             modify = Modify(order.cloid, order.oid, self._place(order.side, level))
             self._tracker.on_modify_sent(order, modify, now, Ns(now + self._ledger.timeout))
+            if self.policy is not None:
+                self.policy.on_sent(order.side, now)
             actions.append(modify)
         return self._send(actions, now)
 
@@ -274,7 +276,7 @@ class Execution:
             place = self._place(side, level)
             self._tracker.on_place_sent(place, now, expires_at=Ns(now + self._ledger.timeout))
             if self.policy is not None:
-                self.policy.on_placed(side, now)
+                self.policy.on_sent(side, now)
             actions.append(place)
         return self._send(actions, now)
 

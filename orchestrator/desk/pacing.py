@@ -4,11 +4,12 @@ An order and what is to take its place are one wish: both or neither, so that a 
 (T-12, T-13). What has no target any more always goes, and so does what danger asks for.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from domain.orders import TrackedOrder
 from domain.units import NS_PER_S, Bps, Ns, Side, seconds, to_bps
-from orchestrator.budget.pacer import Draft, Operation, OperationPriority, Pace, PacingConfig
+from orchestrator.budget.pacer import Draft, Operation, OperationPriority, PacingConfig
+from orchestrator.desk.inventory import Inventory
 from orchestrator.desk.market import Market
 from orchestrator.desk.order_tracker import OrderTracker
 from orchestrator.desk.quote_engine import Targets
@@ -23,7 +24,11 @@ SMALL = Bps(10.0)
 """A drift below this is a small one (RL-20)."""
 LARGE = Bps(20.0)
 """One above this is as urgent as a gap."""
+TURN = seconds(30)
+"""While nothing is left a side has the turn for so long; the venue takes an action every ten seconds."""
 _P = OperationPriority
+Ranked = Sequence[tuple[OperationPriority, int]]
+"""How urgent each action of a plan is, with its place there."""
 
 
 def of_drift(drift: Bps) -> OperationPriority:
@@ -61,6 +66,7 @@ class QuotaPolicy:
         market: Market,
         tracker: OrderTracker,
         limit: PositionLimit,
+        inventory: Inventory,
     ) -> None:
         """Nothing was held back; ``adverse_floor``: what an order must earn beyond the fee."""
         self.held: dict[OperationPriority, int] = {}
@@ -69,9 +75,18 @@ class QuotaPolicy:
         self._market = market
         self._tracker = tracker
         self._limit = limit
+        self._inventory = inventory
         self._survival = seconds(config.survival_s)
-        self._placed_at: dict[Side, Ns] = {}
-        """When the latest placement of a side left."""
+        self._served_at: dict[Side, Ns] = {}
+        """When what serves the best level of a side left last."""
+        self._granted: set[Side] = set()
+        """Sides whose best level the latest plan serves."""
+        self._early: set[Side] = set()
+        """Those of them that would have had to wait longer, had the account not had room for it."""
+        self._draft: Draft | None = None
+        """Of the latest plan."""
+        self._turn: tuple[Side, Ns] | None = None
+        """While nothing is left: whose gap is to be filled, and since when."""
 
     @classmethod
     def of(
@@ -81,12 +96,13 @@ class QuotaPolicy:
         market: Market,
         tracker: OrderTracker,
         limit: PositionLimit,
+        inventory: Inventory,
     ) -> "QuotaPolicy | None":
         """One where the account keeps a pace; ``tolerance``: what an order must earn beyond the fee, 0 without one."""
         if config is None:
             return None
         floor = Bps(0.0 if tolerance is None else tolerance.adverse_floor_bps)
-        return cls(config, floor, market, tracker, limit)
+        return cls(config, floor, market, tracker, limit, inventory)
 
     def by_name(self) -> dict[str, int]:
         """What was held back, for snapshots."""
@@ -97,31 +113,23 @@ class QuotaPolicy:
     ) -> tuple[list[LadderAction], list[LadderAction]]:
         """What goes and what is held back of a plan, each in the plan's order."""
         ranked = [(self.priority(action, targets, stance), i) for i, action in enumerate(wanted)]
-        gaps = [i for _, i in ranked if self._is_gap(wanted[i], targets)]
-        turn = self._turn(wanted, ranked, gaps)
-        goes = set()
-        for priority, i in sorted(ranked):
-            action = wanted[i]
-            operations = operations_of(action)
-            if isinstance(action, CancelOrder):
-                draft.take(operations)
-            elif draft.is_exhausted and priority is not _P.EMERGENCY:
-                if i != turn:
-                    continue
-                draft.take(operations)
-            elif not draft.admits(priority, operations):
-                if i not in gaps or not self._may_survive(_side(action), draft.pace, now):
-                    continue
-                draft.take(operations)
-            goes.add(i)
+        self._early.clear()
+        choose = self._while_nothing_is_left if draft.is_exhausted else self._while_something_is_left
+        goes = choose(wanted, ranked, targets, draft, now)
+        self._draft, self._granted = draft, {_side(wanted[i]) for i in goes if self._is_best(wanted[i], targets)}
         held = [(priority, wanted[i]) for priority, i in ranked if i not in goes]
         for priority, action in held:
             self.held[priority] = self.held.get(priority, 0) + len(operations_of(action))
         return [action for i, action in enumerate(wanted) if i in goes], [action for _, action in held]
 
-    def on_placed(self, side: Side, now: Ns) -> None:
-        """A placement of a side leaves."""
-        self._placed_at[side] = now
+    def on_sent(self, side: Side, now: Ns) -> None:
+        """A placement or a modify of a side leaves; what serves its best level is not asked for again at once."""
+        if side in self._granted:
+            self._served_at[side] = now
+            self._turn = None
+        if side in self._early and self._draft is not None:
+            self._early.discard(side)
+            self._draft.on_survived(now)
 
     def priority(self, action: LadderAction, targets: Targets, stance: Stance) -> OperationPriority:
         """How urgent it is; a pair is as urgent as the more urgent of its halves."""
@@ -140,14 +148,59 @@ class QuotaPolicy:
                 of_order = of_drift(distance(order, level))
                 return min(of_order, _P.NORMAL) if isinstance(action, Replace) else of_order
 
-    def _turn(
-        self, wanted: Sequence[LadderAction], ranked: Sequence[tuple[OperationPriority, int]], gaps: Sequence[int]
-    ) -> int | None:
-        """What goes where nothing is left: the gap of the side that waited longer, or the most urgent modify (C-10)."""
+    def _while_something_is_left(
+        self, wanted: Sequence[LadderAction], ranked: Ranked, targets: Targets, draft: Draft, now: Ns
+    ) -> set[int]:
+        """What the budget bears, the most urgent first, and what a side needs to stay alive."""
+        goes = set()
+        for priority, i in sorted(ranked):
+            action = wanted[i]
+            operations = operations_of(action)
+            if isinstance(action, CancelOrder):
+                draft.take(operations)
+            elif not draft.admits(priority, operations):
+                if priority is _P.LOW or not self._is_best(action, targets):
+                    continue
+                if not self._may_survive(_side(action), draft, now):
+                    continue
+                draft.take(operations)
+            goes.add(i)
+        return goes
+
+    def _while_nothing_is_left(
+        self, wanted: Sequence[LadderAction], ranked: Ranked, targets: Targets, draft: Draft, now: Ns
+    ) -> set[int]:
+        """Cancels, danger, and what has its turn: a gap, or the most urgent move that is no small one (C-10)."""
+        goes = {i for priority, i in ranked if isinstance(wanted[i], CancelOrder) or priority is _P.EMERGENCY}
+        gaps = {_side(wanted[i]): i for _, i in ranked if i not in goes and self._is_gap(wanted[i], targets)}
+        moves = [each for each in ranked if isinstance(wanted[each[1]], ModifyOrder | Replace) and each[0] < _P.LOW]
         if gaps:
-            return min(gaps, key=lambda i: self._placed_at.get(_side(wanted[i]), -1))
-        modifies = [each for each in ranked if isinstance(wanted[each[1]], ModifyOrder) and each[0] < _P.LOW]
-        return min(modifies)[1] if modifies else None
+            goes.add(gaps[self._whose_turn(gaps, now)])
+        elif moves:
+            goes.add(min(moves)[1])
+        for i in goes:
+            draft.take(operations_of(wanted[i]))
+        return goes
+
+    def _whose_turn(self, sides: Collection[Side], now: Ns) -> Side:
+        """Of the side that waited longer; where nothing of it leaves, something else is in its way, and the other's."""
+        turn = self._turn
+        if turn is not None and turn[0] in sides and now - turn[1] < TURN:
+            return turn[0]
+        others = [side for side in sides if turn is None or side is not turn[0]]
+        side = min(others or sides, key=lambda each: self._served_at.get(each, -1))
+        self._turn = (side, now)
+        return side
+
+    def _is_best(self, action: LadderAction, targets: Targets) -> bool:
+        """Whether it fills the gap at the best level of a side, or moves the order that serves it."""
+        match action:
+            case PlaceNew():
+                return self._is_gap(action, targets)
+            case ModifyOrder(order=order, level=level) | Replace(order=order, level=level):
+                return targets.of(order.side)[:1] == (level,)
+            case _:
+                return False
 
     def _is_gap(self, action: LadderAction, targets: Targets) -> bool:
         """Whether it fills the best level of a side, with no order there or further in (RL-21)."""
@@ -163,6 +216,8 @@ class QuotaPolicy:
         """Whether risk asks for it: a way out, or an order that is rather as it was than as risk wants it."""
         if stance.reduce_only or stance.must_shrink:
             return True
+        if order.remaining > level.sz and self._is_over_limit(order.side):
+            return True
         if stance.size_factor < 1.0 and order.remaining * stance.size_factor > halfway(stance.size_factor) * level.sz:
             return True
         mid = self._market.mid
@@ -170,6 +225,11 @@ class QuotaPolicy:
             return False
         wanted = edge_of(order.side, level.px, mid)
         return edge_of(order.side, order.px, mid) < halfway(1.0 / stance.spread_factor) * wanted
+
+    def _is_over_limit(self, side: Side) -> bool:
+        """Whether more of a side may fill than its limit allows: it has shrunk since the orders were sent."""
+        bid, ask = self._tracker.fillable_exposure()
+        return (bid if side is Side.BUY else ask) > self._limit.capacity(side, self._inventory.position)
 
     def _is_given_away(self, order: TrackedOrder, level: LadderLevel, targets: Targets) -> bool:
         """Whether a fill of the order pays less than fee and informed takers cost, and its target would earn more."""
@@ -179,10 +239,15 @@ class QuotaPolicy:
         least = min(to_bps(targets.quote.fee) + self._adverse_floor, edge_of(order.side, level.px, mid))
         return edge_of(order.side, order.px, mid) < least
 
-    def _may_survive(self, side: Side, pace: Pace, now: Ns) -> bool:
-        """Whether a gap goes whatever else went: both sides in turn as the pace bears, or once in a while."""
-        last, both = self._placed_at.get(side), len(Side) * NS_PER_S
-        return last is None or now - last >= self._survival or (now - last) * pace.per_second >= both
+    def _may_survive(self, side: Side, draft: Draft, now: Ns) -> bool:
+        """Whether the best level goes whatever else went: both sides in turn as the pace bears, or once in a while."""
+        last = self._served_at.get(side)
+        if last is None or now - last >= self._survival:
+            return True
+        if (now - last) * draft.pace.per_second < len(Side) * NS_PER_S or not draft.may_survive(now):
+            return False
+        self._early.add(side)
+        return True
 
 
 def _side(action: LadderAction) -> Side:

@@ -109,7 +109,7 @@ class Planner:
         """Where our orders stand in their queues; None where nothing depends on it."""
         self.grid = grid
         self.untouched = 0
-        """Cycles in which every order stood exactly at its target, so that nothing was compared (CH-16)."""
+        """Cycles of both sides in which every order stood exactly at its target: nothing was compared (CH-16)."""
         self._latest = dict.fromkeys(Side, NO_BANDS)
 
     def latch_of(self, side: Side, px: Px) -> Band:
@@ -149,7 +149,7 @@ class Planner:
             if claims is None:
                 claims = self._bands.claims_of(targets, orders)
             reconcile(wanted, orders, side, plan, rules, now, bands, claims, reduce_only=reduces)
-        self.untouched += claims is None
+        self.untouched += scope.is_full and plan.kept > 0 and claims is None
 
     def take_retry(self, now: Ns) -> bool:
         """Whether a modify that had to wait may go now; said once."""

@@ -271,7 +271,7 @@ def test_plots_and_report_are_files(capsys, tmp_path):
 
 def test_a_line_for_each_quote_cycle(capsys):
     """CH-39: lines on stderr whose sums are the counters; without the option there is none."""
-    arguments = ("run", "churn-poor", "--out", "c", "--json")
+    arguments = ("run", "churn-exhausted", "--out", "c", "--json")
     _, out, err = call(capsys, *arguments, "--cycles")
     metrics = json_of(out)["metrics"]
     told = [json.loads(line) for line in err.splitlines() if line.startswith("{")]

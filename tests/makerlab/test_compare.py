@@ -62,7 +62,7 @@ def test_two_runs_stand_side_by_side(capsys, journal):
     ]
     one, other = (read_journal(path).figures for path in (base, new))
     assert cells(out, "placed ") == [str(one.placed), str(other.placed)]
-    assert cells(out, "calls a minute") == [f"{one.calls_per_min:.2f}", f"{other.calls_per_min:.2f}", "2", "to", "5"]
+    assert cells(out, "calls a minute") == [f"{one.calls_per_min:.2f}", f"{other.calls_per_min:.2f}", "<=", "5"]
     assert cells(out, "cycles that sent nothing") == [
         f"{one.zero_action_share:.3f}",
         f"{other.zero_action_share:.3f}",

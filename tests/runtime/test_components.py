@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass, field
 
+from orchestrator.budget.pacer import PacingConfig
+from orchestrator.budget.proactive import BudgetConfig
 from orchestrator.config import TraderConfig
 from runtime.components import component_line, components
 from tests.makerlab.command import SHORT, makerlab
@@ -31,6 +33,14 @@ def test_tables_are_components_and_none_is_off():
     assert components(Whole()) == {"middle": True, "middle.here": True, "middle.gone": False, "maybe": True}
     assert component_line(Whole()) == "on: middle.here, maybe; off: middle.gone"
     assert component_line(Inner()) == "on: nothing; off: nothing"
+
+
+def test_a_switch_stands_there_itself_and_not_by_its_parts_alone():
+    """The pace is on although its purse is off: a reader of the line has to see both."""
+    line = component_line(TraderConfig(budget=BudgetConfig(pacing=PacingConfig(impulse=None))))
+    on, _, off = line.partition("; off: ")
+    assert "budget.pacing" in on.removeprefix("on: ").split(", ")
+    assert "budget.pacing.impulse" in off.split(", ")
 
 
 def test_every_machine_of_the_trader_is_listed():

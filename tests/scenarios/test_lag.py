@@ -223,8 +223,8 @@ def test_a_trader_that_does_not_estimate_is_not_asked(bench):
 def test_a_calm_maker_keeps_its_places_within_its_latch():
     """All layers on: most places are kept, the error is some bps, hardly any of it beyond the latch; edges stay."""
     metrics = run(running_of("churn-stable", 300), 7).metrics
-    assert metrics.queue_kept_share > 0.5
-    assert 0 < metrics.quote_error_beyond_bps < 0.5 < metrics.quote_error_bps < 15
+    assert metrics.queue_kept_share > 0.8
+    assert 0 < metrics.quote_error_beyond_bps < 0.5 < metrics.quote_error_bps < 6
     assert metrics.edge_least_bps >= 2.5 - 1e-6
     assert metrics.checks["S32"] > 20
 

@@ -529,7 +529,7 @@ CONTRADICTIONS = {
     "trader.desk.quota_aware.widest_below": 0.5,
     "trader.desk.quota_aware.best_only_below": 0.4,
     "trader.desk.reconcile.modify_interval_ms": 7_000.0,
-    "trader.desk.reconcile.modify_first.interval_ms": 6_001.0,
+    "trader.desk.reconcile.modify_first": {"interval_ms": 6_001.0, "max_price_bps": 2.0},
     "trader.desk.reconcile.tolerance.floor_bps": 11.0,
     "trader.desk.reconcile.tolerance.level_factors": [2.0, 1.0],
     "trader.desk.reconcile.tolerance.front_share": 0.6,
@@ -537,7 +537,7 @@ CONTRADICTIONS = {
     "venue.limits.address.initial": 0,
     "venue.limits.open_orders.most": 0,
 }
-TWO_IN_ONE = "trader.budget.pacing.impulse"
+TWO_IN_ONE = ("trader.budget.pacing.impulse", "trader.desk.reconcile.modify_first")
 
 
 def setting(path, value):
@@ -549,7 +549,7 @@ def setting(path, value):
 @pytest.mark.parametrize("path", CONTRADICTIONS)
 def test_limits_that_contradict_each_other_are_named(path):
     """Each by itself: the path of the setting, what was found and what it has to go with."""
-    n = 2 if path == TWO_IN_ONE else 1
+    n = 2 if path in TWO_IN_ONE else 1
     lines = problems_of("churn-poor", setting(path, CONTRADICTIONS[path]).replace(" = ", "=", 1))
     assert len(lines) == n, lines
     assert all(path in line for line in lines), lines
@@ -561,14 +561,37 @@ def test_all_contradicting_limits_are_named_at_once(tmp_path):
     rows = "\n".join(setting(*each) for each in CONTRADICTIONS.items())
     path.write_text(f'extends = "churn-poor"\nname = "bad"\n{rows}\n')
     lines = problems_of(path)
-    assert len(lines) == len(CONTRADICTIONS) + 1, lines
+    assert len(lines) == len(CONTRADICTIONS) + len(TWO_IN_ONE), lines
     assert all(any(where in line for line in lines) for where in CONTRADICTIONS)
+
+
+@pytest.mark.parametrize(
+    ("overrides", "path"),
+    [
+        (("trader.budget.pacing.impulse.most=0.5", "trader.budget.pacing.impulse.start=0.5"), "impulse.reserve"),
+        (
+            ("trader.budget.pacing.impulse={start=0.5,most=0.5,reserve=0}",),
+            "trader.budget.pacing.impulse.most",
+        ),
+        (
+            (
+                "trader.budget.pacing.place_share=0",
+                "trader.budget.pacing.cancel_share=0.6",
+                "trader.budget.pacing.lendable=0",
+            ),
+            "trader.budget.pacing.place_share",
+        ),
+    ],
+)
+def test_a_pace_by_which_nothing_would_ever_go_is_named(overrides, path):
+    (line,) = problems_of("churn-poor", *overrides)
+    assert path in line
 
 
 @pytest.mark.parametrize(
     ("overrides", "is_refused"),
     [
-        (("venue.limits.socket.messages=60", "trader.budget.pacing.per_minute=601"), True),
+        (("venue.limits.socket.messages=60", "trader.budget.pacing.per_minute=600"), True),
         (("venue.limits.socket.messages=60",), False),
         (("venue.limits.socket.messages=60", "trader.budget.pacing.per_minute=60"), False),
         (("venue.limits.socket.messages=5000", "trader.budget.pacing.per_minute=3000"), False),
@@ -584,7 +607,7 @@ def test_all_contradicting_limits_are_named_at_once(tmp_path):
     ],
 )
 def test_the_pace_goes_with_the_limits_that_the_trader_is_told(overrides, is_refused):
-    """Those of its venue, unless its own settings name others; of the usual one the smaller of the two holds."""
+    """Those of its venue, unless its own settings name others; where nobody chose one theirs hold."""
     if not is_refused:
         load("churn-poor", overrides)
         return
